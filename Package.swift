@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings every room shares: Swift 6 language mode comes with the tools version.
+let house: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+/// The packet rooms also refuse what the optimizer knows to be slow: existentials, hidden allocation, ARC.
+let packetPath: [SwiftSetting] =
+  house + [
+    .treatWarning("PerformanceHints", as: .error)
+  ]
+
+let package = Package(
+  name: "portico",
+  products: [
+    .executable(name: "portico", targets: ["portico"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Linux and libpcap.
+    .systemLibrary(
+      name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+    .target(name: "CLinuxPacket"),
+
+    // The packet path, in the order of its arrows.
+    .target(name: "NATWire", swiftSettings: packetPath),
+    .target(name: "NATTable", dependencies: ["NATWire", "CLinuxPacket"], swiftSettings: packetPath),
+    .target(name: "NATEngine", dependencies: ["NATWire", "NATTable"], swiftSettings: packetPath),
+    .target(
+      name: "NATGateway", dependencies: ["NATWire", "NATTable", "NATEngine"],
+      swiftSettings: packetPath),
+
+    // Around it.
+    .target(
+      name: "NATPacketIO", dependencies: ["NATWire", "CPcap", "CLinuxPacket"], swiftSettings: house),
+    .target(
+      name: "NATConfiguration",
+      dependencies: ["NATWire", .product(name: "Yams", package: "Yams")], swiftSettings: house),
+    .target(name: "NATControl", swiftSettings: house),
+    .target(
+      name: "NATComposition",
+      dependencies: [
+        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
+        "NATControl",
+      ], swiftSettings: house),
+    .executableTarget(
+      name: "portico",
+      dependencies: [
+        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
+        "NATControl", "NATComposition",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: house),
+  ]
+)

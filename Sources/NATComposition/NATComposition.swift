@@ -1,0 +1,1 @@
+// Room NATComposition: to be filled.

@@ -1,0 +1,1 @@
+// Room NATConfiguration: to be filled.

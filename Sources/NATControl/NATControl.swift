@@ -1,0 +1,1 @@
+// Room NATControl: to be filled.

@@ -1,0 +1,1 @@
+// Room NATEngine: to be filled.

@@ -1,0 +1,1 @@
+// Room NATGateway: to be filled.

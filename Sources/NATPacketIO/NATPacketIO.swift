@@ -1,0 +1,1 @@
+// Room NATPacketIO: to be filled.

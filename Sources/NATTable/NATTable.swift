@@ -1,0 +1,1 @@
+// Room NATTable: to be filled.
