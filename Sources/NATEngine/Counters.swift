@@ -1,0 +1,79 @@
+public import NATTable
+public import NATWire
+
+/// What a gateway counts. One thread writes, any thread reads; every number only grows.
+///
+/// A trivial handle: the memory belongs to the ``CounterStore``.
+public struct Counters: BitwiseCopyable, Sendable {
+  @usableFromInline let words: AtomicWords
+
+  @usableFromInline static let received = 0
+  @usableFromInline static let receivedBytes = 1
+  @usableFromInline static let sent = 2
+  @usableFromInline static let sentBytes = 3
+  @usableFromInline static let captureDropped = 4
+  @usableFromInline static let perSide = 5
+  @usableFromInline static let events = 2 * perSide
+  @usableFromInline static let drops = events + 8
+  static let count = drops + DropReason.allCases.count
+
+  @inlinable func add(_ value: Int, at index: Int) { words[index] = words[index] &+ UInt64(value) }
+
+  /// A frame came in; bytes are frame lengths.
+  @inlinable public func countReceived(_ side: Side, bytes: Int) {
+    add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.received)
+    add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.receivedBytes)
+  }
+
+  @inlinable public func countSent(_ side: Side, bytes: Int) {
+    add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sent)
+    add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sentBytes)
+  }
+
+  @inlinable public func countDrop(_ reason: DropReason) {
+    add(1, at: Counters.drops &+ Int(reason.rawValue))
+  }
+
+  @inlinable public func count(_ event: GatewayEvent) { add(1, at: Counters.events &+ Int(event.rawValue)) }
+
+  public func drops(_ reason: DropReason) -> Int { Int(words[Counters.drops + Int(reason.rawValue)]) }
+
+  public func events(_ event: GatewayEvent) -> Int { Int(words[Counters.events + Int(event.rawValue)]) }
+
+  public func side(_ side: Side) -> SideCounters {
+    let base = Int(side.rawValue) * Counters.perSide
+    return SideCounters(
+      packetsReceived: Int(words[base + Counters.received]),
+      bytesReceived: Int(words[base + Counters.receivedBytes]),
+      packetsSent: Int(words[base + Counters.sent]), bytesSent: Int(words[base + Counters.sentBytes]),
+      captureDropped: Int(words[base + Counters.captureDropped]))
+  }
+}
+
+/// What happens without being the end of a packet.
+public enum GatewayEvent: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+  /// A packet from inside host to inside host by a public endpoint; a datagram once.
+  case hairpins
+  /// An ICMP error held back by its side's budget.
+  case icmpErrorsSuppressed
+}
+
+/// The traffic of one interface; bytes are frame lengths.
+public struct SideCounters: Sendable, Equatable {
+  public var packetsReceived: Int
+  public var bytesReceived: Int
+  public var packetsSent: Int
+  public var bytesSent: Int
+  public var captureDropped: Int
+}
+
+/// The memory behind ``Counters``.
+public final class CounterStore: Sendable {
+  private let memory: MappedMemory
+  public let counters: Counters
+
+  public init() {
+    memory = MappedMemory(byteCount: Counters.count * 8)
+    counters = Counters(words: memory.words(count: Counters.count))
+  }
+}

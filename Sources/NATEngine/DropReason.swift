@@ -1,0 +1,77 @@
+public import NATWire
+
+/// Every way in which a packet can end here. One case is one counter, one line in a report, one key in JSON.
+///
+/// The order is that of the questions that each packet is asked.
+public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+  // The bytes themselves.
+  case frameTooShort, vlanTagged, ipv6, unknownEtherType, malformedARP, captureTruncated
+  case malformedIPv4, badIPv4Checksum, badIPv4Options, sourceRoute
+  case malformedTCP, malformedUDP, malformedICMP, badTCPFlags, portZero, badICMPChecksum
+  case firstFragmentTooSmall, fragmentedICMPError
+  /// The frame was for another station.
+  case notForUs
+  /// An address that is never a source (RFC 1812 section 5.3.7), one of ours, or source and destination are the same.
+  case invalidSource
+  /// An address that is never a destination.
+  case invalidDestination
+  /// From inside, with a source that is not inside.
+  case sourceNotInside
+  /// From outside, with a source that is inside (RFC 2827).
+  case sourceInside
+  /// For the gateway itself, and nothing it answers.
+  case toGateway
+  /// An echo request to the gateway whose ICMP checksum is wrong.
+  case badEchoChecksum
+  case fragmentOfDeadDatagram, fragmentDuplicate, fragmentTimeout, fragmentDatagramLimit, fragmentMemoryLimit
+  /// Not translated yet: the straight line has their place.
+  case fragmentNotTranslated, icmpErrorNotTranslated
+  /// Nothing is bound at that public endpoint, or the destination is none of ours.
+  case noBinding
+  /// There is no session, and this packet may not make one.
+  case noSession
+  /// The binding lives, and its filter refuses the remote endpoint.
+  case filtered
+  case hairpinDisabled
+  /// A transport protocol that is not translated.
+  case unknownProtocol
+  case icmpTypeNotTranslated
+  /// An ICMP error whose quote belongs to no session, or may not pass.
+  case icmpErrorUnmatched
+  case noRoute, ttlExceeded, packetTooBig
+  /// `limits.bindings` is reached, or the table is full.
+  case bindingLimit
+  /// `limits.sessions` is reached, or the table is full.
+  case sessionLimit
+  case hostPortLimit, hostSessionLimit
+  /// The pool has no free port for this host.
+  case portsExhausted
+
+  /// The reason of a packet that failed the first question.
+  @inlinable public init(_ fault: WireFault) {
+    self =
+      switch fault {
+      case .frameTooShort: .frameTooShort
+      case .vlanTagged: .vlanTagged
+      case .ipv6: .ipv6
+      case .unknownEtherType: .unknownEtherType
+      case .malformedARP: .malformedARP
+      case .captureTruncated: .captureTruncated
+      case .malformedIPv4: .malformedIPv4
+      case .badIPv4Checksum: .badIPv4Checksum
+      case .badIPv4Options: .badIPv4Options
+      case .sourceRoute: .sourceRoute
+      case .malformedTCP: .malformedTCP
+      case .malformedUDP: .malformedUDP
+      case .malformedICMP: .malformedICMP
+      case .badTCPFlags: .badTCPFlags
+      case .portZero: .portZero
+      case .badICMPChecksum: .badICMPChecksum
+      case .firstFragmentTooSmall: .firstFragmentTooSmall
+      case .fragmentedICMPError: .fragmentedICMPError
+      }
+  }
+
+  /// The key in JSON and in scenarios.
+  public var name: String { String(describing: self) }
+}

@@ -1,1 +1,0 @@
-// Room NATEngine: to be filled.

@@ -1,0 +1,176 @@
+public import NATTable
+public import NATWire
+
+extension Translator {
+  /// Makes what is missing, counts the packet on its sessions, and says how to rewrite it.
+  ///
+  /// All that the packet needs is asked for before anything is made, so a refusal leaves no trace.
+  @inlinable
+  public mutating func commit(
+    _ resolution: Resolution, _ packet: Packet, at now: Instant
+  ) -> CommitOutcome {
+    if let receiver = resolution.receiver {
+      if resolution.sender == nil, let session = receiver.session {
+        useInbound(session, packet, at: now)
+        return .forward(
+          Rewrite(source: Endpoint(packet.source, packet.sourcePort), destination: receiver.private))
+      }
+    } else if let sender = resolution.sender, let session = sender.session, let binding = sender.binding {
+      useOutbound(session, packet, at: now)
+      return .forward(
+        Rewrite(
+          source: shard.bindings.publicEndpoint(of: binding),
+          destination: Endpoint(packet.destination, packet.destinationPort)))
+    }
+    return admit(resolution, packet, at: now)
+  }
+
+  /// A packet that the inside host sent over `session`.
+  @inlinable
+  mutating func useOutbound(_ session: SessionIndex, _ packet: Packet, at now: Instant) {
+    shard.countOut(session, bytes: packet.totalLength, at: now)
+    if packet.kind == .tcp {
+      shard.track(session, packet.tcpFlags, from: .inside, at: now, resetIsFinal: settings.resetIsFinal)
+    } else {
+      shard.restart(session, at: now)
+    }
+    if !shard.sessions.flags(of: session).contains(.insideUsed), !packet.tcpFlags.contains(.rst) {
+      shard.markInsideUsed(session)
+    }
+  }
+
+  /// A packet that goes to the inside host over `session`.
+  @inlinable
+  mutating func useInbound(_ session: SessionIndex, _ packet: Packet, at now: Instant) {
+    shard.countIn(session, bytes: packet.totalLength, at: now)
+    if packet.kind == .tcp {
+      shard.track(session, packet.tcpFlags, from: .outside, at: now, resetIsFinal: settings.resetIsFinal)
+    } else if settings.inboundRefresh {
+      shard.restart(session, at: now)
+    }
+  }
+
+  /// The slow path: a packet that needs a binding or a session that does not exist yet.
+  @inline(never) @usableFromInline
+  mutating func admit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
+    if let reason = limitReached(resolution) { return .drop(reason) }
+    var source = Endpoint(packet.source, packet.sourcePort)
+    var destination = Endpoint(packet.destination, packet.destinationPort)
+
+    // The public endpoint of a new dynamic binding is chosen before anything is made.
+    var chosen: BindingIndex?
+    var senderIsOneToOne: StaticAddress?
+    if let sender = resolution.sender, sender.binding == nil {
+      senderIsOneToOne = shard.oneToOne(private: sender.private.address)
+      if senderIsOneToOne == nil {
+        guard let free = shard.choosePublic(sender.transport, for: sender.private, &random) else {
+          return .drop(.portsExhausted)
+        }
+        chosen = free
+      }
+    }
+
+    if let sender = resolution.sender {
+      guard let binding = makeSenderBinding(sender, chosen, senderIsOneToOne, at: now) else {
+        return .drop(.bindingLimit)
+      }
+      source = shard.bindings.publicEndpoint(of: binding)
+      guard
+        let session = makeSession(
+          sender, binding, packet, from: .inside, isHairpin: resolution.receiver != nil, at: now)
+      else { return .drop(.sessionLimit) }
+      useOutbound(session, packet, at: now)
+    }
+    if var receiver = resolution.receiver {
+      if resolution.sender != nil {
+        receiver.remote = Translator.remote(receiver.transport, source.address, source.port)
+        if receiver.transport == .icmp { receiver.private.port = receivingIdentifier(receiver, source.port) }
+      }
+      guard let binding = makeReceiverBinding(receiver, at: now) else { return .drop(.bindingLimit) }
+      destination = shard.bindings.privateEndpoint(of: binding)
+      // A host that meets its own endpoint has one session for both ways.
+      receiver.session = receiver.session ?? shard.findSession(binding, remote: receiver.remote, at: now)
+      guard
+        let session = makeSession(
+          receiver, binding, packet, from: .outside, isHairpin: resolution.sender != nil, at: now)
+      else { return .drop(.sessionLimit) }
+      useInbound(session, packet, at: now)
+    }
+    if resolution.sender != nil, resolution.receiver != nil { counters.count(.hairpins) }
+    return .forward(Rewrite(source: source, destination: destination))
+  }
+
+  /// The identifier under which a hairpinned query arrives: a 1:1 host's is the sender's translated one.
+  private func receivingIdentifier(_ receiver: Leg, _ translated: UInt16) -> UInt16 {
+    guard let binding = receiver.binding, !shard.bindings.isStatic(binding) else { return translated }
+    return receiver.private.port
+  }
+
+  private mutating func makeSenderBinding(
+    _ sender: Leg, _ chosen: BindingIndex?, _ mapping: StaticAddress?, at now: Instant
+  ) -> BindingIndex? {
+    if let binding = sender.binding { return binding }
+    if let mapping {
+      return shard.insertOneToOne(sender.transport, mapping, port: sender.private.port, at: now)
+    }
+    guard let chosen, shard.insertBinding(chosen, for: sender.private, at: now) else { return nil }
+    return chosen
+  }
+
+  private mutating func makeReceiverBinding(_ receiver: Leg, at now: Instant) -> BindingIndex? {
+    if let binding = receiver.binding { return binding }
+    if let known = shard.findBinding(receiver.transport, private: receiver.private) { return known }
+    guard let mapping = shard.oneToOne(private: receiver.private.address) else { return nil }
+    return shard.insertOneToOne(receiver.transport, mapping, port: receiver.private.port, at: now)
+  }
+
+  private mutating func makeSession(
+    _ leg: Leg, _ binding: BindingIndex, _ packet: Packet, from side: Side, isHairpin: Bool, at now: Instant
+  ) -> SessionIndex? {
+    if let session = leg.session { return session }
+    let state: SessionState =
+      if packet.kind != .tcp { .active } else if packet.tcpFlags.isOpening { .opened(by: side) } else { .established }
+    let made = shard.insertSession(
+      binding, remote: leg.remote, state: state, flags: isHairpin ? .hairpin : [],
+      opener: packet.destinationPort, at: now)
+    if made == nil { shard.endUnused(binding, at: now) }
+    return made
+  }
+
+  /// Whether a limit forbids what the packet would make; all of it is counted together.
+  private func limitReached(_ resolution: Resolution) -> DropReason? {
+    var sessions = 0
+    if let sender = resolution.sender {
+      if sender.binding == nil, shard.oneToOne(private: sender.private.address) == nil {
+        guard shard.hasRoomForBinding else { return .bindingLimit }
+        guard shard.use(of: sender.private.address).bindings < settings.portsPerHost else {
+          return .hostPortLimit
+        }
+      }
+      if sender.session == nil { sessions += 1 }
+    }
+    var receiverSessions = 0
+    if let receiver = resolution.receiver, receiver.session == nil {
+      let meetsItself =
+        resolution.sender?.binding != nil && resolution.sender?.binding == receiver.binding
+      if !meetsItself {
+        sessions += 1
+        receiverSessions = 1
+      }
+    }
+    guard shard.hasRoom(sessions: sessions) else { return .sessionLimit }
+    if let sender = resolution.sender, sender.session == nil {
+      let isSameHost = resolution.receiver?.private.address == sender.private.address
+      let more = 1 + (isSameHost ? receiverSessions : 0)
+      guard shard.use(of: sender.private.address).sessions + more <= settings.sessionsPerHost else {
+        return .hostSessionLimit
+      }
+    }
+    if let receiver = resolution.receiver, receiverSessions == 1 {
+      guard shard.use(of: receiver.private.address).sessions + 1 <= settings.sessionsPerHost else {
+        return .hostSessionLimit
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,153 @@
+public import NATTable
+public import NATWire
+
+extension Translator {
+  /// The remote endpoint as sessions know it: queries have no remote port.
+  @inlinable static func remote(_ transport: TransportProtocol, _ address: IPv4Address, _ port: UInt16) -> Endpoint {
+    Endpoint(address, transport == .icmp ? 0 : port)
+  }
+
+  /// An inside host sends to the outside.
+  @inlinable
+  public func resolveOutbound(_ packet: Packet, _ transport: TransportProtocol, at now: Instant) -> ResolveOutcome {
+    let sender = Endpoint(packet.source, packet.sourcePort)
+    let remote = Translator.remote(transport, packet.destination, packet.destinationPort)
+    let leg = findSender(transport, sender, remote, at: now)
+    if leg.session == nil, !mayOpenFromInside(packet) { return .drop(.noSession) }
+    return .pass(Resolution(sender: leg, receiver: nil, destination: packet.destination))
+  }
+
+  /// The outside sends to one of our public addresses.
+  @inlinable
+  public func resolveInbound(
+    _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
+  ) -> ResolveOutcome {
+    let target = Endpoint(packet.destination, packet.destinationPort)
+    let remote = Translator.remote(transport, packet.source, packet.sourcePort)
+    if let binding = binding(transport, at: target, role) {
+      let receiver = shard.bindings.privateEndpoint(of: binding)
+      let session = shard.findSession(binding, remote: remote, at: now)
+      if session == nil, let reason = refusal(packet, transport, binding, remote) { return .drop(reason) }
+      let leg = Leg(transport, private: receiver, remote: remote, binding: binding, session: session)
+      return .pass(Resolution(sender: nil, receiver: leg, destination: receiver.address))
+    }
+    guard role.isOneToOne, let mapping = shard.oneToOne(public: packet.destination) else {
+      return .drop(.noBinding)
+    }
+    guard mayOpenFromOutside(packet) else { return .drop(.noSession) }
+    let leg = Leg(
+      transport, private: Endpoint(mapping.private, target.port), remote: remote, binding: nil, session: nil)
+    return .pass(Resolution(sender: nil, receiver: leg, destination: mapping.private))
+  }
+
+  /// An inside host sends to one of our public addresses: the sender is translated first (RFC 4787 REQ-9).
+  @inline(never)
+  public func resolveHairpin(
+    _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
+  ) -> ResolveOutcome {
+    guard settings.hairpin else { return .drop(.hairpinDisabled) }
+    let target = Endpoint(packet.destination, packet.destinationPort)
+    let sender = findSender(
+      transport, Endpoint(packet.source, packet.sourcePort),
+      Translator.remote(transport, target.address, target.port), at: now)
+    if sender.session == nil, !mayOpenFromInside(packet) { return .drop(.noSession) }
+
+    // One field of a query cannot carry two identifiers, so it arrives under the sender's translated one: only a
+    // 1:1 mapping, where every identifier is the host's, can take a new one (a reply finds its binding there).
+    let translated = sender.binding.map { shard.bindings.publicEndpoint(of: $0) }
+    let receiving = transport == .icmp ? Endpoint(target.address, translated?.port ?? target.port) : target
+    var receiver: Leg
+    if let binding = binding(transport, at: receiving, role) {
+      receiver = Leg(
+        transport, private: shard.bindings.privateEndpoint(of: binding),
+        remote: Endpoint(IPv4Address.any, 0), binding: binding, session: nil)
+    } else if role.isOneToOne, let mapping = shard.oneToOne(public: target.address) {
+      receiver = Leg(
+        transport, private: Endpoint(mapping.private, receiving.port), remote: Endpoint(IPv4Address.any, 0),
+        binding: nil, session: nil)
+    } else {
+      return .drop(.noBinding)
+    }
+    if let translated {
+      receiver.remote = Translator.remote(transport, translated.address, translated.port)
+      if let binding = receiver.binding {
+        receiver.session = shard.findSession(binding, remote: receiver.remote, at: now)
+      }
+    }
+    if transport == .icmp, !role.isOneToOne, receiver.session == nil { return .drop(.noBinding) }
+    if receiver.session == nil, !mayOpenFromInside(packet) { return .drop(.noSession) }
+    return .pass(Resolution(sender: sender, receiver: receiver, destination: receiver.private.address))
+  }
+
+  /// The sender's binding and session. Of several forwards of one endpoint the one that has the session, else the
+  /// first of the configuration.
+  @inlinable
+  func findSender(
+    _ transport: TransportProtocol, _ sender: Endpoint, _ remote: Endpoint, at now: Instant
+  ) -> Leg {
+    guard let binding = shard.findBinding(transport, private: sender) else {
+      return Leg(transport, private: sender, remote: remote, binding: nil, session: nil)
+    }
+    var session = shard.findSession(binding, remote: remote, at: now)
+    var chosen = binding
+    if session == nil, shard.bindings.kind(of: binding) == .forward {
+      (chosen, session) = findAmongForwards(binding, remote, at: now)
+    }
+    return Leg(transport, private: sender, remote: remote, binding: chosen, session: session)
+  }
+
+  @inline(never) @usableFromInline
+  func findAmongForwards(
+    _ first: BindingIndex, _ remote: Endpoint, at now: Instant
+  ) -> (BindingIndex, SessionIndex?) {
+    var at = shard.forward(after: first)
+    while let binding = at {
+      if let session = shard.findSession(binding, remote: remote, at: now) { return (binding, session) }
+      at = shard.forward(after: binding)
+    }
+    return (first, nil)
+  }
+
+  /// Whether a packet from inside may make a session where there is none.
+  @inlinable func mayOpenFromInside(_ packet: Packet) -> Bool {
+    switch packet.kind {
+    case .tcp:
+      packet.tcpFlags.isOpening
+        || settings.loose && packet.tcpFlags.contains(.ack)
+          && packet.tcpFlags.isDisjoint(with: [.syn, .rst])
+    case .udp, .query: true
+    case .queryReply, .icmpError, .icmpOther, .other, .laterFragment: false
+    }
+  }
+
+  /// Whether a packet from outside may make a session over a static mapping.
+  @inlinable func mayOpenFromOutside(_ packet: Packet) -> Bool {
+    switch packet.kind {
+    case .tcp: packet.tcpFlags.isOpening
+    case .udp, .query: true
+    case .queryReply, .icmpError, .icmpOther, .other, .laterFragment: false
+    }
+  }
+
+  /// Why a packet from outside that has no session may not pass to a live binding, or nil.
+  @inline(never) @usableFromInline
+  func refusal(
+    _ packet: Packet, _ transport: TransportProtocol, _ binding: BindingIndex, _ remote: Endpoint
+  ) -> DropReason? {
+    if shard.bindings.isStatic(binding) { return mayOpenFromOutside(packet) ? nil : .noSession }
+    switch settings.filtering(of: transport) {
+    case .endpointIndependent: break
+    case .addressDependent: if !shard.isOpen(binding, to: remote.address) { return .filtered }
+    case .addressAndPortDependent:
+      // Queries have no port, so an address is an endpoint: a host that has a session never comes here.
+      return .filtered
+    }
+    if packet.kind == .tcp, !packet.tcpFlags.isOpening { return .noSession }
+    return nil
+  }
+}
+
+extension TCPFlags {
+  /// SYN without ACK: the only segment that may open a connection.
+  @inlinable var isOpening: Bool { contains(.syn) && !contains(.ack) }
+}

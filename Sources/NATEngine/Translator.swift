@@ -1,0 +1,115 @@
+public import NATTable
+public import NATWire
+
+/// What is decided about packets: which binding and session, whether they may pass, and how they are rewritten.
+///
+/// A packet goes through in two steps, because what a router asks in between (route, TTL, MTU) comes before any state
+/// is made: `resolve` only looks, `commit` makes what is missing, counts, and says how to rewrite.
+public struct Translator: ~Copyable {
+  public var shard: Shard
+  public var settings: TranslatorSettings
+  public let counters: Counters
+  @usableFromInline let publicAddresses: PublicAddresses
+  var random: RandomSource
+  private let table: TranslationTable
+  private let memory: MappedMemory
+
+  /// - Parameters:
+  ///   - outsideAddress: ours even where it is not in the pool.
+  ///   - random: chooses ports; the table's hash keys are drawn from it before.
+  public init(
+    table: TranslationTable, tableSettings: TableSettings, worker: Int, settings: TranslatorSettings,
+    outsideAddress: IPv4Address, counters: Counters, random: RandomSource
+  ) {
+    self.table = table
+    self.settings = settings
+    self.counters = counters
+    self.random = random
+    shard = table.makeShard(worker: worker)
+    let count =
+      1 + tableSettings.pool.count + tableSettings.forwards.count + tableSettings.oneToOne.count
+    var keys = random
+    memory = MappedMemory(byteCount: PublicAddresses.byteCount(count))
+    publicAddresses = PublicAddresses(memory: memory, addresses: count, hash: KeyHash(from: &keys))
+    publicAddresses.add(outsideAddress)
+    for (index, pool) in tableSettings.pool.enumerated() {
+      publicAddresses.add(pool.address, poolAddress: index)
+    }
+    for mapping in tableSettings.forwards { publicAddresses.add(mapping.public.address) }
+    for mapping in tableSettings.oneToOne { publicAddresses.add(mapping.public, isOneToOne: true) }
+  }
+
+  /// What one of our public addresses is there for; nil for any other address.
+  @inlinable public func role(of address: IPv4Address) -> PublicRole? { publicAddresses.role(of: address) }
+
+  /// The binding that holds a public endpoint of ours now.
+  @inlinable
+  public func binding(_ transport: TransportProtocol, at public: Endpoint, _ role: PublicRole) -> BindingIndex? {
+    if role.poolAddress >= 0 {
+      return shard.findBinding(poolAddress: Int(role.poolAddress), transport, port: `public`.port)
+    }
+    return shard.findBinding(transport, public: `public`)
+  }
+}
+
+/// One side of a packet's way: the inside host it concerns, as sender or receiver.
+public struct Leg: BitwiseCopyable {
+  public var transport: TransportProtocol
+  public var `private`: Endpoint
+  public var remote: Endpoint
+  /// Nil where the packet will make one.
+  public var binding: BindingIndex?
+  /// Nil where the packet will make one.
+  public var session: SessionIndex?
+
+  @inlinable
+  init(
+    _ transport: TransportProtocol, private: Endpoint, remote: Endpoint, binding: BindingIndex?,
+    session: SessionIndex?
+  ) {
+    self.transport = transport
+    self.private = `private`
+    self.remote = remote
+    self.binding = binding
+    self.session = session
+  }
+}
+
+/// What `resolve` found; `commit` takes it from there, in the same instant.
+public struct Resolution: BitwiseCopyable {
+  /// The inside host that sent the packet, if one did.
+  public var sender: Leg?
+  /// The inside host that will get it, if one will.
+  public var receiver: Leg?
+  /// Where the packet goes, before a route is looked for.
+  public var destination: IPv4Address
+
+  @inlinable init(sender: Leg?, receiver: Leg?, destination: IPv4Address) {
+    self.sender = sender
+    self.receiver = receiver
+    self.destination = destination
+  }
+}
+
+/// The answer of `resolve`.
+public enum ResolveOutcome: BitwiseCopyable {
+  case pass(Resolution)
+  case drop(DropReason)
+}
+
+/// How the packet is rewritten.
+public struct Rewrite: BitwiseCopyable, Equatable {
+  public var source: Endpoint
+  public var destination: Endpoint
+
+  @inlinable public init(source: Endpoint, destination: Endpoint) {
+    self.source = source
+    self.destination = destination
+  }
+}
+
+/// The answer of `commit`.
+public enum CommitOutcome: BitwiseCopyable {
+  case forward(Rewrite)
+  case drop(DropReason)
+}

@@ -1,0 +1,41 @@
+public import NATWire
+
+/// Which remote endpoints may send to a binding (RFC 4787 section 5).
+public enum Filtering: UInt8, BitwiseCopyable, Sendable {
+  case endpointIndependent
+  /// Addresses that the inside host has a session with.
+  case addressDependent
+  /// Endpoints that it has a session with.
+  case addressAndPortDependent
+}
+
+/// The rules of translation.
+public struct TranslatorSettings: Sendable, BitwiseCopyable {
+  public var tcpFiltering = Filtering.addressDependent
+  public var udpFiltering = Filtering.addressDependent
+  public var icmpFiltering = Filtering.addressDependent
+  /// Inside hosts reach each other by public endpoints (RFC 4787 REQ-9).
+  public var hairpin = true
+  /// UDP and ICMP sessions are kept alive by inbound packets too (RFC 4787 REQ-6a).
+  public var inboundRefresh = false
+  /// TCP connections are picked up from inside in the middle.
+  public var loose = false
+  /// A reset connection does not come back with the next segment.
+  public var resetIsFinal = false
+  /// The largest MSS that a SYN may announce; 0 changes none.
+  public var maximumSegmentSize: UInt16 = 0
+  /// Dynamic bindings that one inside host may have.
+  public var portsPerHost = 16384
+  /// Sessions that one inside host may have.
+  public var sessionsPerHost = 65536
+
+  public init() {}
+
+  @inlinable public func filtering(of transport: TransportProtocol) -> Filtering {
+    switch transport {
+    case .tcp: tcpFiltering
+    case .udp: udpFiltering
+    case .icmp: icmpFiltering
+    }
+  }
+}

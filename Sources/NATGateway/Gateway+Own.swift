@@ -1,0 +1,126 @@
+import NATEngine
+import NATTable
+import NATWire
+
+/// An ICMP error that the gateway writes itself.
+enum OwnError: BitwiseCopyable {
+  case destinationUnreachable(code: UInt8)
+  /// 3/4 with the MTU of the next hop (RFC 1191 section 4).
+  case fragmentationNeeded(mtu: Int)
+  /// 11/0.
+  case timeExceeded
+}
+
+extension Gateway {
+  /// The largest ICMP error, IPv4 header included (RFC 1812 section 4.3.2.3).
+  private static let maximumErrorLength = 576
+
+  /// A packet for the gateway itself: echo requests are answered, the rest is dropped.
+  mutating func receiveOwn(
+    _ packet: Packet, from side: Side, isAnswered: Bool, at now: Instant, _ outbox: inout Outbox
+  ) {
+    guard isAnswered, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest, !packet.isFragment else {
+      return counters.countDrop(.toGateway)
+    }
+    let message = packet.frame.window(at: packet.transportOffset, count: packet.transportLength)
+    guard message.sum(from: 0, count: message.count).folded == 0xFFFF else {
+      return counters.countDrop(.badEchoChecksum)
+    }
+    guard let hop = routes.find(packet.source) else { return }
+    let reply = outbox.build(
+      length: Packet.networkOffset + IPv4.minimumHeaderLength + message.count)
+    let transport = Packet.networkOffset + IPv4.minimumHeaderLength
+    reply.copy(message, from: 0, count: message.count, to: transport)
+    reply.setUInt16(UInt16(ICMPv4.echoReply) << 8, at: transport)
+    writeICMPHeaders(
+      reply, typeOfService: packet.frame.uint8(at: Packet.networkOffset + IPv4.typeOfServiceOffset),
+      from: packet.destination, to: packet.source)
+    sendFrame(reply, to: hop, at: now, &outbox)
+  }
+
+  /// Whether a static mapping has the echo request: a 1:1 address always, a forward only from outside.
+  func isTakenByStatic(_ packet: Packet, _ role: PublicRole, from side: Side) -> Bool {
+    if role.isOneToOne { return true }
+    guard side == .outside else { return false }
+    let target = Endpoint(packet.destination, packet.destinationPort)
+    guard let binding = translator.binding(.icmp, at: target, role) else { return false }
+    return translator.shard.bindings.isStatic(binding)
+  }
+
+  /// Tells the sender of `packet`, as it came, why it was not forwarded.
+  ///
+  /// Never about an ICMP error, a later fragment or a broadcast (RFC 1812 section 4.3.2.7), and within the side's budget.
+  @inline(never)
+  mutating func sendError(
+    _ error: OwnError, about packet: Packet, on side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
+    switch packet.kind {
+    case .icmpError, .icmpOther, .laterFragment: return
+    case .tcp, .udp, .query, .queryReply, .other: break
+    }
+    guard let hop = routes.find(packet.source) else { return }
+    let isAllowed =
+      side == .inside ? insideBudget.take(at: now) : outsideBudget.take(at: now)
+    guard isAllowed else { return counters.count(.icmpErrorsSuppressed) }
+
+    let headers = IPv4.minimumHeaderLength + ICMPv4.headerLength
+    let quoted = min(packet.totalLength, Gateway.maximumErrorLength - headers)
+    let frame = outbox.build(length: Packet.networkOffset + headers + quoted)
+    let transport = Packet.networkOffset + IPv4.minimumHeaderLength
+    var type = ICMPv4.destinationUnreachable
+    var code: UInt8 = 0
+    var rest: UInt32 = 0
+    switch error {
+    case .destinationUnreachable(let reason): code = reason
+    case .fragmentationNeeded(let mtu):
+      code = 4
+      rest = UInt32(min(mtu, IPv4.maximumLength))
+    case .timeExceeded: type = ICMPv4.timeExceeded
+    }
+    frame.setUInt16(UInt16(type) << 8 | UInt16(code), at: transport)
+    frame.setUInt32(rest, at: transport + 4)
+    frame.copy(
+      packet.frame, from: Packet.networkOffset, count: quoted, to: transport + ICMPv4.headerLength)
+    writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: side), to: packet.source)
+    sendFrame(frame, to: hop, at: now, &outbox)
+  }
+
+  /// The IPv4 header of a message of our own (no options, TTL 64, DF, identification 0), and both checksums. Type,
+  /// code and body of the message are there already.
+  private func writeICMPHeaders(
+    _ frame: Frame, typeOfService: UInt8, from source: IPv4Address, to destination: IPv4Address
+  ) {
+    let network = Packet.networkOffset
+    frame.setUInt8(0x45, at: network)
+    frame.setUInt8(typeOfService, at: network + IPv4.typeOfServiceOffset)
+    frame.setUInt16(UInt16(frame.count - network), at: network + IPv4.totalLengthOffset)
+    frame.setUInt16(0, at: network + IPv4.identificationOffset)
+    frame.setUInt16(IPv4.dontFragment, at: network + IPv4.fragmentOffset)
+    frame.setUInt8(64, at: network + IPv4.timeToLiveOffset)
+    frame.setUInt8(IPv4.protocolICMP, at: network + IPv4.protocolOffset)
+    frame.setUInt16(0, at: network + IPv4.checksumOffset)
+    frame.setAddress(source, at: network + IPv4.sourceOffset)
+    frame.setAddress(destination, at: network + IPv4.destinationOffset)
+    frame.setUInt16(
+      frame.sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
+    let transport = network + IPv4.minimumHeaderLength
+    frame.setUInt16(0, at: transport + ICMPv4.checksumOffset)
+    frame.setUInt16(
+      frame.sum(from: transport, count: frame.count - transport).checksum,
+      at: transport + ICMPv4.checksumOffset)
+  }
+
+  /// Tells an inside sender that a limit or the pool refused its packet: once a host in any second.
+  mutating func answerExhaustion(
+    _ reason: DropReason, _ packet: Packet, at now: Instant, _ outbox: inout Outbox
+  ) {
+    let code: UInt8
+    switch settings.exhaustion {
+    case .prohibited: code = 13
+    case .hostUnreachable: code = 1
+    case .silent: return
+    }
+    guard answers.isDue(packet.source, at: now) else { return }
+    sendError(.destinationUnreachable(code: code), about: packet, on: .inside, at: now, &outbox)
+  }
+}

@@ -1,0 +1,209 @@
+import NATEngine
+import NATTable
+import NATWire
+
+extension Gateway {
+  /// An IPv4 packet that passed the first question.
+  mutating func receive(
+    _ packet: Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
+  ) {
+    let side = entry.side
+    if entry.link == .ethernet, entry.frame.macAddress(at: Ethernet.destinationOffset) != mac(of: side) {
+      return counters.countDrop(.notForUs)
+    }
+    if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
+    if entry.link == .ethernet { learn(packet.source, entry.frame, side) }
+
+    var packet = packet
+    if packet.destination == settings.insideAddress {
+      return receiveOwn(packet, from: side, isAnswered: side == .inside, at: now, &outbox)
+    }
+    let role = translator.role(of: packet.destination)
+    if let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest,
+      !isTakenByStatic(packet, role, from: side)
+    {
+      return receiveOwn(packet, from: side, isAnswered: true, at: now, &outbox)
+    }
+    if isExempt(packet, from: side) { return forwardPlain(&packet, from: side, at: now, &outbox) }
+
+    let resolved: ResolveOutcome
+    if side == .inside {
+      if role == nil, let hop = routes.find(packet.destination), hop.side == .inside {
+        return forwardPlain(&packet, from: side, at: now, &outbox)
+      }
+    } else if role == nil {
+      return counters.countDrop(.noBinding)
+    }
+    if packet.isFragment { return counters.countDrop(.fragmentNotTranslated) }
+    guard let transport = packet.transport else {
+      return receiveUntranslated(packet, role, from: side, at: now, &outbox)
+    }
+    if let role {
+      resolved =
+        side == .inside
+        ? translator.resolveHairpin(packet, transport, role, at: now)
+        : translator.resolveInbound(packet, transport, role, at: now)
+    } else {
+      resolved = translator.resolveOutbound(packet, transport, at: now)
+    }
+    switch resolved {
+    case .drop(let reason): counters.countDrop(reason)
+    case .pass(let resolution): translate(&packet, resolution, from: side, at: now, &outbox)
+    }
+  }
+
+  /// Route, TTL, MTU; then state is made, and the packet leaves rewritten.
+  @inline(__always)
+  private mutating func translate(
+    _ packet: inout Packet, _ resolution: Resolution, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
+    guard let hop = egress(packet, to: resolution.destination, from: side, at: now, &outbox) else { return }
+    switch translator.commit(resolution, packet, at: now) {
+    case .drop(let reason):
+      counters.countDrop(reason)
+      if side == .inside { answerExhaustion(reason, packet, at: now, &outbox) }
+    case .forward(let rewrite):
+      packet.rewrite(rewrite)
+      if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { clampSegmentSize(packet) }
+      send(&packet, to: hop, at: now, &outbox)
+    }
+  }
+
+  /// Where the packet leaves, if route, TTL and MTU let it; else it is dropped here, and its sender told.
+  @inline(__always)
+  mutating func egress(
+    _ packet: Packet, to destination: IPv4Address, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) -> NextHop? {
+    guard let hop = routes.find(destination) else {
+      counters.countDrop(.noRoute)
+      sendError(.destinationUnreachable(code: 0), about: packet, on: side, at: now, &outbox)
+      return nil
+    }
+    guard packet.timeToLive > 1 else {
+      counters.countDrop(.ttlExceeded)
+      sendError(.timeExceeded, about: packet, on: side, at: now, &outbox)
+      return nil
+    }
+    if packet.totalLength > mtu(of: hop.side) {
+      // A TCP packet larger than the network it came from can only be a super-frame, which its device will cut.
+      let isSuperFrame = packet.kind == .tcp && packet.totalLength > mtu(of: side)
+      if !isSuperFrame {
+        counters.countDrop(.packetTooBig)
+        if packet.doesNotFragment {
+          sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, on: side, at: now, &outbox)
+        }
+        return nil
+      }
+    }
+    return hop
+  }
+
+  /// Between inside networks, and to and from exempt destinations: a router, nothing more.
+  mutating func forwardPlain(
+    _ packet: inout Packet, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
+    guard let hop = egress(packet, to: packet.destination, from: side, at: now, &outbox) else { return }
+    packet.decrementTimeToLive(carrying: ChecksumDelta())
+    send(&packet, to: hop, at: now, &outbox)
+  }
+
+  /// Packets of kinds that have neither port nor identifier.
+  private mutating func receiveUntranslated(
+    _ packet: Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
+    switch packet.kind {
+    case .icmpError: counters.countDrop(.icmpErrorNotTranslated)
+    case .icmpOther: counters.countDrop(.icmpTypeNotTranslated)
+    case .other, .laterFragment, .tcp, .udp, .query, .queryReply: counters.countDrop(.unknownProtocol)
+    }
+  }
+
+  /// Writes the link header for the next hop and names the frame for sending.
+  @inline(__always)
+  mutating func send(_ packet: inout Packet, to hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
+    if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
+    sendFrame(packet.frame, to: hop, at: now, &outbox)
+  }
+
+  @inline(__always)
+  func sendFrame(_ frame: Frame, to hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
+    let placeholder = hop.side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder
+    frame.setEthernet(
+      destination: neighbours(of: hop.side).find(hop.address) ?? placeholder, source: mac(of: hop.side),
+      type: Ethernet.typeIPv4)
+    outbox.send(frame, to: hop.side, at: now)
+    counters.countSent(hop.side, bytes: frame.count)
+  }
+
+  private func clampSegmentSize(_ packet: Packet) {
+    let limit = translator.settings.maximumSegmentSize
+    guard limit > 0,
+      let delta = packet.frame.clampMaximumSegmentSize(
+        to: limit, tcpAt: packet.transportOffset, headerLength: packet.transportHeaderLength)
+    else { return }
+    // A partial checksum covers nothing of the segment itself.
+    packet.carryIntoTransportChecksum(delta, pseudoHeader: ChecksumDelta())
+  }
+
+  // MARK: Addresses
+
+  /// RFC 1812 sections 5.3.7 and 5.3.8, RFC 2827: who may send, and to whom.
+  @inline(__always)
+  private func addressRefusal(_ packet: Packet, from side: Side) -> DropReason? {
+    let source = packet.source
+    if isNeverAnEnd(source) || source == packet.destination || source == settings.insideAddress
+      || translator.role(of: source) != nil
+    {
+      return .invalidSource
+    }
+    if isNeverAnEnd(packet.destination) { return .invalidDestination }
+    let isInside = insideNetworks.contains(source)
+    if side == .inside { return isInside ? nil : .sourceNotInside }
+    return isInside ? .sourceInside : nil
+  }
+
+  /// 0/8, 127/8, 224/3, and the network and broadcast addresses of both networks.
+  @inline(__always)
+  private func isNeverAnEnd(_ address: IPv4Address) -> Bool {
+    let raw = address.rawValue
+    let first = raw >> 24
+    if first == 0 || first == 127 || first >= 224 { return true }
+    let special = settings.special
+    return raw == special.0 || raw == special.1 || raw == special.2 || raw == special.3
+  }
+
+  private func isExempt(_ packet: Packet, from side: Side) -> Bool {
+    side == .inside
+      ? exempt.contains(packet.destination)
+      : exempt.contains(packet.source) && insideNetworks.contains(packet.destination)
+  }
+
+  // MARK: Neighbours
+
+  /// A frame for us teaches where its source is reached: itself, or the router on its way.
+  @inline(__always)
+  private func learn(_ source: IPv4Address, _ frame: Frame, _ side: Side) {
+    let mac = frame.macAddress(at: Ethernet.sourceOffset)
+    guard !mac.isGroup, let hop = routes.find(source), hop.side == side else { return }
+    neighbours(of: side).learn(hop.address, mac)
+  }
+
+  /// ARP teaches its sender and asks for our addresses: public ones on the outside, the inside one on the inside.
+  mutating func receiveARP(_ frame: Frame, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox) {
+    let body = frame.window(at: Ethernet.headerLength, count: frame.count - Ethernet.headerLength)
+    guard let arp = ARPPacket(body) else { return }
+    let side = entry.side
+    guard arp.sender != settings.insideAddress, translator.role(of: arp.sender) == nil else { return }
+    if arp.sender != .any, !arp.senderMAC.isGroup { neighbours(of: side).learn(arp.sender, arp.senderMAC) }
+    guard arp.operation == ARP.request else { return }
+    let isOurs =
+      side == .inside ? arp.target == settings.insideAddress : translator.role(of: arp.target) != nil
+    guard isOurs else { return }
+    let reply = outbox.build(length: Ethernet.headerLength + ARP.length)
+    reply.setARP(
+      operation: ARP.reply, from: (mac(of: side), arp.target), to: (arp.senderMAC, arp.sender),
+      ethernetDestination: arp.senderMAC)
+    outbox.send(reply, to: side, at: now)
+    counters.countSent(side, bytes: reply.count)
+  }
+}

@@ -1,1 +1,0 @@
-// Room NATGateway: to be filled.

@@ -1,0 +1,55 @@
+import NATTable
+import NATWire
+
+/// The MAC addresses of next hops on one side, as frames taught them.
+///
+/// A fixed number of places, probed over a bounded stretch: whoever makes up addresses fills it and learns no more, but
+/// makes nothing slower and takes no memory.
+///
+/// - Complexity: O(1).
+struct Neighbours: BitwiseCopyable {
+  private struct Entry: BitwiseCopyable {
+    /// The address with bit 32 set, so that an empty place equals none.
+    var key: UInt64
+    var mac: UInt64
+  }
+
+  private let entries: OwnedArray<Entry>
+  private let hash: KeyHash
+
+  private static let capacity = 1 << 18
+  private static let probes = 64
+  static let byteCount = capacity * MemoryLayout<Entry>.stride
+
+  init(memory: MappedMemory, hash: KeyHash) {
+    entries = memory.array(of: Entry.self, count: Neighbours.capacity)
+    self.hash = hash
+  }
+
+  func find(_ address: IPv4Address) -> MACAddress? {
+    let key = UInt64(address.rawValue) | 1 << 32
+    var place = Int(hash.ofAddress(address) >> 32) & (Neighbours.capacity - 1)
+    for _ in 0..<Neighbours.probes {
+      let entry = entries[place]
+      if entry.key == key { return MACAddress(entry.mac) }
+      if entry.key == 0 { return nil }
+      place = (place + 1) & (Neighbours.capacity - 1)
+    }
+    return nil
+  }
+
+  func learn(_ address: IPv4Address, _ mac: MACAddress) {
+    let key = UInt64(address.rawValue) | 1 << 32
+    var place = Int(hash.ofAddress(address) >> 32) & (Neighbours.capacity - 1)
+    for _ in 0..<Neighbours.probes {
+      let entry = entries[place]
+      if entry.key == key || entry.key == 0 {
+        if entry.key == 0 || entry.mac != mac.rawValue {
+          entries[place] = Entry(key: key, mac: mac.rawValue)
+        }
+        return
+      }
+      place = (place + 1) & (Neighbours.capacity - 1)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import NATTable
+import NATWire
+
+/// Where a packet goes next.
+struct NextHop: BitwiseCopyable {
+  var side: Side
+  var address: IPv4Address
+}
+
+/// The routes, most specific first, with the connected networks among them.
+///
+/// - Complexity: O(routes): a gateway has a handful.
+struct Routes: BitwiseCopyable {
+  private struct Entry: BitwiseCopyable {
+    var network: UInt32
+    var mask: UInt32
+    /// 0.0.0.0 for a connected network.
+    var via: UInt32
+    var side: Side
+  }
+
+  private let entries: OwnedArray<Entry>
+
+  static func byteCount(_ settings: GatewaySettings) -> Int {
+    (settings.routes.count + 2) * MemoryLayout<Entry>.stride
+  }
+
+  init(_ settings: GatewaySettings, memory: MappedMemory) {
+    let routes =
+      [
+        StaticRoute(settings.inside.network, via: .any, side: .inside),
+        StaticRoute(settings.outside.network, via: .any, side: .outside),
+      ] + settings.routes
+    entries = memory.array(of: Entry.self, count: routes.count)
+    let order = routes.indices.sorted {
+      let (a, b) = (routes[$0].network.prefixLength, routes[$1].network.prefixLength)
+      return a == b ? $0 < $1 : a > b
+    }
+    for (place, index) in order.enumerated() {
+      let route = routes[index]
+      entries[place] = Entry(
+        network: route.network.address.rawValue, mask: route.network.mask, via: route.via.rawValue,
+        side: route.side)
+    }
+  }
+
+  func find(_ destination: IPv4Address) -> NextHop? {
+    for index in 0..<entries.count {
+      let entry = entries[index]
+      if destination.rawValue & entry.mask == entry.network {
+        return NextHop(side: entry.side, address: entry.via == 0 ? destination : IPv4Address(entry.via))
+      }
+    }
+    return nil
+  }
+}
+
+/// A list of networks, as the packet path asks it.
+///
+/// - Complexity: O(networks).
+struct NetworkList: BitwiseCopyable {
+  private let entries: OwnedArray<UInt64>
+
+  init(_ networks: [IPv4Network], memory: MappedMemory) {
+    entries = memory.array(of: UInt64.self, count: networks.count)
+    for (index, network) in networks.enumerated() {
+      entries[index] = UInt64(network.address.rawValue) << 32 | UInt64(network.mask)
+    }
+  }
+
+  func contains(_ address: IPv4Address) -> Bool {
+    for index in 0..<entries.count {
+      let entry = entries[index]
+      if address.rawValue & UInt32(truncatingIfNeeded: entry) == UInt32(truncatingIfNeeded: entry >> 32) {
+        return true
+      }
+    }
+    return false
+  }
+}

@@ -1,0 +1,142 @@
+public import CLinuxPacket
+
+/// A hash index from keys to record numbers: one writer, wait-free readers, and nothing ever moves.
+///
+/// Buckets of 64 bytes hold eight slots of eight bytes. A slot is one word, so that it appears and disappears in one
+/// store: `overflow:8 | tag:28 | record + 1:28` (the overflow count lives in slot 0 of its bucket). The key itself
+/// is in the record; the tag, 27 bits of the hash, makes a wrong candidate rarer than one in 10^8 lookups. A
+/// full bucket passes entries to the next one and counts them, so a lookup that misses ends at the first bucket that
+/// passed none on: one cache line, nearly always.
+///
+/// - Complexity: find, insert and remove are O(1) expected, and at most ``maximumProbe`` buckets.
+public struct HashIndex: BitwiseCopyable, Sendable {
+  @usableFromInline let words: AtomicWords
+  @usableFromInline let bucketCount: Int
+
+  /// Bytes for `capacity` entries. At seven slots of ten in use 5 % of the entries lie beyond their own bucket.
+  static func byteCount(capacity: Int) -> Int { bucketCount(capacity: capacity) * 64 }
+
+  /// The most entries that a slot can name.
+  static let maximumCapacity = 1 << 28 - 2
+  /// How many buckets an insertion looks at before it gives up.
+  @usableFromInline static let maximumProbe = 64
+
+  static func bucketCount(capacity: Int) -> Int { max(1, (capacity * 10 + 55) / 56) }
+
+  init(memory: MappedMemory, capacity: Int) {
+    precondition(capacity <= HashIndex.maximumCapacity)
+    bucketCount = HashIndex.bucketCount(capacity: capacity)
+    words = memory.words(count: bucketCount * 8)
+  }
+
+  @usableFromInline static let recordMask: UInt64 = 0x0FFF_FFFF
+  @usableFromInline static let tagMask: UInt64 = 0x0FFF_FFFF << 28
+  @usableFromInline static let overflowUnit: UInt64 = 1 << 56
+
+  @inlinable func home(_ hash: UInt64) -> Int { Int((hash >> 32) &* UInt64(bucketCount) >> 32) }
+
+  /// The tag in its place; never zero, so an empty slot matches no tag.
+  @inlinable static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x0FFF_FFFF | 1) << 28 }
+
+  @inlinable func prefetch(_ hash: UInt64) {
+    unsafe portico_prefetch(words.address(of: home(hash) &* 8))
+  }
+
+  /// The first record with the hash's tag in its home bucket: a guess for prefetching it, nothing more.
+  @inlinable func likelyRecord(_ hash: UInt64) -> UInt32? {
+    let tag = HashIndex.tag(hash)
+    let base = home(hash) &* 8
+    for slot in 0..<8 {
+      let word = words[base &+ slot]
+      if word & HashIndex.tagMask == tag { return UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1 }
+    }
+    return nil
+  }
+
+  /// The record that `matches` confirms.
+  @inlinable @inline(__always)
+  func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
+    let tag = HashIndex.tag(hash)
+    var bucket = home(hash)
+    for _ in 0..<HashIndex.maximumProbe {
+      let base = bucket &* 8
+      for slot in 0..<8 {
+        let word = words.acquire(base &+ slot)
+        if word & HashIndex.tagMask == tag {
+          let record = UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
+          if matches(record) { return record }
+        }
+      }
+      if words[base] < HashIndex.overflowUnit { return nil }
+      bucket = bucket &+ 1 == bucketCount ? 0 : bucket &+ 1
+    }
+    return nil
+  }
+
+  /// Adds an entry; false if all buckets within reach are full, and then nothing is changed.
+  func insert(_ hash: UInt64, record: UInt32) -> Bool {
+    let entry = HashIndex.tag(hash) | UInt64(record) + 1
+    let start = home(hash)
+    var bucket = start
+    for _ in 0..<min(HashIndex.maximumProbe, bucketCount) {
+      for slot in 0..<8 {
+        let word = words[bucket * 8 + slot]
+        if word & HashIndex.recordMask == 0 {
+          // Readers must find the full buckets' overflow counts before they can miss the entry, and the record
+          // before the entry.
+          var passed = start
+          while passed != bucket {
+            changeOverflow(of: passed, by: 1)
+            passed = passed + 1 == bucketCount ? 0 : passed + 1
+          }
+          words.release(word | entry, at: bucket * 8 + slot)
+          return true
+        }
+      }
+      bucket = bucket + 1 == bucketCount ? 0 : bucket + 1
+    }
+    return false
+  }
+
+  /// Removes the entry of `record`; false if there is none.
+  @discardableResult
+  func remove(_ hash: UInt64, record: UInt32) -> Bool {
+    guard let (bucket, slot) = locate(hash, record: record) else { return false }
+    let at = bucket * 8 + slot
+    words.release(words[at] & ~(HashIndex.tagMask | HashIndex.recordMask), at: at)
+    var passed = home(hash)
+    while passed != bucket {
+      changeOverflow(of: passed, by: -1)
+      passed = passed + 1 == bucketCount ? 0 : passed + 1
+    }
+    return true
+  }
+
+  /// Lets the entry of `record` name `other`, which has the same key.
+  func replace(_ hash: UInt64, record: UInt32, with other: UInt32) {
+    guard let (bucket, slot) = locate(hash, record: record) else { return }
+    let at = bucket * 8 + slot
+    words.release(words[at] & ~HashIndex.recordMask | UInt64(other) + 1, at: at)
+  }
+
+  private func locate(_ hash: UInt64, record: UInt32) -> (bucket: Int, slot: Int)? {
+    let entry = HashIndex.tag(hash) | UInt64(record) + 1
+    var bucket = home(hash)
+    for _ in 0..<min(HashIndex.maximumProbe, bucketCount) {
+      for slot in 0..<8
+      where words[bucket * 8 + slot] & (HashIndex.tagMask | HashIndex.recordMask) == entry {
+        return (bucket, slot)
+      }
+      bucket = bucket + 1 == bucketCount ? 0 : bucket + 1
+    }
+    return nil
+  }
+
+  /// The count saturates at 255 and then stays: lookups walk on, never short.
+  private func changeOverflow(of bucket: Int, by change: Int) {
+    let word = words[bucket * 8]
+    let count = Int(word >> 56)
+    guard count < 255 else { return }
+    words.release(word & (HashIndex.overflowUnit - 1) | UInt64(count + change) << 56, at: bucket * 8)
+  }
+}

@@ -1,0 +1,66 @@
+import NATWire
+
+/// What is known of each inside host that has state: its counts and its pool address. Only the worker reads it.
+///
+/// - Complexity: every operation is O(1).
+struct Hosts: ~Copyable {
+  struct Record: BitwiseCopyable {
+    var address: UInt32
+    /// Dynamic bindings.
+    var bindings: UInt32
+    /// Sessions over dynamic bindings and over statics.
+    var sessions: UInt32
+    /// The pool address of its first dynamic binding; of a free record the next free one plus one.
+    var poolAddress: UInt32
+  }
+
+  static let recordBytes = MemoryLayout<Record>.stride
+  static let none = UInt32.max
+
+  private let records: OwnedArray<Record>
+  private let index: HashIndex
+  private let hash: KeyHash
+  private var firstFree: UInt32 = 0
+  private var fresh = 0
+
+  init(records: MappedMemory, index: HashIndex, capacity: Int, hash: KeyHash) {
+    self.records = records.array(of: Record.self, count: capacity)
+    self.index = index
+    self.hash = hash
+  }
+
+  subscript(host: UInt32) -> Record {
+    get { records[host] }
+    nonmutating set { records[host] = newValue }
+  }
+
+  func find(_ address: IPv4Address) -> UInt32? {
+    index.find(hash.ofAddress(address)) { records[$0].address == address.rawValue }
+  }
+
+  /// The host's record, made if there is none; nil if the table of hosts is full.
+  mutating func findOrAdd(_ address: IPv4Address) -> UInt32? {
+    if let known = find(address) { return known }
+    let host: UInt32
+    if firstFree != 0 {
+      host = firstFree - 1
+    } else {
+      guard fresh < records.count else { return nil }
+      host = UInt32(fresh)
+    }
+    let next = firstFree != 0 ? records[host].poolAddress : 0
+    guard index.insert(hash.ofAddress(address), record: host) else { return nil }
+    if firstFree != 0 { firstFree = next } else { fresh += 1 }
+    records[host] = Record(address: address.rawValue, bindings: 0, sessions: 0, poolAddress: Hosts.none)
+    return host
+  }
+
+  /// Forgets the host if nothing of it is left.
+  mutating func removeIfIdle(_ host: UInt32) {
+    let record = records[host]
+    guard record.bindings == 0, record.sessions == 0 else { return }
+    index.remove(hash.ofAddress(IPv4Address(record.address)), record: host)
+    records[host].poolAddress = firstFree
+    firstFree = host + 1
+  }
+}

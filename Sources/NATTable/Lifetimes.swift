@@ -1,0 +1,86 @@
+import NATWire
+
+/// Which clock a session runs on: a number into the table of lifetimes.
+public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
+  public let rawValue: UInt8
+  @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  @inlinable public static var icmp: LifetimeClass { LifetimeClass(rawValue: 0) }
+  @inlinable public static var udp: LifetimeClass { LifetimeClass(rawValue: 1) }
+  @inlinable public static var tcpEstablished: LifetimeClass { LifetimeClass(rawValue: 2) }
+  @inlinable public static var tcpTransitory: LifetimeClass { LifetimeClass(rawValue: 3) }
+}
+
+/// How long sessions live without a packet that restarts their clock, in nanoseconds
+/// (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
+public struct Lifetimes: Sendable {
+  public var icmp: UInt64
+  public var udp: UInt64
+  public var tcpEstablished: UInt64
+  public var tcpTransitory: UInt64
+  /// By destination port of the packet that makes a session; for TCP in place of `tcpEstablished`.
+  public var tcpPorts: [UInt16: UInt64] = [:]
+  public var udpPorts: [UInt16: UInt64] = [:]
+
+  /// The defaults: 60 s, 300 s, 7440 s and 240 s.
+  public init(
+    icmp: UInt64 = 60_000_000_000, udp: UInt64 = 300_000_000_000,
+    tcpEstablished: UInt64 = 7_440_000_000_000, tcpTransitory: UInt64 = 240_000_000_000
+  ) {
+    self.icmp = icmp
+    self.udp = udp
+    self.tcpEstablished = tcpEstablished
+    self.tcpTransitory = tcpTransitory
+  }
+
+  /// The most different durations that ports may have.
+  public static let maximumOverrides = 256 - 4
+}
+
+/// The lifetimes as the packet path reads them: two table look-ups.
+struct LifetimeTable {
+  let durations: OwnedArray<UInt64>
+  let tcpClasses: OwnedArray<UInt8>
+  let udpClasses: OwnedArray<UInt8>
+
+  static let byteCounts = (durations: 256 * 8, classes: 65536)
+
+  init(_ lifetimes: Lifetimes, durations: MappedMemory, tcp: MappedMemory, udp: MappedMemory) {
+    self.durations = durations.array(of: UInt64.self, count: 256)
+    tcpClasses = tcp.array(of: UInt8.self, count: 65536)
+    udpClasses = udp.array(of: UInt8.self, count: 65536)
+    for (index, duration) in [lifetimes.icmp, lifetimes.udp, lifetimes.tcpEstablished, lifetimes.tcpTransitory]
+      .enumerated()
+    {
+      self.durations[index] = duration
+    }
+    for port in 0..<65536 {
+      tcpClasses[port] = LifetimeClass.tcpEstablished.rawValue
+      udpClasses[port] = LifetimeClass.udp.rawValue
+    }
+    var classes: [UInt64: UInt8] = [:]
+    func lifetimeClass(of duration: UInt64) -> UInt8 {
+      if let known = classes[duration] { return known }
+      precondition(classes.count < Lifetimes.maximumOverrides, "too many different lifetimes for ports")
+      let new = UInt8(4 + classes.count)
+      classes[duration] = new
+      self.durations[Int(new)] = duration
+      return new
+    }
+    for (port, duration) in lifetimes.tcpPorts.sorted(by: { $0.key < $1.key }) {
+      tcpClasses[Int(port)] = lifetimeClass(of: duration)
+    }
+    for (port, duration) in lifetimes.udpPorts.sorted(by: { $0.key < $1.key }) {
+      udpClasses[Int(port)] = lifetimeClass(of: duration)
+    }
+  }
+
+  /// The class of a session made by a packet to `port`.
+  func lifetimeClass(_ transport: TransportProtocol, port: UInt16) -> LifetimeClass {
+    switch transport {
+    case .icmp: .icmp
+    case .tcp: LifetimeClass(rawValue: tcpClasses[Int(port)])
+    case .udp: LifetimeClass(rawValue: udpClasses[Int(port)])
+    }
+  }
+}

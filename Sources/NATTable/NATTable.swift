@@ -1,1 +1,0 @@
-// Room NATTable: to be filled.

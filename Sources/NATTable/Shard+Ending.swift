@@ -1,0 +1,107 @@
+public import NATWire
+
+extension Shard {
+  /// Ends a live session at `instant`; with the last one that its inside host used, a dynamic binding ends too.
+  public mutating func end(_ session: SessionIndex, at instant: Instant) {
+    end(session, at: instant, isScheduled: true)
+  }
+
+  mutating func end(_ session: SessionIndex, at instant: Instant, isScheduled: Bool) {
+    let binding = sessions.binding(of: session)
+    remove(session, isScheduled: isScheduled)
+    switch bindings.kind(of: binding) {
+    case .dynamic:
+      guard bindings.low(binding, 2) == 0 else { return }
+      while let left = firstSession(of: binding) { remove(left, isScheduled: true) }
+      endDynamic(binding, at: instant)
+    case .oneToOne:
+      if firstSession(of: binding) == nil { endOneToOne(binding) }
+    case .forward, .free, .resting:
+      break
+    }
+  }
+
+  /// Takes back a dynamic binding whose first session found no room.
+  public mutating func endUnused(_ binding: BindingIndex, at instant: Instant) {
+    if bindings.kind(of: binding) == .dynamic, firstSession(of: binding) == nil {
+      endDynamic(binding, at: instant)
+    }
+  }
+
+  private mutating func remove(_ session: SessionIndex, isScheduled: Bool) {
+    let binding = sessions.binding(of: session)
+    let remote = sessions.remote(of: session)
+    bySession.remove(hash.ofSession(binding, remote), record: session.rawValue)
+    if sessions.flags(of: session).contains(.insideUsed) {
+      removePermit(session, of: binding, remote.address)
+      bindings.setLow(binding, 2, bindings.low(binding, 2) - 1)
+    }
+    unlink(session, of: binding)
+    if isScheduled { wheel.cancel(session) }
+    if let host = hosts.find(bindings.privateEndpoint(of: binding).address) {
+      hosts[host].sessions -= 1
+      hosts.removeIfIdle(host)
+    }
+    sessions.words.release(0, at: sessions.at(session, 1))
+    counts.sessions -= 1
+    counts.sessionsExpired += 1
+    retire(session)
+  }
+
+  private func removePermit(_ session: SessionIndex, of binding: BindingIndex, _ remote: IPv4Address) {
+    let hash = hash.ofPermit(binding, remote)
+    guard permit(binding, remote) == session.rawValue else { return }
+    if let next = self.session(after: session), sessions.remote(of: next).address == remote,
+      sessions.flags(of: next).contains(.insideUsed)
+    {
+      permits.replace(hash, record: session.rawValue, with: next.rawValue)
+    } else {
+      permits.remove(hash, record: session.rawValue)
+    }
+  }
+
+  /// The port rests from the instant at which the binding ended, whenever that is noticed.
+  private mutating func endDynamic(_ binding: BindingIndex, at instant: Instant) {
+    let endpoint = bindings.privateEndpoint(of: binding)
+    forward.remove(hash.ofPrivate(bindings.transport(of: binding), endpoint), record: binding.rawValue)
+    let host = bindings.high(binding, 3)
+    hosts[host].bindings -= 1
+    if hosts[host].bindings == 0 { pools[Int(hosts[host].poolAddress)].hosts -= 1 }
+    hosts.removeIfIdle(host)
+    counts.dynamicBindings -= 1
+    changeUse(of: binding, inUse: -1, resting: 0)
+    guard policy.portRest > 0 else {
+      free(binding, wasResting: false)
+      return
+    }
+    let until = instant.advanced(by: policy.portRest)
+    resting.add(binding, until: until)
+    changeUse(of: binding, inUse: 0, resting: 1)
+    quietUntil = min(quietUntil, Instant(nanoseconds: until.nanoseconds - 1))
+  }
+
+  /// Makes a place of the pool available to everybody.
+  mutating func free(_ binding: BindingIndex, wasResting: Bool = true) {
+    bindings.words.release(0, at: Int(binding.rawValue) * 4)
+    portMaps[Int(binding.rawValue >> 16)].free(UInt16(truncatingIfNeeded: binding.rawValue))
+    if wasResting { changeUse(of: binding, inUse: 0, resting: -1) }
+  }
+
+  func changeUse(of binding: BindingIndex, inUse: Int, resting: Int) {
+    let address = Int(binding.rawValue) / BindingIndex.portsPerAddress
+    var pool = pools[address]
+    func changed(_ count: UInt32, _ change: Int) -> UInt32 { UInt32(Int(count) + change) }
+    switch bindings.transport(of: binding) {
+    case .icmp:
+      pool.inUse.0 = changed(pool.inUse.0, inUse)
+      pool.resting.0 = changed(pool.resting.0, resting)
+    case .tcp:
+      pool.inUse.1 = changed(pool.inUse.1, inUse)
+      pool.resting.1 = changed(pool.resting.1, resting)
+    case .udp:
+      pool.inUse.2 = changed(pool.inUse.2, inUse)
+      pool.resting.2 = changed(pool.resting.2, resting)
+    }
+    pools[address] = pool
+  }
+}

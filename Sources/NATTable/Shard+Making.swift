@@ -1,0 +1,272 @@
+public import NATWire
+
+extension Shard {
+  /// Whether `count` more sessions have room; false is a full table, never a reason to end a live entry.
+  public func hasRoom(sessions count: Int) -> Bool {
+    counts.sessions + count <= sessionLimit && freeRecords >= count
+  }
+
+  public var hasRoomForBinding: Bool { counts.dynamicBindings < bindingLimit }
+
+  /// What the host has now: dynamic bindings and sessions.
+  public func use(of host: IPv4Address) -> (bindings: Int, sessions: Int) {
+    guard let record = hosts.find(host) else { return (0, 0) }
+    return (Int(hosts[record].bindings), Int(hosts[record].sessions))
+  }
+
+  // MARK: Bindings
+
+  /// A public endpoint for a new dynamic binding of `private`, or nil if the pool has none for this host.
+  /// Nothing is taken yet.
+  ///
+  /// - Complexity: O(pool addresses) for a new host, O(1) for one that has an address.
+  public func choosePublic(
+    _ transport: TransportProtocol, for private: Endpoint, _ random: inout RandomSource
+  ) -> BindingIndex? {
+    if policy.paired, let host = hosts.find(`private`.address), hosts[host].bindings > 0 {
+      let address = Int(hosts[host].poolAddress)
+      return choosePort(transport, for: `private`, poolAddress: address, &random).map {
+        bindings.direct(poolAddress: address, transport, port: $0)
+      }
+    }
+    // From the fewest hosts up, ties in the order of the configuration: a selection that needs no memory.
+    var previous: (hosts: UInt32, address: Int) = (0, -1)
+    for _ in 0..<pools.count {
+      var best: (hosts: UInt32, address: Int)?
+      for address in 0..<pools.count {
+        let candidate = (hosts: pools[address].hosts, address: address)
+        guard candidate > previous else { continue }
+        if let known = best, known <= candidate { continue }
+        best = candidate
+      }
+      guard let best else { return nil }
+      if let port = choosePort(transport, for: `private`, poolAddress: best.address, &random) {
+        return bindings.direct(poolAddress: best.address, transport, port: port)
+      }
+      previous = best
+    }
+    return nil
+  }
+
+  /// Step by step: the private port itself; the same class and parity; the same class; any (RFC 4787 REQ-3, REQ-4).
+  private func choosePort(
+    _ transport: TransportProtocol, for private: Endpoint, poolAddress: Int, _ random: inout RandomSource
+  ) -> UInt16? {
+    let map = portMaps[poolAddress * 3 + Int(transport.rawValue)]
+    let host = `private`.address
+    if policy.portChoice == .preserve {
+      if map.isFree(`private`.port) { return `private`.port }
+      let own = bindings.direct(poolAddress: poolAddress, transport, port: `private`.port)
+      if resting.isOwn(own, of: host) { return `private`.port }
+    }
+    func pick(_ portClass: PortMap.Class, _ parity: PortMap.Parity) -> UInt16? {
+      if policy.portChoice == .sequential {
+        let free = map.lowest(portClass, parity)
+        let own = resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
+        guard let free, let own else { return free ?? own }
+        return min(free, own)
+      }
+      return map.random(portClass, parity, &random)
+        ?? resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
+    }
+    if transport != .icmp {
+      let portClass = PortMap.Class.of(`private`.port)
+      if policy.parity, let port = pick(portClass, `private`.port & 1 == 0 ? .even : .odd) { return port }
+      if let port = pick(portClass, .any) { return port }
+    }
+    return pick(.all, .any)
+  }
+
+  /// Makes the dynamic binding that ``choosePublic(_:for:_:)`` found; false if an index or the table of hosts is full,
+  /// and then nothing has changed.
+  public mutating func insertBinding(_ binding: BindingIndex, for private: Endpoint, at now: Instant) -> Bool {
+    let transport = bindings.transport(of: binding)
+    guard let host = hosts.findOrAdd(`private`.address) else { return false }
+    guard forward.insert(hash.ofPrivate(transport, `private`), record: binding.rawValue) else {
+      hosts.removeIfIdle(host)
+      return false
+    }
+    let address = Int(binding.rawValue) / BindingIndex.portsPerAddress
+    if bindings.kind(of: binding) == .resting {
+      resting.remove(binding)
+      changeUse(of: binding, inUse: 0, resting: -1)
+    } else {
+      portMaps[Int(binding.rawValue >> 16)].take(UInt16(truncatingIfNeeded: binding.rawValue))
+    }
+    bindings.set(binding, 1, now.nanoseconds)
+    bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
+    bindings.set(binding, 3, UInt64(host) << 32)
+    bindings.words.release(BindingStore.describe(`private`, .dynamic), at: Int(binding.rawValue) * 4)
+    var record = hosts[host]
+    if record.bindings == 0 {
+      record.poolAddress = UInt32(address)
+      pools[address].hosts += 1
+    }
+    record.bindings += 1
+    hosts[host] = record
+    changeUse(of: binding, inUse: 1, resting: 0)
+    counts.dynamicBindings += 1
+    counts.bindingsCreated += 1
+    return true
+  }
+
+  // MARK: Sessions
+
+  /// Makes a session; nil if the table is full, and then nothing has changed.
+  ///
+  /// - Parameters:
+  ///   - opener: the destination port, before translation, of the packet that makes it: it may have a lifetime of its own.
+  ///   - state: a TCP session that is not established yet runs on the transitory clock.
+  public mutating func insertSession(
+    _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags, opener port: UInt16,
+    at now: Instant
+  ) -> SessionIndex? {
+    let host: UInt32
+    if bindings.kind(of: binding) == .dynamic {
+      host = bindings.high(binding, 3)
+    } else {
+      guard let found = hosts.findOrAdd(bindings.privateEndpoint(of: binding).address) else { return nil }
+      host = found
+    }
+    guard counts.sessions < sessionLimit, let record = takeRecord() else {
+      hosts.removeIfIdle(host)
+      return nil
+    }
+    let session = SessionIndex(record)
+    let lifetime = lifetimes.lifetimeClass(bindings.transport(of: binding), port: port)
+    let clock = state.phase == .synSent ? LifetimeClass.tcpTransitory : lifetime
+    let words = sessions.words
+    words[sessions.at(session, 0)] = UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
+    words[sessions.at(session, 2)] = now.advanced(by: durations[Int(clock.rawValue)]).nanoseconds
+    words[sessions.at(session, 3)] = now.nanoseconds
+    for word in 4..<8 { words[sessions.at(session, word)] = 0 }
+    let second =
+      UInt64(remote.port) << 48 | UInt64(state.rawValue) << 40
+      | UInt64(flags.subtracting(.insideUsed).rawValue) << 32 | UInt64(lifetime.rawValue) << 24
+    words.release(second, at: sessions.at(session, 1))
+    guard bySession.insert(hash.ofSession(binding, remote), record: record) else {
+      words.release(0, at: sessions.at(session, 1))
+      retire(session)
+      hosts.removeIfIdle(host)
+      return nil
+    }
+    pushFirst(session, of: binding)
+    hosts[host].sessions += 1
+    counts.sessions += 1
+    counts.sessionsCreated += 1
+    wheel.schedule(session)
+    quietUntil = min(quietUntil, sessions.expires(session))
+    if flags.contains(.insideUsed) { markInsideUsed(session) }
+    return session
+  }
+
+  /// From now on the session keeps its binding alive and opens the filter for its remote address.
+  public mutating func markInsideUsed(_ session: SessionIndex) {
+    let flags = sessions.flags(of: session)
+    guard !flags.contains(.insideUsed) else { return }
+    let binding = sessions.binding(of: session)
+    let remote = sessions.remote(of: session).address
+    // Sessions that opened the filter for one address stand together in the binding's list, and the index names the
+    // first of them: the next one takes its place when it ends.
+    if let head = permit(binding, remote) {
+      unlink(session, of: binding)
+      insert(session, after: head, of: binding)
+    } else {
+      unlink(session, of: binding)
+      pushFirst(session, of: binding)
+      let isIndexed = permits.insert(hash.ofPermit(binding, remote), record: session.rawValue)
+      precondition(isIndexed, "the index of permits has room for every session")
+    }
+    sessions.setFlags(flags.union(.insideUsed), of: session)
+    bindings.setLow(binding, 2, bindings.low(binding, 2) + 1)
+  }
+
+  // MARK: The list of a binding's sessions
+
+  private static var none: UInt32 { BindingStore.none }
+
+  func pushFirst(_ session: SessionIndex, of binding: BindingIndex) {
+    let first = bindings.high(binding, 2)
+    listLinks[session.rawValue] = TimerWheel.Link(next: first, previous: Shard.none)
+    if first != Shard.none { listLinks[first].previous = session.rawValue }
+    bindings.setHigh(binding, 2, session.rawValue)
+  }
+
+  private func insert(_ session: SessionIndex, after head: UInt32, of binding: BindingIndex) {
+    let next = listLinks[head].next
+    listLinks[session.rawValue] = TimerWheel.Link(next: next, previous: head)
+    listLinks[head].next = session.rawValue
+    if next != Shard.none { listLinks[next].previous = session.rawValue }
+  }
+
+  func unlink(_ session: SessionIndex, of binding: BindingIndex) {
+    let link = listLinks[session.rawValue]
+    if link.previous == Shard.none {
+      bindings.setHigh(binding, 2, link.next)
+    } else {
+      listLinks[link.previous].next = link.next
+    }
+    if link.next != Shard.none { listLinks[link.next].previous = link.previous }
+  }
+
+  /// The sessions of a binding, by way of their list.
+  public func firstSession(of binding: BindingIndex) -> SessionIndex? {
+    let first = bindings.high(binding, 2)
+    return first == Shard.none ? nil : SessionIndex(first)
+  }
+
+  public func session(after session: SessionIndex) -> SessionIndex? {
+    let next = listLinks[session.rawValue].next
+    return next == Shard.none ? nil : SessionIndex(next)
+  }
+
+  // MARK: Records
+
+  private var freeRecords: Int {
+    // Retired records count: while nobody reads they are free at once, and else soon.
+    sessions.capacity - counts.sessions
+  }
+
+  private mutating func takeRecord() -> UInt32? {
+    if freeSession == 0, firstRetired != 0 { reclaim() }
+    if freeSession != 0 {
+      let record = freeSession - 1
+      freeSession = retireLinks[record].next
+      return record
+    }
+    guard freshSessions < sessions.capacity else { return nil }
+    freshSessions += 1
+    published.release(UInt64(freshSessions), at: 0)
+    return UInt32(freshSessions - 1)
+  }
+
+  /// Gives a record that nothing names any more back; readers may still look at it.
+  mutating func retire(_ session: SessionIndex) {
+    let epoch = epochs.retire()
+    if table.readerClaims.acquire(0) == 0 {
+      // Nobody reads: whoever begins to now, begins behind the fence and finds the record gone.
+      retireLinks[session.rawValue] = TimerWheel.Link(next: freeSession, previous: 0)
+      freeSession = session.rawValue + 1
+      return
+    }
+    // The epoch stands where the due time stood.
+    sessions.words[sessions.at(session, 2)] = epoch
+    retireLinks[session.rawValue] = TimerWheel.Link(next: 0, previous: 0)
+    if lastRetired == 0 { firstRetired = session.rawValue + 1 } else { retireLinks[lastRetired - 1].next = session.rawValue + 1 }
+    lastRetired = session.rawValue + 1
+  }
+
+  /// Frees the retired records that no reader can still look at. Called when records run out, and between batches.
+  public mutating func reclaim() {
+    guard firstRetired != 0 else { return }
+    epochs.advance()
+    let oldest = epochs.oldestReader()
+    while firstRetired != 0, sessions.words[sessions.at(SessionIndex(firstRetired - 1), 2)] < oldest {
+      let record = firstRetired - 1
+      firstRetired = retireLinks[record].next
+      if firstRetired == 0 { lastRetired = 0 }
+      retireLinks[record] = TimerWheel.Link(next: freeSession, previous: 0)
+      freeSession = record + 1
+    }
+  }
+}

@@ -1,0 +1,282 @@
+public import NATWire
+
+/// One worker's part of the table, and the only way to change it.
+///
+/// Finding and counting are on the packet path; making and ending are the slow path.
+public struct Shard: ~Copyable {
+  let table: TranslationTable
+  let worker: Int
+  public let bindings: BindingStore
+  public let sessions: SessionStore
+
+  @usableFromInline let hash: KeyHash
+  @usableFromInline let forward: HashIndex
+  @usableFromInline let bySession: HashIndex
+  let permits: HashIndex
+  @usableFromInline let byPublic: HashIndex
+  @usableFromInline let durations: OwnedArray<UInt64>
+  let lifetimes: LifetimeTable
+  let listLinks: OwnedArray<TimerWheel.Link>
+  let retireLinks: OwnedArray<TimerWheel.Link>
+  let portMaps: OwnedArray<PortMap>
+  let pools: OwnedArray<PoolRecord>
+  let published: AtomicWords
+  let epochs: Epochs
+  let oneToOne: [StaticAddress]
+  let oneToOneByPublic: HashIndex
+  let oneToOneByPrivate: HashIndex
+  let forwards: [StaticForward]
+
+  let firstExtra: Int
+  let extraCount: Int
+  let bindingLimit: Int
+  let sessionLimit: Int
+
+  public var policy: PoolPolicy
+  var wheel: TimerWheel
+  var resting: RestingPorts
+  var hosts: Hosts
+
+  /// Nothing falls due at or before this instant.
+  @usableFromInline var quietUntil = Instant.never
+
+  // Free records, and those that readers may still look at, in the order in which they were retired.
+  var freeSession: UInt32 = 0
+  var firstRetired: UInt32 = 0
+  var lastRetired: UInt32 = 0
+  var freshSessions = 0
+  var freeExtra: UInt32 = 0
+  var freshExtra = 0
+
+  public internal(set) var counts = TableCounts()
+
+  init(table: TranslationTable, memory: ShardMemory, worker: Int) {
+    self.table = table
+    self.worker = worker
+    let settings = table.settings
+    bindings = table.bindings
+    sessions = memory.sessions
+    hash = table.hash
+    forward = memory.forward
+    bySession = memory.bySession
+    permits = memory.permits
+    byPublic = memory.byPublic
+    lifetimes = LifetimeTable(
+      settings.lifetimes, durations: memory.lifetimeDurations, tcp: memory.lifetimeTCP, udp: memory.lifetimeUDP)
+    durations = lifetimes.durations
+    listLinks = memory.sessionLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
+    retireLinks = memory.wheelLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
+    published = memory.published
+    epochs = table.epochs
+    oneToOne = settings.oneToOne
+    oneToOneByPublic = memory.oneToOneIndexes.byPublic
+    oneToOneByPrivate = memory.oneToOneIndexes.byPrivate
+    forwards = settings.forwards
+    firstExtra = memory.firstExtra
+    extraCount = memory.extraCount
+    bindingLimit = memory.bindingLimit
+    sessionLimit = memory.sessionLimit
+    policy = settings.policy
+    wheel = TimerWheel(
+      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks, sessions: memory.sessions)
+    resting = RestingPorts(bindings: table.bindings, chains: memory.restChains, hash: table.hash)
+    hosts = Hosts(
+      records: memory.hosts, index: memory.hostIndex, capacity: memory.hostCapacity, hash: table.hash)
+    pools = memory.pools.array(of: PoolRecord.self, count: settings.pool.count)
+    portMaps = memory.portMaps.array(of: PortMap.self, count: settings.pool.count * 3)
+    let summaries = memory.summaries.array(
+      of: UInt64.self, count: settings.pool.count * 3 * PortMap.summaryWords)
+    installForwards(settings, taken: memory.taken)
+    for map in 0..<settings.pool.count * 3 {
+      portMaps[map] = PortMap(
+        taken: memory.taken, mapBase: map * PortMap.mapWords, summaries: summaries,
+        summaryBase: map * PortMap.summaryWords, worker: worker, workers: settings.workers)
+    }
+    for (index, mapping) in oneToOne.enumerated() {
+      let publicly = oneToOneByPublic.insert(hash.ofAddress(mapping.public), record: UInt32(index))
+      let privately = oneToOneByPrivate.insert(hash.ofAddress(mapping.private), record: UInt32(index))
+      precondition(publicly && privately, "the index of 1:1 mappings is made for their number")
+    }
+  }
+
+  // MARK: Finding
+
+  /// The binding of a private endpoint: of several forwards the first of the configuration.
+  @inlinable public func findBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
+    let bindings = self.bindings
+    return forward.find(hash.ofPrivate(transport, `private`)) {
+      bindings.matches(BindingIndex($0), transport, `private`)
+    }.map { BindingIndex($0) }
+  }
+
+  /// The live binding at a port of a pool address, by its place alone.
+  @inlinable public func findBinding(
+    poolAddress: Int, _ transport: TransportProtocol, port: UInt16
+  ) -> BindingIndex? {
+    let binding = bindings.direct(poolAddress: poolAddress, transport, port: port)
+    return bindings.isLive(binding) ? binding : nil
+  }
+
+  /// The live binding at a public endpoint that is not of the pool.
+  public func findBinding(_ transport: TransportProtocol, public: Endpoint) -> BindingIndex? {
+    let bindings = self.bindings
+    return byPublic.find(hash.ofPublic(transport, `public`)) {
+      let binding = BindingIndex($0)
+      return bindings.isLive(binding) && bindings.publicEndpoint(of: binding) == `public`
+        && bindings.transport(of: binding) == transport
+    }.map { BindingIndex($0) }
+  }
+
+  /// The session of `binding` with `remote`, if it still lives at `now`: at its due time it does.
+  @inlinable public func findSession(_ binding: BindingIndex, remote: Endpoint, at now: Instant) -> SessionIndex? {
+    let sessions = self.sessions
+    guard
+      let found = bySession.find(
+        hash.ofSession(binding, remote),
+        { sessions.matches(SessionIndex($0), binding, remote) && sessions.expires(SessionIndex($0)) >= now })
+    else { return nil }
+    return SessionIndex(found)
+  }
+
+  /// Whether the inside host has a live session with this remote address, whatever the port.
+  public func isOpen(_ binding: BindingIndex, to remote: IPv4Address) -> Bool {
+    permit(binding, remote) != nil
+  }
+
+  func permit(_ binding: BindingIndex, _ remote: IPv4Address) -> UInt32? {
+    let sessions = self.sessions
+    return permits.find(hash.ofPermit(binding, remote)) {
+      let session = SessionIndex($0)
+      return sessions.binding(of: session) == binding && sessions.remote(of: session).address == remote
+        && sessions.flags(of: session).contains(.insideUsed)
+    }
+  }
+
+  // MARK: Prefetching
+
+  /// Asks for the cache line in which an outbound packet's binding is indexed.
+  @inlinable public func prefetchBinding(_ transport: TransportProtocol, private: Endpoint) {
+    forward.prefetch(hash.ofPrivate(transport, `private`))
+  }
+
+  /// Asks for the cache line of an inbound packet's binding.
+  @inlinable public func prefetchBinding(poolAddress: Int, _ transport: TransportProtocol, port: UInt16) {
+    bindings.prefetch(bindings.direct(poolAddress: poolAddress, transport, port: port))
+  }
+
+  /// The binding that an outbound packet most likely has; its line is asked for.
+  @inlinable public func guessBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
+    guard let record = forward.likelyRecord(hash.ofPrivate(transport, `private`)) else { return nil }
+    bindings.prefetch(BindingIndex(record))
+    return BindingIndex(record)
+  }
+
+  @inlinable public func guessBinding(
+    poolAddress: Int, _ transport: TransportProtocol, port: UInt16
+  ) -> BindingIndex {
+    bindings.direct(poolAddress: poolAddress, transport, port: port)
+  }
+
+  /// Asks for the line in which the session is indexed; the answer goes to ``prefetchSession(_:)``.
+  @inlinable public func prefetchSessionIndex(_ binding: BindingIndex, remote: Endpoint) -> UInt64 {
+    let hash = hash.ofSession(binding, remote)
+    bySession.prefetch(hash)
+    return hash
+  }
+
+  @inlinable public func prefetchSession(_ hash: UInt64) {
+    if let record = bySession.likelyRecord(hash) { sessions.prefetch(SessionIndex(record)) }
+  }
+
+  // MARK: Using
+
+  /// Counts a packet of the private endpoint's.
+  @inlinable public func countOut(_ session: SessionIndex, bytes: Int, at now: Instant) {
+    count(session, packets: 4, bytes, now)
+  }
+
+  /// Counts a packet to the private endpoint.
+  @inlinable public func countIn(_ session: SessionIndex, bytes: Int, at now: Instant) {
+    count(session, packets: 6, bytes, now)
+  }
+
+  @inlinable func count(_ session: SessionIndex, packets word: Int, _ bytes: Int, _ now: Instant) {
+    let words = sessions.words
+    let at = sessions.at(session, word)
+    words[at] = words[at] &+ 1
+    words[at &+ 1] = words[at &+ 1] &+ UInt64(bytes)
+    words[sessions.at(session, 3)] = now.nanoseconds
+  }
+
+  /// Restarts the session's clock. Its place in the wheel stays: that is only ever too early.
+  @inlinable public func restart(_ session: SessionIndex, at now: Instant) {
+    let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
+    sessions.words[sessions.at(session, 2)] = now.advanced(by: duration).nanoseconds
+  }
+
+  /// Follows a TCP segment from `side`.
+  @inlinable
+  public mutating func track(
+    _ session: SessionIndex, _ flags: TCPFlags, from side: Side, at now: Instant, resetIsFinal: Bool
+  ) {
+    let state = sessions.state(of: session)
+    let step = TCPTracker.advance(state, on: flags, from: side, resetIsFinal: resetIsFinal)
+    if step.state != state { sessions.setState(step.state, of: session) }
+    switch step.clock {
+    case .keep: break
+    case .restartEstablished: restart(session, at: now)
+    case .startTransitory: startTransitory(session, at: now)
+    case .reopen:
+      restart(session, at: now)
+      countReopening()
+    }
+  }
+
+  @usableFromInline mutating func countReopening() {
+    counts.sessionsCreated += 1
+    counts.sessionsExpired += 1
+  }
+
+  /// The clock becomes shorter, so the session's place in the wheel must not stay.
+  @inline(never) @usableFromInline
+  mutating func startTransitory(_ session: SessionIndex, at now: Instant) {
+    let expires = now.advanced(by: durations[Int(LifetimeClass.tcpTransitory.rawValue)])
+    wheel.cancel(session)
+    sessions.words[sessions.at(session, 2)] = expires.nanoseconds
+    wheel.schedule(session)
+    quietUntil = min(quietUntil, expires)
+  }
+
+  // MARK: Time
+
+  /// Ends everything that is due before `now`, each at its own due time, and frees ports whose rest is over.
+  ///
+  /// - Complexity: one comparison while nothing is due; amortized O(1) a session.
+  @inlinable public mutating func advance(to now: Instant) {
+    if now > quietUntil { expire(before: now) }
+  }
+
+  @inline(never) @usableFromInline
+  mutating func expire(before now: Instant) {
+    while let session = wheel.popDue(before: now) {
+      end(session, at: sessions.expires(session), isScheduled: false)
+    }
+    while let binding = resting.popFree(at: now) { free(binding) }
+    let nextFree = resting.nextFree
+    quietUntil = min(
+      wheel.quietUntil, nextFree == .never ? .never : Instant(nanoseconds: nextFree.nanoseconds &- 1))
+  }
+}
+
+/// What a shard counts; monotonic but for the two that say what lives now.
+public struct TableCounts: BitwiseCopyable, Sendable, Equatable {
+  /// Live dynamic bindings.
+  public internal(set) var dynamicBindings = 0
+  /// Live sessions, over dynamic bindings and statics.
+  public internal(set) var sessions = 0
+  /// Live ports of 1:1 mappings.
+  public internal(set) var oneToOneBindings = 0
+  public internal(set) var bindingsCreated = 0
+  public internal(set) var sessionsCreated = 0
+  public internal(set) var sessionsExpired = 0
+}

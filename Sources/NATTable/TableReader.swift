@@ -1,0 +1,140 @@
+public import NATWire
+
+/// A session as it stood at one moment, with what its binding says.
+public struct SessionSnapshot: BitwiseCopyable, Sendable {
+  public var transport: TransportProtocol
+  public var kind: BindingKind
+  public var `private`: Endpoint
+  public var `public`: Endpoint
+  public var remote: Endpoint
+  public var bindingCreated: Instant
+  public var state: SessionState
+  public var flags: SessionFlags
+  public var expires: Instant
+  public var lastPacket: Instant
+  public var counters: SessionCounters
+}
+
+/// A thread that reads the table while others write it. It never waits, and nobody waits for it.
+///
+/// Used by one thread at a time; gives its place back when it goes.
+public final class TableReader {
+  private let table: TranslationTable
+  private let reader: Int
+
+  /// How many records are read between two quiescent points: retired records wait no longer than that.
+  private static let stride = 4096
+
+  /// Where a walk stands.
+  public struct Cursor: BitwiseCopyable, Sendable {
+    var shard = 0
+    var record = 0
+    public init() {}
+  }
+
+  /// Nil if as many readers as there are places read already.
+  public init?(_ table: TranslationTable) {
+    self.table = table
+    guard let place = table.claimReader() else { return nil }
+    reader = place
+  }
+
+  deinit { table.releaseReader(reader) }
+
+  /// Reads on from `cursor`, at most `limit` records, live or not.
+  ///
+  /// Over a whole walk a session that lives all the while is given exactly once, one that is made or ends
+  /// meanwhile at most once.
+  /// - Returns: where to go on, or nil at the end.
+  public func read(
+    from cursor: Cursor, limit: Int, _ body: (SessionSnapshot) -> Void
+  ) -> Cursor? {
+    var at = cursor
+    var left = limit
+    while at.shard < table.shards.count {
+      let count = Int(table.shards[at.shard].published.acquire(0))
+      while at.record < count {
+        guard left > 0 else { return at }
+        let steps = min(left, TableReader.stride, count - at.record)
+        table.epochs.enter(reader)
+        for record in at.record..<at.record + steps {
+          if let snapshot = snapshot(of: SessionIndex(UInt32(record)), in: table.sessions[at.shard]) {
+            body(snapshot)
+          }
+        }
+        table.epochs.leave(reader)
+        at.record += steps
+        left -= steps
+      }
+      at.shard += 1
+      at.record = 0
+    }
+    return nil
+  }
+
+  /// A session that is live after its words were read was live all the while, and so was its binding: within one
+  /// epoch neither's place is used again.
+  private func snapshot(of session: SessionIndex, in sessions: SessionStore) -> SessionSnapshot? {
+    let state = sessions.state(of: session)
+    guard state.phase != .free else { return nil }
+    let binding = sessions.binding(of: session)
+    let snapshot = SessionSnapshot(
+      transport: table.bindings.transport(of: binding), kind: table.bindings.kind(of: binding),
+      private: table.bindings.privateEndpoint(of: binding), public: table.bindings.publicEndpoint(of: binding),
+      remote: sessions.remote(of: session), bindingCreated: table.bindings.instant(of: binding), state: state,
+      flags: sessions.flags(of: session), expires: sessions.expires(session),
+      lastPacket: sessions.lastPacket(session), counters: sessions.counters(of: session))
+    guard sessions.stateAfterReading(session).phase != .free else { return nil }
+    return snapshot
+  }
+
+  /// Gives the static forwards of the configuration, with or without sessions.
+  public func forwards(_ body: (StaticForward) -> Void) {
+    for forward in table.settings.forwards { body(forward) }
+  }
+}
+
+extension TranslationTable {
+  fileprivate func claimReader() -> Int? {
+    while true {
+      let claimed = readerClaims.acquire(0)
+      let free = (~claimed).trailingZeroBitCount
+      guard free < Epochs.maximumReaders else { return nil }
+      if readerClaims.replace(claimed, with: claimed | 1 << UInt64(free), at: 0) { return free }
+    }
+  }
+
+  fileprivate func releaseReader(_ reader: Int) {
+    epochs.leave(reader)
+    while true {
+      let claimed = readerClaims.acquire(0)
+      if readerClaims.replace(claimed, with: claimed & ~(1 << UInt64(reader)), at: 0) { return }
+    }
+  }
+}
+
+extension Shard {
+  /// Gives the use of each pool address, in the order of the configuration; TCP, UDP, ICMP.
+  public func poolUse(_ body: (PoolUse) -> Void) {
+    for (index, pool) in table.settings.pool.enumerated() {
+      let record = pools[index]
+      report(.tcp, of: pool, record.inUse.1, record.resting.1, body)
+      report(.udp, of: pool, record.inUse.2, record.resting.2, body)
+      report(.icmp, of: pool, record.inUse.0, record.resting.0, body)
+    }
+  }
+
+  private func report(
+    _ transport: TransportProtocol, of pool: PoolAddress, _ inUse: UInt32, _ resting: UInt32,
+    _ body: (PoolUse) -> Void
+  ) {
+    var ports = Set(transport == .icmp ? [0...65535] : pool.ports.map { Int($0.lowerBound)...Int($0.upperBound) })
+      .reduce(into: Set<Int>()) { $0.formUnion($1) }
+    for forward in forwards where forward.transport == transport && forward.public.address == pool.address {
+      ports.remove(Int(forward.public.port))
+    }
+    body(
+      PoolUse(
+        address: pool.address, transport: transport, ports: ports.count, inUse: Int(inUse), resting: Int(resting)))
+  }
+}

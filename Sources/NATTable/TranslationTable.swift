@@ -1,0 +1,212 @@
+public import NATWire
+
+/// The size and the rules of a translation table. Capacity is fixed when the table is made.
+public struct TableSettings: Sendable {
+  /// Workers that share the table, each the only writer of its own shard.
+  public var workers = 1
+  public var pool: [PoolAddress]
+  public var policy = PoolPolicy()
+  public var lifetimes = Lifetimes()
+  /// Dynamic bindings of all workers together.
+  public var bindingLimit = 262_144
+  /// Sessions of all workers together.
+  public var sessionLimit = 1_048_576
+  /// Port forwards, on pool addresses and on others.
+  public var forwards: [StaticForward] = []
+  public var oneToOne: [StaticAddress] = []
+
+  public init(pool: [PoolAddress]) { self.pool = pool }
+}
+
+/// A port forward of the operator's: a binding that always exists.
+public struct StaticForward: Sendable, Equatable {
+  public var transport: TransportProtocol
+  public var `public`: Endpoint
+  public var `private`: Endpoint
+
+  public init(_ transport: TransportProtocol, public: Endpoint, private: Endpoint) {
+    self.transport = transport
+    self.public = `public`
+    self.private = `private`
+  }
+}
+
+/// A 1:1 mapping: every protocol and port of a public address belongs to one inside host.
+public struct StaticAddress: Sendable, Equatable {
+  public var `public`: IPv4Address
+  public var `private`: IPv4Address
+
+  public init(public: IPv4Address, private: IPv4Address) {
+    self.public = `public`
+    self.private = `private`
+  }
+}
+
+/// The translation table: bindings between private and public endpoints, and the sessions over them.
+///
+/// It is divided into shards, one a worker. Only its worker writes a shard, with plain stores; anyone may read at any
+/// time and never waits. Nothing ever moves, so a reader that walks the table sees each entry that lives through
+/// its walk exactly once.
+///
+/// The bindings of pool addresses lie in one array indexed by public endpoint; the way from a private endpoint, and
+/// that from a binding and a remote endpoint to the session, go through a ``HashIndex``. Memory is mapped at full
+/// size and costs what is touched: 32 B + 11.4 B a binding, 80 B + 11.4 B a session, and 11.4 B a remote address
+/// that a binding is open to.
+public final class TranslationTable: Sendable {
+  public let bindings: BindingStore
+  /// The sessions of each shard.
+  public let sessions: [SessionStore]
+  let shards: [ShardMemory]
+  let settings: TableSettings
+  let hash: KeyHash
+  let epochs: Epochs
+  let readerClaims: AtomicWords
+  private let common: CommonMemory
+
+  /// Memory that all shards share.
+  private struct CommonMemory: @unchecked Sendable {
+    let bindings: MappedMemory
+    let extra: MappedMemory
+    let pool: MappedMemory
+    let taken: MappedMemory
+    let epochs: MappedMemory
+  }
+
+  /// - Parameter random: gives the keys of the hash functions.
+  public init(_ settings: TableSettings, random: inout RandomSource) {
+    precondition((1...64).contains(settings.workers), "1 to 64 workers")
+    precondition(settings.bindingLimit > 0 && settings.sessionLimit > 0, "limits are positive")
+    self.settings = settings
+    hash = KeyHash(from: &random)
+    let directCount = settings.pool.count * BindingIndex.portsPerAddress
+    let extraPerShard = TranslationTable.extraBindings(settings)
+    let extraCount = extraPerShard * settings.workers
+    precondition(directCount + extraCount < HashIndex.maximumCapacity, "too many public addresses")
+    let memory = CommonMemory(
+      bindings: MappedMemory(byteCount: (directCount + extraCount) * 32, hugePages: true),
+      extra: MappedMemory(byteCount: extraCount * 8),
+      pool: MappedMemory(byteCount: settings.pool.count * 8),
+      taken: MappedMemory(byteCount: settings.pool.count * 3 * PortMap.mapWords * 8),
+      epochs: MappedMemory(byteCount: Epochs.byteCount + 64))
+    common = memory
+    bindings = BindingStore(
+      words: memory.bindings.words(count: (directCount + extraCount) * BindingStore.wordsPerBinding),
+      extraPublic: memory.extra.words(count: extraCount),
+      poolAddresses: memory.pool.words(count: settings.pool.count),
+      directCount: directCount, extraCount: extraCount)
+    epochs = Epochs(memory: memory.epochs)
+    readerClaims = memory.epochs.words(count: 1, at: Epochs.byteCount)
+
+    let taken = memory.taken.array(of: UInt64.self, count: settings.pool.count * 3 * PortMap.mapWords)
+    for (index, pool) in settings.pool.enumerated() {
+      bindings.poolAddresses[index] = UInt64(pool.address.rawValue)
+      for transport in TransportProtocol.allCases where transport != .icmp {
+        let base = (index * 3 + Int(transport.rawValue)) * PortMap.mapWords
+        for word in 0..<PortMap.mapWords { taken[base + word] = .max }
+        for port in pool.ports.joined() { taken[base + Int(port) >> 6] &= ~(1 << UInt64(port & 63)) }
+      }
+    }
+    shards = (0..<settings.workers).map { worker in
+      ShardMemory(settings, worker: worker, extraCount: extraPerShard, firstExtra: directCount + worker * extraPerShard, taken: taken)
+    }
+    sessions = shards.map(\.sessions)
+  }
+
+  /// Places for bindings that are not in the pool's array: forwards on other addresses, and the ports of 1:1
+  /// addresses, each of which has a session.
+  private static func extraBindings(_ settings: TableSettings) -> Int {
+    settings.forwards.count + (settings.oneToOne.isEmpty ? 0 : settings.sessionLimit / settings.workers + 1)
+  }
+
+  /// The worker to which an inside host belongs.
+  public func owner(of host: IPv4Address) -> Int {
+    Int((hash.ofAddress(host) & 0xFFFF_FFFF) &* UInt64(settings.workers) >> 32)
+  }
+
+  /// The writer of a shard. Each shard has one, used by one thread at a time.
+  public func makeShard(worker: Int) -> Shard { Shard(table: self, memory: shards[worker], worker: worker) }
+}
+
+/// The memory of one shard.
+struct ShardMemory: @unchecked Sendable {
+  let sessions: SessionStore
+  let sessionLinks: MappedMemory
+  let wheelLinks: MappedMemory
+  let wheelHeads: MappedMemory
+  let wheelBitmaps: MappedMemory
+  let forward: HashIndex
+  let bySession: HashIndex
+  let permits: HashIndex
+  let byPublic: HashIndex
+  let hosts: MappedMemory
+  let hostIndex: HashIndex
+  let restChains: MappedMemory
+  let summaries: MappedMemory
+  let portMaps: MappedMemory
+  let pools: MappedMemory
+  let lifetimeDurations: MappedMemory
+  let lifetimeTCP: MappedMemory
+  let lifetimeUDP: MappedMemory
+  let oneToOneIndexes: (byPublic: HashIndex, byPrivate: HashIndex)
+  let published: AtomicWords
+  let taken: OwnedArray<UInt64>
+  let extraCount: Int
+  let firstExtra: Int
+  let bindingLimit: Int
+  let sessionLimit: Int
+  let hostCapacity: Int
+  private let keep: [MappedMemory]
+
+  init(_ settings: TableSettings, worker: Int, extraCount: Int, firstExtra: Int, taken: OwnedArray<UInt64>) {
+    self.taken = taken
+    self.extraCount = extraCount
+    self.firstExtra = firstExtra
+    bindingLimit = (settings.bindingLimit + settings.workers - 1) / settings.workers
+    sessionLimit = (settings.sessionLimit + settings.workers - 1) / settings.workers
+    // Records that readers still look at are not used again at once: one in 64 more than the limit covers them.
+    let records = sessionLimit + max(64, sessionLimit / 64)
+    hostCapacity = bindingLimit + extraCount + 1
+
+    var keep: [MappedMemory] = []
+    func map(_ byteCount: Int, hugePages: Bool = false) -> MappedMemory {
+      let memory = MappedMemory(byteCount: byteCount, hugePages: hugePages)
+      keep.append(memory)
+      return memory
+    }
+    func index(_ capacity: Int) -> HashIndex {
+      HashIndex(memory: map(HashIndex.byteCount(capacity: capacity), hugePages: true), capacity: capacity)
+    }
+    sessions = SessionStore(
+      words: map(records * 64, hugePages: true).words(count: records * SessionStore.wordsPerSession),
+      capacity: records)
+    sessionLinks = map(records * 8, hugePages: true)
+    wheelLinks = map(records * 8, hugePages: true)
+    wheelHeads = map(TimerWheel.headBytes)
+    wheelBitmaps = map(TimerWheel.bitmapBytes)
+    forward = index(bindingLimit + extraCount + settings.forwards.count)
+    bySession = index(sessionLimit)
+    permits = index(sessionLimit)
+    byPublic = index(max(1, extraCount))
+    hosts = map(hostCapacity * Hosts.recordBytes)
+    hostIndex = index(hostCapacity)
+    restChains = map(RestingPorts.chainCount * 4)
+    let maps = settings.pool.count * 3
+    summaries = map(maps * PortMap.summaryWords * 8)
+    portMaps = map(maps * MemoryLayout<PortMap>.stride)
+    pools = map(settings.pool.count * MemoryLayout<PoolRecord>.stride)
+    lifetimeDurations = map(LifetimeTable.byteCounts.durations)
+    lifetimeTCP = map(LifetimeTable.byteCounts.classes)
+    lifetimeUDP = map(LifetimeTable.byteCounts.classes)
+    oneToOneIndexes = (index(max(1, settings.oneToOne.count)), index(max(1, settings.oneToOne.count)))
+    published = map(64).words(count: 8)
+    self.keep = keep
+  }
+}
+
+/// What a worker knows of a pool address.
+struct PoolRecord: BitwiseCopyable {
+  /// Hosts whose dynamic bindings count here.
+  var hosts: UInt32 = 0
+  var inUse: (UInt32, UInt32, UInt32) = (0, 0, 0)
+  var resting: (UInt32, UInt32, UInt32) = (0, 0, 0)
+}

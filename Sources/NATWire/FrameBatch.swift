@@ -1,0 +1,85 @@
+
+/// The frames that one call of the gateway works on: descriptors and the memory behind them, allocated once.
+///
+/// A packet source appends frames by copying them in; the gateway rewrites them in place. All memory is reused when
+/// the batch is cleared.
+@safe public struct FrameBatch: ~Copyable {
+  /// One received frame.
+  public struct Entry: BitwiseCopyable {
+    public var frame: Frame
+    /// Length on the wire in bytes; larger than `frame.count` where a capture cut the frame.
+    public var wireLength: Int
+    public var instant: Instant
+    public var side: Side
+    public var link: LinkLayer
+
+    @inlinable
+    public init(frame: Frame, wireLength: Int, instant: Instant, side: Side, link: LinkLayer) {
+      self.frame = frame
+      self.wireLength = wireLength
+      self.instant = instant
+      self.side = side
+      self.link = link
+    }
+  }
+
+  /// Free bytes before each frame: an Ethernet header can be written before a raw IPv4 packet.
+  public static let headroom = 16
+  /// The most frames of a batch. Large enough for the prefetches to overlap, small enough to stay in L1.
+  public static let capacity = 32
+
+  @usableFromInline let entries: UnsafeMutablePointer<Entry>
+  @usableFromInline let arena: UnsafeMutableRawPointer
+  @usableFromInline let arenaSize: Int
+  @usableFromInline var used = 0
+  @usableFromInline var filled = 0
+  @inlinable public var count: Int { filled }
+  /// Frames that the gateway has worked on.
+  public var processed = 0
+
+  /// - Parameter maximumFrameLength: bytes of the largest frame that will be appended.
+  public init(maximumFrameLength: Int) {
+    // Safety: allocated here and freed in `deinit`; entries are written before they are read.
+    unsafe entries = .allocate(capacity: FrameBatch.capacity)
+    arenaSize = max(maximumFrameLength + 2 * FrameBatch.headroom, 128 * 1024)
+    unsafe arena = .allocate(byteCount: arenaSize, alignment: 64)
+  }
+
+  deinit {
+    unsafe entries.deallocate()
+    unsafe arena.deallocate()
+  }
+
+  @inlinable public subscript(index: Int) -> Entry {
+    precondition(index >= 0 && index < count)
+    // Safety: checked on the line above.
+    return unsafe entries[index]
+  }
+
+  /// Whether a frame of `length` bytes still fits.
+  @inlinable public func hasRoom(for length: Int) -> Bool {
+    count < FrameBatch.capacity && used &+ FrameBatch.headroom &+ length &+ 8 <= arenaSize
+  }
+
+  /// Copies a frame in.
+  /// - Precondition: ``hasRoom(for:)`` said yes.
+  @inlinable public mutating func append(
+    _ bytes: UnsafeRawBufferPointer, wireLength: Int, at instant: Instant, from side: Side, link: LinkLayer
+  ) {
+    precondition(hasRoom(for: bytes.count))
+    let start = used &+ FrameBatch.headroom
+    // Safety: `hasRoom` says that `start + bytes.count` lies inside the arena.
+    unsafe (arena + start).copyMemory(from: bytes.baseAddress ?? UnsafeRawPointer(arena), byteCount: bytes.count)
+    let frame = unsafe Frame(unsafeBase: arena + start, count: bytes.count)
+    unsafe entries[filled] = Entry(
+      frame: frame, wireLength: wireLength, instant: instant, side: side, link: link)
+    used = (start &+ bytes.count &+ 7) & ~7
+    filled &+= 1
+  }
+
+  @inlinable public mutating func removeAll() {
+    used = 0
+    filled = 0
+    processed = 0
+  }
+}

@@ -1,0 +1,61 @@
+/// Offsets and numbers of the IPv4 header (RFC 791), from its first byte on.
+public enum IPv4 {
+  public static let minimumHeaderLength = 20
+  public static let maximumHeaderLength = 60
+  public static let maximumLength = 65535
+  public static let typeOfServiceOffset = 1
+  public static let totalLengthOffset = 2
+  public static let identificationOffset = 4
+  public static let fragmentOffset = 6
+  public static let timeToLiveOffset = 8
+  public static let protocolOffset = 9
+  public static let checksumOffset = 10
+  public static let sourceOffset = 12
+  public static let destinationOffset = 16
+
+  public static let dontFragment: UInt16 = 0x4000
+  public static let moreFragments: UInt16 = 0x2000
+  /// Offset of a fragment in units of eight bytes.
+  public static let fragmentOffsetMask: UInt16 = 0x1FFF
+
+  public static let protocolICMP: UInt8 = 1
+  public static let protocolTCP: UInt8 = 6
+  public static let protocolUDP: UInt8 = 17
+  public static let protocolDCCP: UInt8 = 33
+  public static let protocolUDPLite: UInt8 = 136
+
+  static let optionEnd: UInt8 = 0
+  static let optionNoOperation: UInt8 = 1
+  static let optionLooseSourceRoute: UInt8 = 131
+  static let optionStrictSourceRoute: UInt8 = 137
+  /// Set in the type of an option that every fragment carries.
+  static let optionCopied: UInt8 = 0x80
+}
+
+extension Frame {
+  /// Looks through the options of an IPv4 header that begins at `offset`.
+  ///
+  /// - Returns: ``WireFault/badIPv4Options`` for a length below 2 or beyond the header,
+  ///   ``WireFault/sourceRoute`` for a source route (RFC 791 section 3.1), nil if all may pass.
+  ///   The first finding decides, and a list of options is looked at once: at most 40 steps.
+  @inline(never) @usableFromInline
+  func faultInIPv4Options(at offset: Int, headerLength: Int) -> WireFault? {
+    var at = offset &+ IPv4.minimumHeaderLength
+    let end = offset &+ headerLength
+    var routed = false
+    while at < end {
+      let type = uint8(at: at)
+      if type == IPv4.optionEnd { break }
+      if type == IPv4.optionNoOperation {
+        at &+= 1
+        continue
+      }
+      guard at &+ 1 < end else { return .badIPv4Options }
+      let length = Int(uint8(at: at &+ 1))
+      guard length >= 2, at &+ length <= end else { return .badIPv4Options }
+      if type == IPv4.optionLooseSourceRoute || type == IPv4.optionStrictSourceRoute { routed = true }
+      at &+= length
+    }
+    return routed ? .sourceRoute : nil
+  }
+}

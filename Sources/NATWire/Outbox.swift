@@ -1,0 +1,75 @@
+/// The frames that leave the gateway, in the order in which they leave.
+///
+/// Translated frames stay where they came in and are only named here; frames of the gateway's own and fragments that
+/// waited are built in the outbox's memory. The holder sends or writes them all, then clears the outbox; until then
+/// the ``FrameBatch`` must not be cleared either.
+@safe public struct Outbox: ~Copyable {
+  /// One frame to send.
+  public struct Entry: BitwiseCopyable {
+    public var frame: Frame
+    /// The time of the packet that caused it.
+    public var instant: Instant
+    public var side: Side
+
+    @inlinable public init(frame: Frame, instant: Instant, side: Side) {
+      self.frame = frame
+      self.instant = instant
+      self.side = side
+    }
+  }
+
+  /// Memory for built frames: a whole datagram of 65,535 bytes in fragments of eight bytes, twice over.
+  @usableFromInline static let arenaSize = 2 << 20
+  /// As many entries: 8,192 fragments of one datagram, and those of a batch.
+  @usableFromInline static let entryCapacity = 2 * 8192 + 1024
+
+  @usableFromInline let entries: UnsafeMutablePointer<Entry>
+  @usableFromInline let arena: UnsafeMutableRawPointer
+  @usableFromInline var used = 0
+  @usableFromInline var filled = 0
+  @inlinable public var count: Int { filled }
+
+  public init() {
+    // Safety: allocated here and freed in `deinit`; entries are written before they are read.
+    unsafe entries = .allocate(capacity: Outbox.entryCapacity)
+    unsafe arena = .allocate(byteCount: Outbox.arenaSize, alignment: 64)
+  }
+
+  deinit {
+    unsafe entries.deallocate()
+    unsafe arena.deallocate()
+  }
+
+  @inlinable public subscript(index: Int) -> Entry {
+    precondition(index >= 0 && index < count)
+    // Safety: checked on the line above.
+    return unsafe entries[index]
+  }
+
+  /// Whether whatever one more packet can cause still fits: the gateway asks before each.
+  @inlinable public var hasRoomForAnyPacket: Bool {
+    count <= Outbox.entryCapacity / 2 && used <= Outbox.arenaSize / 2
+  }
+
+  /// Names a frame for sending.
+  @inlinable public mutating func send(_ frame: Frame, to side: Side, at instant: Instant) {
+    precondition(count < Outbox.entryCapacity)
+    // Safety: checked on the line above.
+    unsafe entries[filled] = Entry(frame: frame, instant: instant, side: side)
+    filled &+= 1
+  }
+
+  /// Memory for a frame of `length` bytes with ``FrameBatch/headroom`` free bytes before it.
+  @inlinable public mutating func build(length: Int) -> Frame {
+    let start = used &+ FrameBatch.headroom
+    precondition(length >= 0 && start &+ length <= Outbox.arenaSize)
+    used = (start &+ length &+ 7) & ~7
+    // Safety: checked two lines above.
+    return unsafe Frame(unsafeBase: arena + start, count: length)
+  }
+
+  @inlinable public mutating func removeAll() {
+    filled = 0
+    used = 0
+  }
+}

@@ -1,0 +1,55 @@
+extension Packet {
+  /// Where the transport's checksum field lies in ``frame``; nil for kinds without one that a NAT carries along.
+  @inlinable var checksumOffset: Int? {
+    switch kind {
+    case .tcp: transportOffset &+ TCP.checksumOffset
+    case .udp: transportOffset &+ UDP.checksumOffset
+    case .query, .queryReply, .icmpError, .icmpOther: transportOffset &+ ICMPv4.checksumOffset
+    case .other, .laterFragment: nil
+    }
+  }
+
+  /// Bytes that the transport's checksum covers: a UDP datagram may be shorter than the packet's payload.
+  @inlinable var checksummedLength: Int {
+    kind == .udp ? Int(frame.uint16(at: transportOffset &+ UDP.lengthOffset)) : transportLength
+  }
+
+  /// Sets ``hasPartialChecksum`` when the field holds the folded sum of the pseudo-header and the whole segment does
+  /// not add up: what a frame looks like whose sender left the checksum to its device (CHECKSUM_PARTIAL).
+  ///
+  /// - Complexity: O(1) for a packet whose field is anything else, else O(length).
+  @inlinable mutating func recognizePartialChecksum() {
+    guard kind == .tcp || kind == .udp, let offset = checksumOffset else { return }
+    let length = checksummedLength
+    let pseudo = Frame.pseudoHeaderSum(
+      source: source, destination: destination, protocolNumber: protocolNumber, length: length)
+    guard frame.uint16(at: offset) == pseudo.folded else { return }
+    var whole = frame.sum(from: transportOffset, count: length)
+    whole.value &+= pseudo.value
+    hasPartialChecksum = whole.folded != 0xFFFF
+  }
+
+  /// Carries a change of the pseudo-header, or of the transport header, into the transport's checksum.
+  ///
+  /// - Parameter delta: the change of addresses and ports; `partial` that part of it which lies in the pseudo-header.
+  @inlinable public func carryIntoTransportChecksum(_ delta: ChecksumDelta, pseudoHeader partial: ChecksumDelta) {
+    guard let offset = checksumOffset else { return }
+    let field = frame.uint16(at: offset)
+    if hasPartialChecksum {
+      frame.setUInt16(partial.appliedToPartial(field), at: offset)
+    } else {
+      frame.setUInt16(kind == .udp ? delta.appliedUDP(to: field) : delta.applied(to: field), at: offset)
+    }
+  }
+
+  /// Finishes a partial checksum over the packet as it now stands: what a device does on its way out.
+  ///
+  /// - Complexity: O(length).
+  @inline(never) public mutating func completePartialChecksum() {
+    guard hasPartialChecksum, let offset = checksumOffset else { return }
+    // The field holds the pseudo-header's sum, so the sum over the segment is the sum over all.
+    let checksum = frame.sum(from: transportOffset, count: checksummedLength).checksum
+    frame.setUInt16(kind == .udp && checksum == 0 ? 0xFFFF : checksum, at: offset)
+    hasPartialChecksum = false
+  }
+}

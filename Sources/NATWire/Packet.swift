@@ -1,0 +1,237 @@
+/// What a packet is to a translator.
+public enum PacketKind: UInt8, BitwiseCopyable, Sendable {
+  case tcp, udp
+  /// An ICMP request with an identifier: echo, timestamp, information, address mask (RFC 5508 section 3).
+  case query
+  /// The reply to one.
+  case queryReply
+  /// An ICMP error that quotes a packet.
+  case icmpError
+  case icmpOther
+  /// Another transport protocol.
+  case other
+  /// A fragment after the first: it has no transport header.
+  case laterFragment
+}
+
+/// A checked IPv4 packet: where its parts lie and what they say, read once.
+///
+/// After ``decode(_:link:wireLength:into:)`` has said `.ipv4`, every offset here lies inside the frame. The window
+/// always begins 14 bytes before the IPv4 header, so that an Ethernet header can be written there whatever came in,
+/// and ends with the IPv4 packet: a trailer is cut off.
+public struct Packet: BitwiseCopyable {
+  public var frame: Frame
+  public var source = IPv4Address.any
+  public var destination = IPv4Address.any
+  /// Source port; of an ICMP query or reply its identifier.
+  public var sourcePort: UInt16 = 0
+  /// Destination port; of an ICMP query or reply its identifier.
+  public var destinationPort: UInt16 = 0
+  /// Total length of the IPv4 packet in bytes.
+  public var totalLength = 0
+  /// Length of the IPv4 header in bytes, 20 to 60.
+  public var headerLength = 0
+  /// Length of the TCP header by its data offset, 8 for UDP and ICMP, 0 otherwise.
+  public var transportHeaderLength = 0
+  /// DF, MF and the offset, as in the header.
+  public var fragmentField: UInt16 = 0
+  public var protocolNumber: UInt8 = 0
+  public var timeToLive: UInt8 = 0
+  public var kind = PacketKind.other
+  public var tcpFlags = TCPFlags()
+  public var icmpType: UInt8 = 0
+  /// The TCP or UDP checksum field holds only the pseudo-header's sum: the sender left the rest to its device.
+  public var hasPartialChecksum = false
+
+  @inlinable public init(frame: Frame) { self.frame = frame }
+
+  /// Where the IPv4 header begins in ``frame``.
+  public static let networkOffset = Ethernet.headerLength
+
+  /// Where the transport header, or the payload of a later fragment, begins in ``frame``.
+  @inlinable public var transportOffset: Int { Packet.networkOffset &+ headerLength }
+
+  /// Bytes after the IPv4 header.
+  @inlinable public var transportLength: Int { totalLength &- headerLength }
+
+  @inlinable public var identification: UInt16 {
+    frame.uint16(at: Packet.networkOffset &+ IPv4.identificationOffset)
+  }
+
+  @inlinable public var isFragment: Bool {
+    fragmentField & (IPv4.moreFragments | IPv4.fragmentOffsetMask) != 0
+  }
+
+  @inlinable public var hasMoreFragments: Bool { fragmentField & IPv4.moreFragments != 0 }
+
+  /// Place of a fragment's payload in its datagram, in bytes.
+  @inlinable public var fragmentByteOffset: Int { Int(fragmentField & IPv4.fragmentOffsetMask) &* 8 }
+
+  @inlinable public var doesNotFragment: Bool { fragmentField & IPv4.dontFragment != 0 }
+
+  /// The protocol under which the packet is translated, or nil.
+  @inlinable public var transport: TransportProtocol? {
+    switch kind {
+    case .tcp: .tcp
+    case .udp: .udp
+    case .query, .queryReply: .icmp
+    case .icmpError, .icmpOther, .other, .laterFragment: nil
+    }
+  }
+}
+
+/// What a frame turned out to be.
+public enum DecodeOutcome: BitwiseCopyable {
+  case ipv4
+  /// A well-formed ARP packet; it begins 14 bytes into the packet's window.
+  case arp
+  case fault(WireFault)
+}
+
+extension Packet {
+  /// Checks a frame from its first byte to its transport header, in the order lengths, checksums, options, flags,
+  /// port 0.
+  ///
+  /// - Parameters:
+  ///   - frame: the frame as it came; ``FrameBatch/headroom`` free bytes lie before it.
+  ///   - wireLength: length of the frame on the wire, larger than `frame.count` where a capture cut it.
+  ///   - packet: filled when the answer is `.ipv4`; only its window is when the answer is `.arp`.
+  /// - Complexity: O(1), except ICMP errors (one sum over the message) and partial checksums (over the segment).
+  @inlinable
+  public static func decode(
+    _ frame: Frame, link: LinkLayer, wireLength: Int, into packet: inout Packet
+  ) -> DecodeOutcome {
+    var network = frame
+    if link == .ethernet {
+      guard frame.count >= Ethernet.headerLength else { return .fault(.frameTooShort) }
+      var payload = Ethernet.headerLength
+      var type = frame.uint16(at: Ethernet.typeOffset)
+      while type == Ethernet.typeVLAN || type == Ethernet.typeServiceVLAN {
+        guard frame.count >= payload &+ Ethernet.vlanTagLength else { return .fault(.frameTooShort) }
+        guard frame.uint16(at: payload) & Ethernet.vlanIdentifierMask == 0 else { return .fault(.vlanTagged) }
+        type = frame.uint16(at: payload &+ 2)
+        payload &+= Ethernet.vlanTagLength
+      }
+      network = frame.window(at: payload, count: frame.count &- payload)
+      guard type == Ethernet.typeIPv4 else {
+        packet.frame = network.extendedForward(by: Ethernet.headerLength)
+        switch type {
+        case Ethernet.typeARP: return ARPPacket(network) == nil ? .fault(.malformedARP) : .arp
+        case Ethernet.typeIPv6: return .fault(.ipv6)
+        default: return .fault(.unknownEtherType)
+        }
+      }
+    } else {
+      guard frame.count > 0 else { return .fault(.frameTooShort) }
+      if frame.uint8(at: 0) >> 4 == 6 { return .fault(.ipv6) }
+    }
+    return decodeIPv4(network, isCut: wireLength > frame.count, into: &packet)
+  }
+
+  @inlinable
+  static func decodeIPv4(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
+    let tooShort = WireFault.malformedIPv4
+    guard network.count >= IPv4.minimumHeaderLength else { return .fault(isCut ? .captureTruncated : tooShort) }
+    let versionAndLength = network.uint8(at: 0)
+    let headerLength = Int(versionAndLength & 0x0F) &* 4
+    let totalLength = Int(network.uint16(at: IPv4.totalLengthOffset))
+    guard versionAndLength >> 4 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength
+    else { return .fault(.malformedIPv4) }
+    guard totalLength <= network.count else { return .fault(isCut ? .captureTruncated : .malformedIPv4) }
+
+    let frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
+    packet.frame = frame
+    packet.totalLength = totalLength
+    packet.headerLength = headerLength
+    packet.fragmentField = frame.uint16(at: networkOffset &+ IPv4.fragmentOffset)
+    packet.protocolNumber = frame.uint8(at: networkOffset &+ IPv4.protocolOffset)
+    packet.timeToLive = frame.uint8(at: networkOffset &+ IPv4.timeToLiveOffset)
+    packet.source = frame.address(at: networkOffset &+ IPv4.sourceOffset)
+    packet.destination = frame.address(at: networkOffset &+ IPv4.destinationOffset)
+    packet.hasPartialChecksum = false
+    packet.tcpFlags = TCPFlags()
+    packet.icmpType = 0
+    packet.sourcePort = 0
+    packet.destinationPort = 0
+    packet.transportHeaderLength = 0
+    packet.kind = .other
+
+    if let fault = packet.readTransport() { return .fault(fault) }
+    guard frame.sum(from: networkOffset, count: headerLength).folded == 0xFFFF
+    else { return .fault(.badIPv4Checksum) }
+    if packet.kind == .icmpError,
+      frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
+    {
+      return .fault(.badICMPChecksum)
+    }
+    if headerLength > IPv4.minimumHeaderLength,
+      let fault = frame.faultInIPv4Options(at: networkOffset, headerLength: headerLength)
+    {
+      return .fault(fault)
+    }
+    switch packet.kind {
+    case .tcp:
+      if packet.tcpFlags.areMalformed { return .fault(.badTCPFlags) }
+      if packet.destinationPort == 0 { return .fault(.portZero) }
+    case .udp:
+      if packet.destinationPort == 0 { return .fault(.portZero) }
+    case .query, .queryReply, .icmpError, .icmpOther, .other, .laterFragment:
+      break
+    }
+    if !packet.isFragment { packet.recognizePartialChecksum() }
+    return .ipv4
+  }
+
+  /// The lengths of the transport header, and what it says.
+  @inlinable
+  mutating func readTransport() -> WireFault? {
+    let offset = transportOffset
+    let length = transportLength
+    if isFragment {
+      // All but the last fragment carry whole units of eight bytes, and none reaches beyond 65,535 bytes (RFC 791).
+      if hasMoreFragments && (length == 0 || length & 7 != 0) { return .malformedIPv4 }
+      if headerLength &+ fragmentByteOffset &+ length > IPv4.maximumLength { return .malformedIPv4 }
+      if fragmentByteOffset > 0 {
+        kind = .laterFragment
+        return nil
+      }
+    }
+    switch protocolNumber {
+    case IPv4.protocolTCP:
+      guard length >= TCP.minimumHeaderLength else { return isFragment ? .firstFragmentTooSmall : .malformedTCP }
+      let header = Int(frame.uint8(at: offset &+ TCP.dataOffsetOffset) >> 4) &* 4
+      guard header >= TCP.minimumHeaderLength else { return .malformedTCP }
+      guard header <= length else { return isFragment ? .firstFragmentTooSmall : .malformedTCP }
+      kind = .tcp
+      transportHeaderLength = header
+      tcpFlags = TCPFlags(rawValue: frame.uint8(at: offset &+ TCP.flagsOffset))
+      readPorts()
+    case IPv4.protocolUDP:
+      guard length >= UDP.headerLength else { return isFragment ? .firstFragmentTooSmall : .malformedUDP }
+      let datagram = Int(frame.uint16(at: offset &+ UDP.lengthOffset))
+      guard datagram >= UDP.headerLength, isFragment || datagram <= length else { return .malformedUDP }
+      kind = .udp
+      transportHeaderLength = UDP.headerLength
+      readPorts()
+    case IPv4.protocolICMP:
+      guard length >= ICMPv4.headerLength else { return isFragment ? .firstFragmentTooSmall : .malformedICMP }
+      icmpType = frame.uint8(at: offset)
+      kind = ICMPv4.kind(ofType: icmpType)
+      transportHeaderLength = ICMPv4.headerLength
+      if kind == .icmpError && isFragment { return .fragmentedICMPError }
+      if kind == .query || kind == .queryReply {
+        sourcePort = frame.uint16(at: offset &+ ICMPv4.identifierOffset)
+        destinationPort = sourcePort
+      }
+    default:
+      kind = .other
+    }
+    return nil
+  }
+
+  @inlinable mutating func readPorts() {
+    let ports = frame.uint32(at: transportOffset)
+    sourcePort = UInt16(truncatingIfNeeded: ports >> 16)
+    destinationPort = UInt16(truncatingIfNeeded: ports)
+  }
+}

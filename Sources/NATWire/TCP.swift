@@ -1,0 +1,67 @@
+/// Offsets and numbers of the TCP header (RFC 9293 section 3.1), from its first byte on.
+public enum TCP {
+  public static let minimumHeaderLength = 20
+  public static let dataOffsetOffset = 12
+  public static let flagsOffset = 13
+  public static let checksumOffset = 16
+  public static let optionMaximumSegmentSize: UInt8 = 2
+}
+
+/// The six flags that a NAT looks at; ECE and CWR (RFC 3168) pass unseen.
+public struct TCPFlags: OptionSet, BitwiseCopyable, Sendable {
+  public let rawValue: UInt8
+
+  @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  @inlinable public static var fin: TCPFlags { TCPFlags(rawValue: 0x01) }
+  @inlinable public static var syn: TCPFlags { TCPFlags(rawValue: 0x02) }
+  @inlinable public static var rst: TCPFlags { TCPFlags(rawValue: 0x04) }
+  @inlinable public static var psh: TCPFlags { TCPFlags(rawValue: 0x08) }
+  @inlinable public static var ack: TCPFlags { TCPFlags(rawValue: 0x10) }
+  @inlinable public static var urg: TCPFlags { TCPFlags(rawValue: 0x20) }
+
+  /// No flag at all, or SYN together with FIN or RST: nothing that a TCP sends.
+  @inlinable public var areMalformed: Bool {
+    let six = rawValue & 0x3F
+    return six == 0 || (six & 0x02 != 0 && six & 0x05 != 0)
+  }
+}
+
+extension Frame {
+  /// Lowers the first MSS option above `limit` in a SYN's TCP header at `offset` (RFC 9293 section 3.7.1).
+  ///
+  /// A malformed length ends the scan; nothing is ever added.
+  /// - Returns: what the change does to the TCP checksum, which the caller applies.
+  @inline(never)
+  public func clampMaximumSegmentSize(to limit: UInt16, tcpAt offset: Int, headerLength: Int) -> ChecksumDelta? {
+    var at = offset &+ TCP.minimumHeaderLength
+    let end = offset &+ headerLength
+    while at < end {
+      let kind = uint8(at: at)
+      if kind == 0 { return nil }
+      if kind == 1 {
+        at &+= 1
+        continue
+      }
+      guard at &+ 1 < end else { return nil }
+      let length = Int(uint8(at: at &+ 1))
+      guard length >= 2, at &+ length <= end else { return nil }
+      if kind == TCP.optionMaximumSegmentSize, length == 4 {
+        let old = uint16(at: at &+ 2)
+        if old > limit {
+          setUInt16(limit, at: at &+ 2)
+          var delta = ChecksumDelta()
+          // An option at an odd place has its bytes in two words of the sum, each exchanged (RFC 1071 section 2B).
+          if (at &- offset) & 1 == 0 {
+            delta.replace(old, with: limit)
+          } else {
+            delta.replace(old.byteSwapped, with: limit.byteSwapped)
+          }
+          return delta
+        }
+      }
+      at &+= length
+    }
+    return nil
+  }
+}
