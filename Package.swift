@@ -59,5 +59,10 @@ let package = Package(
         "NATControl", "NATComposition",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
+
+    // Tests mirror the rooms.
+    .testTarget(
+      name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
+      swiftSettings: house),
   ]
 )

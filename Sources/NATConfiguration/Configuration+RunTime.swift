@@ -1,0 +1,41 @@
+import NATWire
+
+extension Configuration {
+  /// Reads and checks a static mapping that comes at run time, as it would be as an entry of `static`.
+  ///
+  /// - Parameters:
+  ///   - entry: `protocol`, `public` and `private` as in the file.
+  ///   - existing: The static mappings in force, those of the file among them.
+  /// - Throws: Everything that is wrong; the settings are `protocol`, `public` and `private`.
+  /// - Complexity: O(n) in the number of existing mappings.
+  public func staticMapping(
+    from entry: [String: String], beside existing: [StaticMapping]
+  ) throws(ConfigurationErrors) -> StaticMapping {
+    let report = Report(file: nil)
+    let place = Place(setting: "")
+    let node = Node(
+      place: place,
+      content: .mapping(
+        entry.sorted { $0.key < $1.key }.map { key, text in
+          let place = place.child(key)
+          return Node.Entry(key: key, place: place, value: Node(place: place, content: .scalar(text)))
+        }))
+    if let draft = StaticDraft(node, report: report) {
+      let rules = StaticRules(
+        report: report,
+        inside: AddressInNetwork(address: interfaces.inside.address, network: interfaces.inside.network),
+        outside: AddressInNetwork(address: interfaces.outside.address, network: interfaces.outside.network),
+        gateway: interfaces.gateway, insideNetworks: nat.insideNetworks, insideNetworksAreKnown: true,
+        pool: Set(nat.pool.map(\.address)), poolIsDefault: false)
+      rules.check(draft)
+      for claim in draft.mapping.claims {
+        guard let other = existing.first(where: { $0.claims.contains(claim) }) else { continue }
+        rules.reportConflict(
+          draft, over: claim, with: StaticDraft(mapping: other, publicPlace: place, privatePlace: place))
+        break
+      }
+      if report.problems.isEmpty { return draft.mapping }
+    }
+    throw report.errors()
+  }
+}

@@ -1,0 +1,35 @@
+public import NATWire
+
+extension Configuration {
+  /// The key `control`: the Unix socket of the control API.
+  public struct Control: Sendable, Equatable {
+    /// The path of the socket, 1 to 107 bytes.
+    public var socket = "/run/portico/control.sock"
+    /// The permission bits of the socket, at most `0o777`.
+    public var mode: UInt32 = 0o660
+    /// The group that owns the socket, by name or number.
+    public var group = "portico"
+
+    public init() {}
+  }
+
+  /// The key `metrics`.
+  public struct Metrics: Sendable, Equatable {
+    /// Where Prometheus text is served over HTTP; `nil` is off.
+    public var listen: Endpoint?
+
+    public init() {}
+  }
+
+  /// The key `log`.
+  public struct Log: Sendable, Equatable {
+    public var level = LogLevel.info
+
+    public init() {}
+  }
+
+  /// The least severe level that is logged.
+  public enum LogLevel: String, Sendable, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+  }
+}

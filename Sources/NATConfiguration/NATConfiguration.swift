@@ -1,1 +1,0 @@
-// Room NATConfiguration: to be filled.

@@ -1,0 +1,105 @@
+import NATWire
+
+/// What a static mapping must agree with.
+struct StaticRules {
+  let report: Report
+  /// The gateway's own addresses and their networks, where known.
+  let inside: AddressInNetwork?
+  let outside: AddressInNetwork?
+  let gateway: IPv4Address?
+  let insideNetworks: [IPv4Network]
+  /// Whether `insideNetworks` are all there are.
+  let insideNetworksAreKnown: Bool
+  let pool: Set<IPv4Address>
+  /// Whether the file leaves the pool to the default.
+  let poolIsDefault: Bool
+
+  /// What only one mapping may have. A port forward within a 1:1 mapping of the same public address is the
+  /// more specific of the two and no conflict.
+  enum Claim: Hashable {
+    case publicEndpoint(TransportProtocol, Endpoint)
+    case publicAddress(IPv4Address)
+    case privateAddress(IPv4Address)
+  }
+
+  /// Checks a mapping for itself.
+  func check(_ draft: StaticDraft) {
+    if draft.mapping.publicText == draft.mapping.privateText {
+      report.add(
+        draft.publicPlace, found: "\(draft.mapping.publicText.quoted), which is the private side as well",
+        expected: "another address; what is to be forwarded without translation belongs in nat.exempt")
+      return
+    }
+    checkPublic(draft)
+    checkPrivate(draft)
+  }
+
+  private func checkPublic(_ draft: StaticDraft) {
+    let address = draft.mapping.publicAddress
+    let found = draft.mapping.publicText.quoted
+    if let problem = publicProblem(address) {
+      report.add(draft.publicPlace, found: "\(found), \(problem)", expected: "a public address")
+    } else if case .oneToOne = draft.mapping, pool.contains(address) {
+      report.add(
+        draft.publicPlace, found: "\(found), which is in the pool",
+        expected: poolIsDefault
+          ? "an address of its own, or a nat.pool without it (by default the pool is the outside address)"
+          : "an address of its own, or a nat.pool without it")
+    }
+  }
+
+  /// Why an address can be neither in the pool nor the public side of a static mapping.
+  func publicProblem(_ address: IPv4Address) -> String? {
+    let networks = (inside.map { [$0.network] } ?? []) + insideNetworks
+    if let network = networks.first(where: { $0.contains(address) }) {
+      return "which is in the inside network \(network)"
+    }
+    if address == gateway { return "which is the next router's (interfaces.outside.gateway)" }
+    return outside?.network.role(of: address)
+  }
+
+  private func checkPrivate(_ draft: StaticDraft) {
+    let address = draft.mapping.privateAddress
+    let found = draft.mapping.privateText.quoted
+    if insideNetworksAreKnown, !insideNetworks.contains(where: { $0.contains(address) }) {
+      report.add(
+        draft.privatePlace, found: "\(found), which is in no inside network",
+        expected: "an address in \(insideNetworks.map(\.description).listed(with: "or"))")
+    } else if address == inside?.address {
+      report.add(
+        draft.privatePlace, found: "\(found), which is the gateway's own", expected: "the address of a host")
+    } else if let role = inside?.network.role(of: address) {
+      report.add(draft.privatePlace, found: "\(found), \(role)", expected: "the address of a host")
+    }
+  }
+
+  /// Reports that a mapping wants what another has.
+  func reportConflict(_ draft: StaticDraft, over claim: Claim, with other: StaticDraft) {
+    let line = other.publicPlace.line.map { "line \($0)" } ?? "another mapping"
+    switch claim {
+    case .publicEndpoint, .publicAddress:
+      report.add(
+        draft.publicPlace,
+        found: "\(draft.mapping.publicText.quoted), which \(line) maps to \(other.mapping.privateText)",
+        expected: "each public \(draft.mapping.isOneToOne ? "address" : "endpoint") once")
+    case .privateAddress:
+      report.add(
+        draft.privatePlace,
+        found: "\(draft.mapping.privateText.quoted), which \(line) maps to \(other.mapping.publicText)",
+        expected: "one public address for a private one where protocol is all")
+    }
+  }
+}
+
+extension Configuration.StaticMapping {
+  var isOneToOne: Bool {
+    if case .oneToOne = self { true } else { false }
+  }
+
+  var claims: [StaticRules.Claim] {
+    switch self {
+    case .portForward(let transport, let endpoint, _): [.publicEndpoint(transport, endpoint)]
+    case .oneToOne(let outer, let inner): [.publicAddress(outer), .privateAddress(inner)]
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Testing
+
+/// Refusals of workers, control, metrics, guard and log.
+@Suite struct SurroundingsRefusalTests {
+  @Test("is refused with its place and what would be right", arguments: refusals)
+  func refused(_ refusal: Refusal) { refusal.check() }
+
+  static let refusals = [
+    Refusal(
+      "0 workers",
+      after: """
+        workers: 0
+        """,
+      "4:10: workers: found \"0\"; expected a number from 1 to 64"),
+    Refusal(
+      "65 workers",
+      after: """
+        workers: 65
+        """,
+      "4:10: workers: found \"65\"; expected a number from 1 to 64"),
+    Refusal(
+      "-1 workers",
+      after: """
+        workers: -1
+        """,
+      "4:10: workers: found \"-1\"; expected a number from 1 to 64"),
+    Refusal(
+      "two workers",
+      after: """
+        workers: two
+        """,
+      "4:10: workers: found \"two\"; expected a number from 1 to 64"),
+    Refusal(
+      "1.0 workers",
+      after: """
+        workers: 1.0
+        """,
+      "4:10: workers: found \"1.0\"; expected a number from 1 to 64"),
+    Refusal(
+      "01 workers",
+      after: """
+        workers: 01
+        """,
+      "4:10: workers: found \"01\"; expected a number from 1 to 64"),
+    Refusal(
+      "a control socket that is none",
+      after: """
+        control: { socket: "" }
+        """,
+      "4:20: control.socket: found \"\"; expected the path of a Unix socket, 1 to 107 bytes"),
+    Refusal(
+      "a control socket with a path too long",
+      after: """
+        control: { socket: /sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss }
+        """,
+      "4:20: control.socket: found \"/sssssssssssssssssssssssssssssssssssssssssssssssssssssssssss\"...; expected the path of a Unix socket, 1 to 107 bytes"
+    ),
+    Refusal(
+      "the mode 0o660",
+      after: """
+        control: { mode: "0o660" }
+        """,
+      "4:18: control.mode: found \"0o660\"; expected permissions in octal such as \"0660\", at most 0777"),
+    Refusal(
+      "the mode 0888",
+      after: """
+        control: { mode: "0888" }
+        """,
+      "4:18: control.mode: found \"0888\"; expected permissions in octal such as \"0660\", at most 0777"),
+    Refusal(
+      "the mode 66",
+      after: """
+        control: { mode: "66" }
+        """,
+      "4:18: control.mode: found \"66\"; expected permissions in octal such as \"0660\", at most 0777"),
+    Refusal(
+      "the mode 01777",
+      after: """
+        control: { mode: "01777" }
+        """,
+      "4:18: control.mode: found \"01777\"; expected permissions in octal such as \"0660\", at most 0777"),
+    Refusal(
+      "the mode +660",
+      after: """
+        control: { mode: "+660" }
+        """,
+      "4:18: control.mode: found \"+660\"; expected permissions in octal such as \"0660\", at most 0777"),
+    Refusal(
+      "the mode rw",
+      after: """
+        control: { mode: "rw" }
+        """,
+      "4:18: control.mode: found \"rw\"; expected permissions in octal such as \"0660\", at most 0777"),
+    Refusal(
+      "a group that is none",
+      after: """
+        control: { group: "a b" }
+        """,
+      "4:19: control.group: found \"a b\"; expected the name or number of a group"),
+    Refusal(
+      "metrics at :9477",
+      after: """
+        metrics: { listen: ":9477" }
+        """,
+      "4:20: metrics.listen: found \":9477\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics at 127.0.0.1",
+      after: """
+        metrics: { listen: "127.0.0.1" }
+        """,
+      "4:20: metrics.listen: found \"127.0.0.1\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics at 127.0.0.1:0",
+      after: """
+        metrics: { listen: "127.0.0.1:0" }
+        """,
+      "4:20: metrics.listen: found \"127.0.0.1:0\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics at localhost:9477",
+      after: """
+        metrics: { listen: "localhost:9477" }
+        """,
+      "4:20: metrics.listen: found \"localhost:9477\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics at [::1]:9477",
+      after: """
+        metrics: { listen: "[::1]:9477" }
+        """,
+      "4:20: metrics.listen: found \"[::1]:9477\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics at 127.0.0.1:70000",
+      after: """
+        metrics: { listen: "127.0.0.1:70000" }
+        """,
+      "4:20: metrics.listen: found \"127.0.0.1:70000\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics at on",
+      after: """
+        metrics: { listen: "on" }
+        """,
+      "4:20: metrics.listen: found \"on\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
+    Refusal(
+      "metrics off",
+      after: """
+        metrics: off
+        """,
+      "4:10: metrics: found \"off\"; expected a mapping with the key listen"),
+    Refusal(
+      "a guard that is none",
+      after: """
+        guard: auto
+        """,
+      "4:8: guard: found \"auto\"; expected on or off (or true, false, yes, no)"),
+    Refusal(
+      "a log level that is none",
+      after: """
+        log: { level: verbose }
+        """,
+      "4:15: log.level: found \"verbose\"; expected trace, debug, info, notice, warning, error or critical"),
+  ]
+}
