@@ -143,8 +143,8 @@ sleep 0.5
 kill "${recorders[@]}"
 for pid in "${recorders[@]}"; do wait "$pid" || true; done
 recorders=()
-if grep -h "dropped by kernel" "$scratch"/*.log | grep -qv "^0 packets"; then
-  echo "the recorders lost packets" >&2
+if [[ $(cat "$scratch"/*.log | grep -c "^0 packets dropped by kernel") != 4 ]]; then
+  echo "a recorder lost packets or did not end" >&2
   exit 1
 fi
 
