@@ -64,5 +64,6 @@ let package = Package(
     .testTarget(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
+      name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire"], swiftSettings: house),
   ]
 )

@@ -1,0 +1,41 @@
+internal import Glibc
+
+/// An open descriptor to read a capture from, known to be no directory.
+struct CaptureSource {
+  let descriptor: Int32
+  /// For messages.
+  let name: String
+  /// In bytes; nil for what is no regular file.
+  let size: UInt64?
+
+  /// - Parameter path: `-` is standard input, of which a duplicate is opened.
+  init(path: String) throws(CaptureFault) {
+    let isStandardInput = path == "-"
+    name = isStandardInput ? "standard input" : path
+    // Safety: neither call keeps the path.
+    descriptor =
+      unsafe isStandardInput ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw CaptureFault(.noInput, path: name, "\(errorText(errno)); expected a pcap or pcapng capture")
+    }
+    var status = stat()
+    // Safety: the structure is ours.
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      let code = errno
+      close(descriptor)
+      throw CaptureFault(.noInput, path: name, errorText(code))
+    }
+    let type = status.st_mode & S_IFMT
+    guard type != S_IFDIR else {
+      close(descriptor)
+      throw CaptureFault(.noInput, path: name, "is a directory; expected a pcap or pcapng capture")
+    }
+    size = type == S_IFREG ? UInt64(status.st_size) : nil
+  }
+}
+
+/// The system's words for an error number.
+func errorText(_ code: Int32) -> String {
+  // Safety: the text is copied at once.
+  unsafe String(cString: strerror(code))
+}

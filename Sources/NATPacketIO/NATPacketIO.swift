@@ -1,1 +1,0 @@
-// Room NATPacketIO: to be filled.
