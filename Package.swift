@@ -65,5 +65,6 @@ let package = Package(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
       name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire"], swiftSettings: house),
+    .testTarget(name: "NATControlTests", dependencies: ["NATControl"], swiftSettings: house),
   ]
 )

@@ -1,0 +1,59 @@
+/// JSON as it is written, in the order of the calls.
+///
+/// Foundation's encoder keeps no order of keys, writes no decimals but through binary fractions or `Decimal`,
+/// and needs the whole document at once; a table of a million sessions must go out in pieces. Reading stays
+/// with Foundation.
+struct JSONText {
+  var bytes: [UInt8] = []
+
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// Punctuation and keys, as they are.
+  mutating func raw(_ text: StaticString) {
+    // Safety: a static string's bytes live for ever.
+    unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  mutating func number(_ value: some BinaryInteger) {
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  mutating func number(_ value: Seconds) {
+    number(value.nanoseconds / Seconds.nanosecondsPerSecond)
+    var rest = value.nanoseconds % Seconds.nanosecondsPerSecond
+    guard rest != 0 else { return }
+    bytes.append(UInt8(ascii: "."))
+    var unit = Seconds.nanosecondsPerSecond / 10
+    while rest != 0 {
+      bytes.append(UInt8(ascii: "0") + UInt8(rest / unit))
+      rest %= unit
+      unit /= 10
+    }
+  }
+
+  mutating func boolean(_ value: Bool) {
+    raw(value ? "true" : "false")
+  }
+
+  /// RFC 8259 section 7: quotes, backslashes and control characters are escaped.
+  mutating func string(_ value: String) {
+    bytes.append(UInt8(ascii: "\""))
+    for unit in value.utf8 {
+      switch unit {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+        bytes.append(UInt8(ascii: "\\"))
+        bytes.append(unit)
+      case 0..<0x20:
+        raw("\\u00")
+        bytes.append(hexadecimal(unit >> 4))
+        bytes.append(hexadecimal(unit & 15))
+      default: bytes.append(unit)
+      }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private func hexadecimal(_ digit: UInt8) -> UInt8 {
+    digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+  }
+}

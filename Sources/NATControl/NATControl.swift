@@ -1,1 +1,0 @@
-// Room NATControl: to be filled.

@@ -1,0 +1,41 @@
+/// The counters for people.
+public enum StatsText {
+  public static func render(_ stats: StatsDocument) -> String {
+    var sections = [
+      "up \(HumanText.duration(stats.uptime)), \(amount(stats.bindings, "binding")), "
+        + "\(amount(stats.sessions, "session"))\n",
+      TextColumns.text(
+        ["SIDE", "RECEIVED", "SENT", "LOST BY CAPTURE"],
+        [row("inside", stats.inside), row("outside", stats.outside)]),
+    ]
+    if !stats.pool.isEmpty {
+      sections.append(
+        TextColumns.text(["POOL", "PROTO", "PORTS", "IN USE", "RESTING", "USED"], stats.pool.map(row)))
+    }
+    // A gateway that drops nothing says so, or its reader would wonder whether the list is missing.
+    let drops = stats.drops.counters.filter { $0.count > 0 }.map { [$0.name, "\($0.count)"] }
+    sections.append(drops.isEmpty ? "no drops\n" : TextColumns.text(["DROPS", "PACKETS"], drops))
+    sections.append(
+      TextColumns.text(["EVENTS", "COUNT"], stats.events.named.map { name, count in [name, "\(count)"] }))
+    return sections.joined(separator: "\n")
+  }
+
+  private static func amount(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
+  private static func row(_ name: String, _ side: StatsDocument.SideStats) -> [String] {
+    [
+      name, HumanText.traffic(packets: side.packetsReceived, bytes: side.bytesReceived),
+      HumanText.traffic(packets: side.packetsSent, bytes: side.bytesSent), "\(side.captureDropped)",
+    ]
+  }
+
+  private static func row(_ pool: StatsDocument.PoolStats) -> [String] {
+    let permille = pool.ports == 0 ? 0 : pool.inUse * 1000 / pool.ports
+    return [
+      pool.address, pool.transport.rawValue, "\(pool.ports)", "\(pool.inUse)", "\(pool.resting)",
+      "\(permille / 10).\(permille % 10)%",
+    ]
+  }
+}

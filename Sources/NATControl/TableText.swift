@@ -1,0 +1,57 @@
+/// The table for people: one line a session, and one for a binding without sessions.
+public enum TableText {
+  private static let titles = [
+    "PROTO", "PRIVATE IP", "PRIVATE PORT", "PUBLIC IP", "PUBLIC PORT", "DESTINATION", "STATE", "IDLE",
+    "EXPIRES",
+    "OUT", "IN",
+  ]
+
+  /// The title line and the table's lines, each with a line feed.
+  public static func render(_ table: TableDocument) -> String {
+    var text = ""
+    render(table.bindings, to: &text)
+    return text
+  }
+
+  /// Writes line by line. The bindings are gone through twice, first for the widths of the columns, so that a
+  /// lazy collection of any length needs no memory.
+  /// - Complexity: O(sessions).
+  public static func render(
+    _ bindings: some Collection<BindingDocument>, to output: inout some TextOutputStream
+  ) {
+    var columns = TextColumns(titles)
+    // Traffic changes from one look to the next; room for `12/1.0K` keeps its columns in place.
+    columns.widen(9, to: 7)
+    for binding in bindings {
+      forEachLine(of: binding) { columns.measure($0) }
+    }
+    columns.write(titles, to: &output)
+    for binding in bindings {
+      forEachLine(of: binding) { columns.write($0, to: &output) }
+    }
+  }
+
+  private static func forEachLine(of binding: BindingDocument, _ body: ([String]) -> Void) {
+    let start = [
+      binding.transport.rawValue, binding.privateEndpoint.address, "\(binding.privateEndpoint.port)",
+      binding.publicEndpoint.address, "\(binding.publicEndpoint.port)",
+    ]
+    for session in binding.sessions {
+      body(
+        start + [
+          destination(session.remote, binding.transport), session.state.rawValue,
+          HumanText.duration(session.idle), HumanText.duration(session.expiresIn),
+          HumanText.traffic(packets: session.packetsOut, bytes: session.bytesOut),
+          HumanText.traffic(packets: session.packetsIn, bytes: session.bytesIn),
+        ])
+    }
+    if binding.sessions.isEmpty {
+      body(start + Array(repeating: "-", count: titles.count - start.count))
+    }
+  }
+
+  /// The remote end of an ICMP session has no port.
+  private static func destination(_ remote: EndpointDocument, _ transport: TransportName) -> String {
+    transport == .icmp ? remote.address : "\(remote.address):\(remote.port)"
+  }
+}
