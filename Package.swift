@@ -64,6 +64,7 @@ let package = Package(
     .testTarget(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
+    .testTarget(
       name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire"], swiftSettings: house),
     .testTarget(name: "NATControlTests", dependencies: ["NATControl"], swiftSettings: house),
   ]

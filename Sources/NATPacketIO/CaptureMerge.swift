@@ -23,7 +23,7 @@ public struct CaptureMerge: ~Copyable {
   }
 
   /// How the records of a side begin; nil without a capture of that side.
-  public func link(of side: Side) -> CaptureLink? {
+  public func link(of side: Side) -> LinkLayer? {
     switch side {
     case .inside: CaptureMerge.link(of: inside)
     case .outside: CaptureMerge.link(of: outside)
@@ -64,7 +64,7 @@ public struct CaptureMerge: ~Copyable {
     return (.outside, only)
   }
 
-  private static func link(of reader: borrowing CaptureReader?) -> CaptureLink? {
+  private static func link(of reader: borrowing CaptureReader?) -> LinkLayer? {
     switch reader {
     case .some(let reader): reader.link
     case .none: nil

@@ -1,6 +1,6 @@
 private import CPcap
 internal import Glibc
-internal import NATWire
+public import NATWire
 
 /// A pcap or pcapng file, read record by record through libpcap.
 ///
@@ -20,7 +20,7 @@ internal import NATWire
   /// As given by the caller; `standard input` for `-`.
   public let path: String
   /// How every record of this file begins.
-  public let link: CaptureLink
+  public let link: LinkLayer
   /// The size of the file in bytes; nil for what is no regular file.
   public let totalBytes: UInt64?
 
@@ -164,7 +164,7 @@ internal import NATWire
 }
 
 extension CaptureReader {
-  private static func link(of dataLink: Int32) -> CaptureLink? {
+  private static func link(of dataLink: Int32) -> LinkLayer? {
     switch dataLink {
     case DLT_EN10MB: .ethernet
     case DLT_RAW, DLT_IPV4: .rawIP

@@ -1,13 +1,5 @@
 public import NATWire
 
-/// How the records of a capture begin.
-public enum CaptureLink: UInt8, BitwiseCopyable, Sendable {
-  /// With an Ethernet header (DLT_EN10MB).
-  case ethernet
-  /// With the IP header itself (DLT_RAW, DLT_IPV4).
-  case rawIP
-}
-
 /// One packet of a capture, in the memory of the reader it came from.
 @safe public struct CapturedRecord: BitwiseCopyable {
   /// The captured bytes, from the first one of the link (or IP) header; valid until the reader's next call.

@@ -38,6 +38,9 @@ extension Shard {
     }
   }
 
+  /// Static forwards in this shard's table, all of them for one worker.
+  public var forwardCount: Int { forwards.count }
+
   /// The next forward of the same private endpoint, in the order of the configuration.
   public func forward(after binding: BindingIndex) -> BindingIndex? {
     guard bindings.kind(of: binding) == .forward else { return nil }

@@ -1,1 +1,13 @@
-@main struct Portico { static func main() {} }
+import ArgumentParser
+
+/// The `portico` command: one file for each subcommand.
+@main struct Portico: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "portico",
+    abstract: "A userspace NAT gateway: replay captures through it, check its configuration, measure it.",
+    discussion: """
+      Exit codes: 0 done, 64 usage, 65 bad data, 66 no such input, 73 cannot write output, \
+      78 bad configuration.
+      """,
+    subcommands: [CheckCommand.self, ReplayCommand.self])
+}

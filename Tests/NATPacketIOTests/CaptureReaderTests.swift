@@ -80,9 +80,9 @@ struct CaptureReaderTests {
 
   @Test(
     "link types Ethernet and raw IP are read",
-    arguments: [(1, CaptureLink.ethernet), (101, .rawIP), (228, .rawIP), (12, .rawIP)]
-      as [(UInt32, CaptureLink)])
-  func linkTypes(number: UInt32, link: CaptureLink) throws {
+    arguments: [(1, LinkLayer.ethernet), (101, .rawIP), (228, .rawIP), (12, .rawIP)]
+      as [(UInt32, LinkLayer)])
+  func linkTypes(number: UInt32, link: LinkLayer) throws {
     let reader = try CaptureReader(path: folder.write(CaptureBytes.pcap(link: number).bytes))
     #expect(reader.link == link)
   }

@@ -1,0 +1,122 @@
+public import NATConfiguration
+import NATEngine
+public import NATGateway
+import NATTable
+import NATWire
+
+extension GatewaySettings {
+  /// The Ethernet MTU, where the configuration says nothing and no device is asked.
+  private static let defaultMTU = 1500
+  /// IPv4 and TCP headers without options: what an MTU leaves for a segment (RFC 9293 section 3.7.1).
+  private static let headersOfSegment = 40
+
+  /// What the configuration asks for, in the gateway's own terms.
+  public init(_ configuration: Configuration) {
+    let nat = configuration.nat
+    let inside = Interface(
+      configuration.interfaces.inside, defaultMAC: GatewaySettings.defaultMAC.inside,
+      defaultMTU: GatewaySettings.defaultMTU)
+    let outside = Interface(
+      configuration.interfaces.outside, defaultMAC: GatewaySettings.defaultMAC.outside,
+      defaultMTU: GatewaySettings.defaultMTU)
+    self.init(
+      inside: inside, outside: outside, insideNetworks: nat.insideNetworks,
+      table: TableSettings(configuration))
+    routes = configuration.routes.map { StaticRoute($0.network, via: $0.via, side: .inside) }
+    if let gateway = configuration.interfaces.gateway {
+      routes.append(StaticRoute(IPv4Network(.any, prefixLength: 0), via: gateway, side: .outside))
+    }
+    exempt = nat.exempt
+    translator = TranslatorSettings(nat)
+    translator.maximumSegmentSize =
+      switch nat.tcp.mssClamp {
+      case .off: 0
+      case .limit(let limit): limit
+      case .auto: UInt16(clamping: min(inside.mtu, outside.mtu) - GatewaySettings.headersOfSegment)
+      }
+    exhaustion =
+      switch nat.exhaustion {
+      case .prohibited: .prohibited
+      case .hostUnreachable: .hostUnreachable
+      case .silent: .silent
+      }
+    icmpErrorsPerSecond = nat.icmpErrorsPerSecond
+  }
+}
+
+extension Interface {
+  fileprivate init(_ interface: Configuration.Interface, defaultMAC: MACAddress, defaultMTU: Int) {
+    self.init(
+      address: interface.address, prefixLength: Int(interface.network.prefixLength),
+      mac: interface.mac ?? defaultMAC, mtu: interface.mtu ?? defaultMTU)
+  }
+}
+
+extension TranslatorSettings {
+  fileprivate init(_ nat: Configuration.NAT) {
+    self.init()
+    tcpFiltering = Filtering(nat.filtering.tcp)
+    udpFiltering = Filtering(nat.filtering.udp)
+    icmpFiltering = Filtering(nat.filtering.icmp)
+    hairpin = nat.hairpin
+    inboundRefresh = nat.inboundRefresh
+    loose = nat.tcp.loose
+    resetIsFinal = nat.tcp.afterReset == .transitory
+    portsPerHost = nat.limits.perHost.ports
+    sessionsPerHost = nat.limits.perHost.sessions
+  }
+}
+
+extension Filtering {
+  fileprivate init(_ filtering: Configuration.Filtering) {
+    self =
+      switch filtering {
+      case .endpointIndependent: .endpointIndependent
+      case .addressDependent: .addressDependent
+      case .addressAndPortDependent: .addressAndPortDependent
+      }
+  }
+}
+
+extension TableSettings {
+  fileprivate init(_ configuration: Configuration) {
+    let nat = configuration.nat
+    self.init(pool: nat.pool.map { PoolAddress($0.address, ports: $0.ports) })
+    workers = configuration.workers
+    bindingLimit = nat.limits.bindings
+    sessionLimit = nat.limits.sessions
+    policy = PoolPolicy(
+      portChoice: PortChoice(nat.portChoice), parity: nat.parity, paired: nat.pooling == .paired,
+      portRest: nat.portRestNanoseconds)
+    lifetimes = Lifetimes(
+      icmp: nat.lifetimes.icmpNanoseconds, udp: nat.lifetimes.udpNanoseconds,
+      tcpEstablished: nat.lifetimes.tcpEstablishedNanoseconds,
+      tcpTransitory: nat.lifetimes.tcpTransitoryNanoseconds)
+    for port in nat.lifetimes.ports {
+      if port.transport == .tcp {
+        lifetimes.tcpPorts[port.port] = port.nanoseconds
+      } else {
+        lifetimes.udpPorts[port.port] = port.nanoseconds
+      }
+    }
+    for mapping in configuration.statics {
+      switch mapping {
+      case .portForward(let transport, let publicEndpoint, let privateEndpoint):
+        forwards.append(StaticForward(transport, public: publicEndpoint, private: privateEndpoint))
+      case .oneToOne(let publicAddress, let privateAddress):
+        oneToOne.append(StaticAddress(public: publicAddress, private: privateAddress))
+      }
+    }
+  }
+}
+
+extension PortChoice {
+  fileprivate init(_ choice: Configuration.PortChoice) {
+    self =
+      switch choice {
+      case .preserve: .preserve
+      case .random: .random
+      case .sequential: .sequential
+      }
+  }
+}

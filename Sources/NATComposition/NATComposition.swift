@@ -1,1 +1,0 @@
-// Room NATComposition: to be filled.

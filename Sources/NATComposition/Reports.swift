@@ -1,0 +1,172 @@
+public import NATControl
+import NATEngine
+public import NATGateway
+public import NATTable
+public import NATWire
+
+extension TableDocument {
+  /// The table as it stands at `now`, in the order that a replay lists it: protocol, private, then public endpoint;
+  /// sessions by remote endpoint. Static forwards are listed with or without sessions.
+  ///
+  /// - Complexity: O(n log n) in the number of sessions.
+  public init(_ reader: TableReader, started: Instant, at now: Instant) {
+    var sessions: [SessionSnapshot] = []
+    var cursor: TableReader.Cursor? = TableReader.Cursor()
+    while let from = cursor { cursor = reader.read(from: from, limit: .max) { sessions.append($0) } }
+    sessions.sort { BindingKey($0, $0.remote) < BindingKey($1, $1.remote) }
+
+    var bindings: [(key: BindingKey, document: BindingDocument)] = []
+    for session in sessions {
+      let key = BindingKey(session, Endpoint(.any, 0))
+      if bindings.last?.key != key {
+        bindings.append((key, BindingDocument(session, started: started, at: now)))
+      }
+      bindings[bindings.count - 1].document.sessions.append(SessionDocument(session, at: now))
+    }
+    var listed = Set(bindings.map(\.key))
+    reader.forwards { forward in
+      let key = BindingKey(
+        transport: forward.transport, private: forward.private, public: forward.public,
+        remote: Endpoint(.any, 0))
+      if listed.insert(key).inserted {
+        bindings.append((key, BindingDocument(forward, started: started, at: now)))
+      }
+    }
+    bindings.sort { $0.key < $1.key }
+    self.init(bindings: bindings.map(\.document))
+  }
+}
+
+/// The order of a table.
+private struct BindingKey: Hashable, Comparable {
+  var transport: TransportProtocol
+  var `private`: Endpoint
+  var `public`: Endpoint
+  var remote: Endpoint
+
+  init(transport: TransportProtocol, private: Endpoint, public: Endpoint, remote: Endpoint) {
+    self.transport = transport
+    self.private = `private`
+    self.public = `public`
+    self.remote = remote
+  }
+
+  init(_ session: SessionSnapshot, _ remote: Endpoint) {
+    self.init(
+      transport: session.transport, private: session.private, public: session.public, remote: remote)
+  }
+
+  static func < (a: BindingKey, b: BindingKey) -> Bool {
+    if a.transport != b.transport { return a.transport.rawValue < b.transport.rawValue }
+    if a.private != b.private { return a.private < b.private }
+    if a.public != b.public { return a.public < b.public }
+    return a.remote < b.remote
+  }
+}
+
+extension BindingDocument {
+  fileprivate init(_ session: SessionSnapshot, started: Instant, at now: Instant) {
+    // A forward is as old as the gateway.
+    let created = session.kind == .forward ? started : session.bindingCreated
+    self.init(
+      transport: TransportName(session.transport), kind: session.kind == .dynamic ? .dynamic : .static,
+      privateEndpoint: EndpointDocument(session.private), publicEndpoint: EndpointDocument(session.public),
+      age: Seconds(from: created, to: now))
+  }
+
+  fileprivate init(_ forward: StaticForward, started: Instant, at now: Instant) {
+    self.init(
+      transport: TransportName(forward.transport), kind: .static,
+      privateEndpoint: EndpointDocument(forward.private), publicEndpoint: EndpointDocument(forward.public),
+      age: Seconds(from: started, to: now))
+  }
+}
+
+extension SessionDocument {
+  fileprivate init(_ session: SessionSnapshot, at now: Instant) {
+    self.init(
+      remote: EndpointDocument(session.remote), state: State(session.state),
+      idle: Seconds(from: session.lastPacket, to: now), expiresIn: Seconds(from: now, to: session.expires),
+      packetsOut: session.counters.packetsOut, bytesOut: session.counters.bytesOut,
+      packetsIn: session.counters.packetsIn, bytesIn: session.counters.bytesIn,
+      hairpin: session.flags.contains(.hairpin))
+  }
+}
+
+extension SessionDocument.State {
+  fileprivate init(_ state: SessionState) {
+    self =
+      switch state.phase {
+      case .synSent: .synSent
+      case .established: .established
+      case .halfClosed: .halfClosed
+      case .closed: .closed
+      case .reset: .reset
+      case .active, .free: .active
+      }
+  }
+}
+
+extension TransportName {
+  fileprivate init(_ transport: TransportProtocol) {
+    self =
+      switch transport {
+      case .icmp: .icmp
+      case .tcp: .tcp
+      case .udp: .udp
+      }
+  }
+}
+
+extension EndpointDocument {
+  fileprivate init(_ endpoint: Endpoint) {
+    self.init(address: endpoint.address.description, port: endpoint.port)
+  }
+}
+
+extension Seconds {
+  /// 0 where `end` lies before `start`.
+  fileprivate init(from start: Instant, to end: Instant) {
+    self.init(nanoseconds: end > start ? end.nanoseconds - start.nanoseconds : 0)
+  }
+}
+
+extension StatsDocument {
+  /// The counters of a gateway as they stand.
+  public init(_ gateway: borrowing Gateway) {
+    let counts = gateway.translator.shard.counts
+    var pool: [PoolStats] = []
+    gateway.translator.shard.poolUse {
+      pool.append(
+        PoolStats(
+          address: $0.address.description, transport: TransportName($0.transport), ports: $0.ports,
+          inUse: $0.inUse, resting: $0.resting))
+    }
+    let counters = gateway.counters
+    var events = EventStats()
+    events.bindingsCreated = UInt64(counts.bindingsCreated)
+    events.sessionsCreated = UInt64(counts.sessionsCreated)
+    events.sessionsExpired = UInt64(counts.sessionsExpired)
+    events.hairpins = UInt64(counters.events(.hairpins))
+    events.icmpErrorsSuppressed = UInt64(counters.events(.icmpErrorsSuppressed))
+    self.init(
+      uptime: Seconds(from: gateway.started ?? gateway.clock, to: gateway.clock),
+      bindings: counts.dynamicBindings + counts.oneToOneBindings + gateway.translator.shard.forwardCount,
+      sessions: counts.sessions, inside: SideStats(counters.side(.inside)),
+      outside: SideStats(counters.side(.outside)), pool: pool,
+      drops: CounterList(
+        DropReason.allCases.map { .init(name: $0.name, count: UInt64(counters.drops($0))) }),
+      events: events)
+  }
+}
+
+extension StatsDocument.SideStats {
+  fileprivate init(_ side: SideCounters) {
+    self.init()
+    packetsReceived = UInt64(side.packetsReceived)
+    bytesReceived = UInt64(side.bytesReceived)
+    packetsSent = UInt64(side.packetsSent)
+    bytesSent = UInt64(side.bytesSent)
+    captureDropped = UInt64(side.captureDropped)
+  }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Glibc
+import NATConfiguration
+import NATPacketIO
+
+/// How a command ends when it cannot do what was asked (sysexits.h), as the documentation lists it.
+enum Failure {
+  static let usage: Int32 = 64
+  static let badData: Int32 = 65
+  static let noInput: Int32 = 66
+  static let cannotWrite: Int32 = 73
+  static let badConfiguration: Int32 = 78
+
+  /// Prints the message on standard error and ends the command with `code`.
+  static func exit(_ code: Int32, _ message: String) -> ExitCode {
+    say(message)
+    return ExitCode(code)
+  }
+
+  /// A message for people, on standard error.
+  static func say(_ message: String) {
+    var line = "portico: \(message)\n"
+    // Safety: the bytes live for the call. A standard error that is gone leaves nobody to tell.
+    line.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  }
+
+  /// Reads and checks the configuration, or says everything that is wrong with it.
+  static func configuration(at path: String) throws -> Configuration {
+    do {
+      return try Configuration.load(path: path)
+    } catch {
+      let code: Int32 =
+        switch error.kind {
+        case .unreadable: noInput
+        case .content: badConfiguration
+        }
+      // One problem a line, each with its own file, line and column: nothing is put before them.
+      var text = error.description + "\n"
+      text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+      throw ExitCode(code)
+    }
+  }
+
+  /// Opens a capture.
+  static func capture(at path: String) throws -> CaptureReader {
+    do {
+      return try CaptureReader(path: path)
+    } catch {
+      switch error.kind {
+      case .noInput: throw exit(noInput, error.description)
+      case .badData: throw exit(badData, error.description)
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Glibc
+
+/// How far a long replay has come, on a terminal only, and only after a second of work.
+final class ProgressLine {
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let clock = ContinuousClock()
+  private let started: ContinuousClock.Instant
+  private var shown: ContinuousClock.Instant
+  private var isVisible = false
+
+  init() {
+    started = clock.now
+    shown = started
+  }
+
+  /// Bytes of the captures read, and their size if it is known.
+  func show(read: UInt64, total: UInt64?) {
+    guard isTerminal, shown.duration(to: clock.now) > .milliseconds(500),
+      started.duration(to: clock.now) > .seconds(1)
+    else { return }
+    shown = clock.now
+    isVisible = true
+    let amount = "\(read >> 20) MiB"
+    if let total, total > 0 {
+      put("\rreplay: \(amount) of \(total >> 20) MiB, \(read * 100 / total) %\u{1B}[K")
+    } else {
+      put("\rreplay: \(amount)\u{1B}[K")
+    }
+  }
+
+  /// Takes the line away.
+  func end() { if isVisible { put("\r\u{1B}[K") } }
+
+  private func put(_ text: String) {
+    var text = text
+    // Safety: the bytes live for the call.
+    text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Glibc
+import NATComposition
+import NATConfiguration
+import NATControl
+import NATPacketIO
+
+struct ReplayCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay",
+    abstract: "Put captures through the gateway; write what it would send, its table and its counters.",
+    discussion: """
+      The captures of both sides are merged by time and go through the same code as live traffic; the clock is \
+      theirs. The same captures, configuration and seed give the same bytes, every time.
+
+      Inputs are pcap or pcapng with Ethernet or raw IP; outputs are pcap with nanoseconds and Ethernet. A damaged \
+      capture is translated up to the damage (exit code 65). `-` is standard input or output.
+      """)
+
+  @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())
+  var config: String
+
+  @Option(help: ArgumentHelp("What the gateway receives inside.", valueName: "capture"), completion: .file())
+  var inside: String?
+
+  @Option(help: ArgumentHelp("What the gateway receives outside.", valueName: "capture"), completion: .file())
+  var outside: String?
+
+  @Option(help: ArgumentHelp("Gets what it sends inside.", valueName: "file"), completion: .file())
+  var insideOut: String?
+
+  @Option(help: ArgumentHelp("Gets what it sends outside.", valueName: "file"), completion: .file())
+  var outsideOut: String?
+
+  @Option(help: ArgumentHelp("Gets the table as of the last packet, as JSON.", valueName: "file"))
+  var table: String?
+
+  @Option(help: ArgumentHelp("Gets the counters as of the last packet, as JSON.", valueName: "file"))
+  var stats: String?
+
+  @Option(help: ArgumentHelp("Seed of port choice and of hash keys.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  func validate() throws {
+    guard inside != nil || outside != nil else {
+      throw ValidationError("no capture is given; give --inside, --outside or both")
+    }
+    guard [inside, outside].filter({ $0 == "-" }).count < 2 else {
+      throw ValidationError("--inside and --outside are both standard input; only one can be")
+    }
+    let captures = [insideOut, outsideOut].filter { $0 == "-" }.count
+    guard captures == 0 || captures == 1 && table != "-" && stats != "-" else {
+      throw ValidationError("standard output can take one capture, and then neither table nor stats")
+    }
+    let outputs = [insideOut, outsideOut, table, stats].compactMap { $0 }
+    for output in outputs {
+      for input in [config, inside, outside].compactMap({ $0 })
+      where FileIdentity.wouldOverwrite(input: input, output: output) {
+        throw ValidationError("\(output) is an input; give the output a file of its own")
+      }
+    }
+    let files = outputs.filter { $0 != "-" }
+    guard Set(files).count == files.count else {
+      throw ValidationError("two outputs go to one file; give each a file of its own")
+    }
+  }
+
+  func run() throws {
+    let configuration = try Failure.configuration(at: config)
+    var captures = try openCaptures()
+    var replay = try makeReplay(configuration)
+    let damages: [CaptureDamage]
+    do {
+      let progress = ProgressLine()
+      damages = try replay.run(&captures) { progress.show(read: $0, total: $1) }
+      progress.end()
+      try replay.close()
+    } catch {
+      throw Failure.exit(Failure.cannotWrite, error.description)
+    }
+    try report(replay)
+    for damage in damages { Failure.say(damage.description) }
+    if !damages.isEmpty { throw ExitCode(Failure.badData) }
+  }
+
+  private func openCaptures() throws -> CaptureMerge {
+    let insideCapture: CaptureReader? = if let inside { try Failure.capture(at: inside) } else { nil }
+    let outsideCapture: CaptureReader? = if let outside { try Failure.capture(at: outside) } else { nil }
+    return CaptureMerge(inside: insideCapture, outside: outsideCapture)
+  }
+
+  private func makeReplay(_ configuration: Configuration) throws -> Replay {
+    do {
+      let insideWriter: CaptureWriter? = if let insideOut { try CaptureWriter(path: insideOut) } else { nil }
+      let outsideWriter: CaptureWriter? = if let outsideOut { try CaptureWriter(path: outsideOut) } else { nil }
+      return Replay(configuration, seed: seed, insideOut: insideWriter, outsideOut: outsideWriter)
+    } catch {
+      throw Failure.exit(Failure.cannotWrite, error.description)
+    }
+  }
+
+  /// The table and the counters: as JSON where they were asked for, else for people.
+  private func report(_ replay: borrowing Replay) throws {
+    do {
+      if let table {
+        let output = try TextOutput(path: table)
+        try replay.tableDocument.write { try output.write($0) }
+        try output.write([UInt8(ascii: "\n")])
+        try output.close()
+      }
+      if let stats {
+        let output = try TextOutput(path: stats)
+        try output.write(Array((replay.statsDocument.json + "\n").utf8))
+        try output.close()
+      }
+      guard table == nil, stats == nil else { return }
+      let text =
+        TableText.render(replay.tableDocument) + "\n" + StatsText.render(replay.statsDocument)
+      if insideOut == "-" || outsideOut == "-" {
+        // Standard output is a capture.
+        var lines = text
+        lines.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+      } else {
+        let output = try TextOutput(path: "-")
+        try output.write(Array(text.utf8))
+        try output.close()
+      }
+    } catch let fault as TextOutput.Fault {
+      throw Failure.exit(Failure.cannotWrite, fault.description)
+    }
+  }
+}

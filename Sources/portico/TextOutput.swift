@@ -1,0 +1,48 @@
+import Glibc
+
+/// A file, or standard output for `-`, that text is written to.
+struct TextOutput: ~Copyable {
+  private let path: String
+  private var descriptor: Int32
+
+  struct Fault: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  init(path: String) throws(Fault) {
+    self.path = path == "-" ? "standard output" : path
+    // Safety: the path is not kept.
+    descriptor =
+      unsafe path == "-" ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    if descriptor < 0 { throw Fault(description: "\(self.path): cannot create the file: \(TextOutput.reason())") }
+  }
+
+  deinit { if descriptor >= 0 { _ = Glibc.close(descriptor) } }
+
+  func write(_ bytes: [UInt8]) throws(Fault) {
+    var done = 0
+    while done < bytes.count {
+      // Safety: the range lies inside the array, which lives for the call.
+      let count = unsafe bytes.withUnsafeBytes { all in
+        unsafe Glibc.write(descriptor, all.baseAddress! + done, all.count - done)
+      }
+      if count >= 0 {
+        done += count
+      } else if errno != EINTR {
+        throw Fault(description: "\(path): cannot write: \(TextOutput.reason())")
+      }
+    }
+  }
+
+  /// Only now it is known that everything reached the file.
+  consuming func close() throws(Fault) {
+    let closing = descriptor
+    descriptor = -1
+    guard Glibc.close(closing) == 0 || errno == EINTR else {
+      throw Fault(description: "\(path): cannot write: \(TextOutput.reason())")
+    }
+  }
+
+  /// Safety: the text of strerror is copied at once.
+  private static func reason() -> String { unsafe String(cString: strerror(errno)) }
+}
