@@ -97,7 +97,7 @@ extension JSONText {
     raw(#"{"address":"#)
     string(endpoint.address)
     raw(#","port":"#)
-    number(endpoint.port)
+    number(UInt64(endpoint.port))
     raw("}")
   }
 }
