@@ -127,6 +127,17 @@ struct CaptureWriterTests {
     unsafe action.__sigaction_handler.sa_handler = { _ in }
     // Safety: the structure is ours.
     try #require(unsafe sigaction(SIGUSR1, &action, nil) == 0)
+    // The threads that tests run on block all signals.
+    var signals = sigset_t()
+    var former = sigset_t()
+    // Safety: the sets are ours.
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, SIGUSR1)
+    try #require(unsafe pthread_sigmask(SIG_UNBLOCK, &signals, &former) == 0)
+    defer {
+      // Safety: the set was filled above.
+      unsafe pthread_sigmask(SIG_SETMASK, &former, nil)
+    }
     let frames = 200
     let frame = [UInt8](repeating: 3, count: 50_000)
     let writerThread = pthread_self()
