@@ -49,7 +49,7 @@ public struct BindingStore: BitwiseCopyable, Sendable {
   @inlinable public var count: Int { directCount &+ extraCount }
 
   /// Whether the place is the live binding of this private endpoint.
-  @inlinable func matches(_ binding: BindingIndex, _ transport: TransportProtocol, _ `private`: Endpoint) -> Bool {
+  @inlinable @inline(__always) func matches(_ binding: BindingIndex, _ transport: TransportProtocol, _ `private`: Endpoint) -> Bool {
     let word = words.acquire(Int(binding.rawValue) &* 4)
     guard word >> 16 == UInt64(`private`.address.rawValue) << 16 | UInt64(`private`.port) else { return false }
     let kind = UInt8(truncatingIfNeeded: word >> 8)
@@ -57,38 +57,38 @@ public struct BindingStore: BitwiseCopyable, Sendable {
       && self.transport(of: binding) == transport
   }
 
-  @inlinable func word(_ binding: BindingIndex, _ word: Int) -> UInt64 {
+  @inlinable @inline(__always) func word(_ binding: BindingIndex, _ word: Int) -> UInt64 {
     words[Int(binding.rawValue) &* 4 &+ word]
   }
 
-  @inlinable func set(_ binding: BindingIndex, _ word: Int, _ value: UInt64) {
+  @inlinable @inline(__always) func set(_ binding: BindingIndex, _ word: Int, _ value: UInt64) {
     words[Int(binding.rawValue) &* 4 &+ word] = value
   }
 
-  @inlinable public func kind(of binding: BindingIndex) -> BindingKind {
+  @inlinable @inline(__always) public func kind(of binding: BindingIndex) -> BindingKind {
     BindingKind(rawValue: UInt8(truncatingIfNeeded: words.acquire(Int(binding.rawValue) &* 4) >> 8)) ?? .free
   }
 
   /// Whether packets may use it.
-  @inlinable public func isLive(_ binding: BindingIndex) -> Bool {
+  @inlinable @inline(__always) public func isLive(_ binding: BindingIndex) -> Bool {
     switch kind(of: binding) {
     case .dynamic, .forward, .oneToOne: true
     case .free, .resting: false
     }
   }
 
-  @inlinable public func isStatic(_ binding: BindingIndex) -> Bool {
+  @inlinable @inline(__always) public func isStatic(_ binding: BindingIndex) -> Bool {
     let kind = kind(of: binding)
     return kind == .forward || kind == .oneToOne
   }
 
-  @inlinable public func privateEndpoint(of binding: BindingIndex) -> Endpoint {
+  @inlinable @inline(__always) public func privateEndpoint(of binding: BindingIndex) -> Endpoint {
     let word = word(binding, 0)
     return Endpoint(
       IPv4Address(UInt32(truncatingIfNeeded: word >> 32)), UInt16(truncatingIfNeeded: word >> 16))
   }
 
-  @inlinable public func transport(of binding: BindingIndex) -> TransportProtocol {
+  @inlinable @inline(__always) public func transport(of binding: BindingIndex) -> TransportProtocol {
     let index = Int(binding.rawValue)
     let raw =
       index < directCount
@@ -97,7 +97,7 @@ public struct BindingStore: BitwiseCopyable, Sendable {
     return TransportProtocol(rawValue: raw) ?? .icmp
   }
 
-  @inlinable public func publicEndpoint(of binding: BindingIndex) -> Endpoint {
+  @inlinable @inline(__always) public func publicEndpoint(of binding: BindingIndex) -> Endpoint {
     let index = Int(binding.rawValue)
     if index < directCount {
       let address = poolAddresses[index / BindingIndex.portsPerAddress]
@@ -110,16 +110,16 @@ public struct BindingStore: BitwiseCopyable, Sendable {
   }
 
   /// When the binding was made; of a resting port, when it is free again.
-  @inlinable public func instant(of binding: BindingIndex) -> Instant {
+  @inlinable @inline(__always) public func instant(of binding: BindingIndex) -> Instant {
     Instant(nanoseconds: word(binding, 1))
   }
 
-  @inlinable func prefetch(_ binding: BindingIndex) {
+  @inlinable @inline(__always) func prefetch(_ binding: BindingIndex) {
     // Safety: a prefetch reads nothing and never faults.
     unsafe portico_prefetch(words.address(of: Int(binding.rawValue) &* 4))
   }
 
-  @inlinable public func direct(
+  @inlinable @inline(__always) public func direct(
     poolAddress: Int, _ transport: TransportProtocol, port: UInt16
   ) -> BindingIndex {
     BindingIndex((poolAddress &* 3 &+ Int(transport.rawValue)) << 16 | Int(port))

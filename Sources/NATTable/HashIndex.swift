@@ -33,7 +33,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   @usableFromInline static let tagMask: UInt64 = 0x0FFF_FFFF << 28
   @usableFromInline static let overflowUnit: UInt64 = 1 << 56
 
-  @inlinable func home(_ hash: UInt64) -> Int { Int((hash >> 32) &* UInt64(bucketCount) >> 32) }
+  @inlinable func home(_ hash: UInt64) -> Int { Int(((hash >> 32) &* UInt64(bucketCount)) >> 32) }
 
   /// The tag in its place; never zero, so an empty slot matches no tag.
   @inlinable static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x0FFF_FFFF | 1) << 28 }

@@ -56,32 +56,32 @@ public import Synchronization
   }
 
   @inlinable public subscript(index: Int) -> UInt64 {
-    get {
+    @inline(__always) get {
       precondition(index >= 0 && index < count)
       // Safety: checked on the line above.
       return unsafe base[index].load(ordering: .relaxed)
     }
-    nonmutating set {
+    @inline(__always) nonmutating set {
       precondition(index >= 0 && index < count)
       // Safety: checked on the line above.
       unsafe base[index].store(newValue, ordering: .relaxed)
     }
   }
 
-  @inlinable func acquire(_ index: Int) -> UInt64 {
+  @inlinable @inline(__always) func acquire(_ index: Int) -> UInt64 {
     precondition(index >= 0 && index < count)
     // Safety: checked on the line above.
     return unsafe base[index].load(ordering: .acquiring)
   }
 
-  @inlinable func release(_ value: UInt64, at index: Int) {
+  @inlinable @inline(__always) func release(_ value: UInt64, at index: Int) {
     precondition(index >= 0 && index < count)
     // Safety: checked on the line above.
     unsafe base[index].store(value, ordering: .releasing)
   }
 
   /// An addition that loses nothing when several workers count in one word.
-  @inlinable func add(_ value: UInt64, at index: Int) {
+  @inlinable @inline(__always) func add(_ value: UInt64, at index: Int) {
     precondition(index >= 0 && index < count)
     // Safety: checked on the line above.
     unsafe _ = base[index].wrappingAdd(value, ordering: .relaxed)
@@ -103,7 +103,7 @@ public import Synchronization
   }
 
   /// The address of a word, for a prefetch.
-  @inlinable func address(of index: Int) -> UnsafeRawPointer {
+  @inlinable @inline(__always) func address(of index: Int) -> UnsafeRawPointer {
     // Safety: a prefetch reads nothing and never faults, whatever the address.
     unsafe UnsafeRawPointer(base + index)
   }
@@ -120,12 +120,12 @@ public import Synchronization
   }
 
   @inlinable public subscript(index: Int) -> Element {
-    get {
+    @inline(__always) get {
       precondition(index >= 0 && index < count)
       // Safety: checked on the line above.
       return unsafe base[index]
     }
-    nonmutating set {
+    @inline(__always) nonmutating set {
       precondition(index >= 0 && index < count)
       // Safety: checked on the line above.
       unsafe base[index] = newValue

@@ -37,57 +37,57 @@ public struct SessionStore: BitwiseCopyable, Sendable {
 
   static let wordsPerSession = 8
 
-  @inlinable func at(_ session: SessionIndex, _ word: Int) -> Int { Int(session.rawValue) &* 8 &+ word }
+  @inlinable @inline(__always) func at(_ session: SessionIndex, _ word: Int) -> Int { Int(session.rawValue) &* 8 &+ word }
 
-  @inlinable public func binding(of session: SessionIndex) -> BindingIndex {
+  @inlinable @inline(__always) public func binding(of session: SessionIndex) -> BindingIndex {
     BindingIndex(UInt32(truncatingIfNeeded: words[at(session, 0)]))
   }
 
-  @inlinable public func remote(of session: SessionIndex) -> Endpoint {
+  @inlinable @inline(__always) public func remote(of session: SessionIndex) -> Endpoint {
     Endpoint(
       IPv4Address(UInt32(truncatingIfNeeded: words[at(session, 0)] >> 32)),
       UInt16(truncatingIfNeeded: words[at(session, 1)] >> 48))
   }
 
-  @inlinable public func state(of session: SessionIndex) -> SessionState {
+  @inlinable @inline(__always) public func state(of session: SessionIndex) -> SessionState {
     SessionState(rawValue: UInt8(truncatingIfNeeded: words.acquire(at(session, 1)) >> 40))
   }
 
-  @inlinable func setState(_ state: SessionState, of session: SessionIndex) {
+  @inlinable @inline(__always) func setState(_ state: SessionState, of session: SessionIndex) {
     let word = words[at(session, 1)]
     words[at(session, 1)] = word & ~(0xFF << 40) | UInt64(state.rawValue) << 40
   }
 
-  @inlinable public func flags(of session: SessionIndex) -> SessionFlags {
+  @inlinable @inline(__always) public func flags(of session: SessionIndex) -> SessionFlags {
     SessionFlags(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 32))
   }
 
-  @inlinable func setFlags(_ flags: SessionFlags, of session: SessionIndex) {
+  @inlinable @inline(__always) func setFlags(_ flags: SessionFlags, of session: SessionIndex) {
     let word = words[at(session, 1)]
     words[at(session, 1)] = word & ~(0xFF << 32) | UInt64(flags.rawValue) << 32
   }
 
-  @inlinable public func lifetimeClass(of session: SessionIndex) -> LifetimeClass {
+  @inlinable @inline(__always) public func lifetimeClass(of session: SessionIndex) -> LifetimeClass {
     LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 24))
   }
 
-  @inlinable public func expires(_ session: SessionIndex) -> Instant {
+  @inlinable @inline(__always) public func expires(_ session: SessionIndex) -> Instant {
     Instant(nanoseconds: words[at(session, 2)])
   }
 
-  @inlinable public func lastPacket(_ session: SessionIndex) -> Instant {
+  @inlinable @inline(__always) public func lastPacket(_ session: SessionIndex) -> Instant {
     Instant(nanoseconds: words[at(session, 3)])
   }
 
   /// Whether the record is the session of `binding` with `remote`.
-  @inlinable func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint) -> Bool {
+  @inlinable @inline(__always) func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint) -> Bool {
     let second = words.acquire(at(session, 1))
     return words[at(session, 0)] == UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
       && UInt16(truncatingIfNeeded: second >> 48) == remote.port
       && UInt8(truncatingIfNeeded: second >> 40) != SessionState.Phase.free.rawValue
   }
 
-  @inlinable func prefetch(_ session: SessionIndex) {
+  @inlinable @inline(__always) func prefetch(_ session: SessionIndex) {
     // Safety: a prefetch reads nothing and never faults.
     unsafe portico_prefetch(words.address(of: at(session, 0)))
   }

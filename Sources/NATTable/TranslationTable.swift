@@ -120,7 +120,7 @@ public final class TranslationTable: Sendable {
 
   /// The worker to which an inside host belongs.
   public func owner(of host: IPv4Address) -> Int {
-    Int((hash.ofAddress(host) & 0xFFFF_FFFF) &* UInt64(settings.workers) >> 32)
+    Int(((hash.ofAddress(host) & 0xFFFF_FFFF) &* UInt64(settings.workers)) >> 32)
   }
 
   /// The writer of a shard. Each shard has one, used by one thread at a time.

@@ -25,7 +25,7 @@ public enum LinkLayer: UInt8, BitwiseCopyable, Sendable {
 
 extension Frame {
   /// Writes the Ethernet header at the start of the window.
-  @inlinable public func setEthernet(destination: MACAddress, source: MACAddress, type: UInt16) {
+  @inlinable @inline(__always) public func setEthernet(destination: MACAddress, source: MACAddress, type: UInt16) {
     setMACAddress(destination, at: Ethernet.destinationOffset)
     setMACAddress(source, at: Ethernet.sourceOffset)
     setUInt16(type, at: Ethernet.typeOffset)

@@ -6,16 +6,17 @@
 /// the decoder's own checks they are predicted compares.)
 @safe public struct Frame: BitwiseCopyable {
   @usableFromInline let base: UnsafeMutableRawPointer
+  @usableFromInline let storedCount: UInt32
+
   /// Bytes in the window.
-  public let count: Int
+  @inlinable public var count: Int { Int(storedCount) }
 
   /// - Parameters:
   ///   - base: the first byte; the memory must outlive every use of the frame.
   ///   - count: bytes that may be read and written from `base` on.
   @inlinable public init(unsafeBase base: UnsafeMutableRawPointer, count: Int) {
-    precondition(count >= 0)
     unsafe self.base = base
-    self.count = count
+    storedCount = UInt32(count)
   }
 
   /// The bytes, for copying them elsewhere.
@@ -24,61 +25,61 @@
     unsafe UnsafeRawBufferPointer(start: base, count: count)
   }
 
-  @inlinable public func uint8(at offset: Int) -> UInt8 {
+  @inlinable @inline(__always) public func uint8(at offset: Int) -> UInt8 {
     precondition(offset >= 0 && offset < count)
     // Safety: checked on the line above.
     return unsafe base.load(fromByteOffset: offset, as: UInt8.self)
   }
 
-  @inlinable public func uint16(at offset: Int) -> UInt16 {
+  @inlinable @inline(__always) public func uint16(at offset: Int) -> UInt16 {
     precondition(offset >= 0 && offset <= count &- 2)
     // Safety: checked on the line above.
     return unsafe UInt16(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
   }
 
-  @inlinable public func uint32(at offset: Int) -> UInt32 {
+  @inlinable @inline(__always) public func uint32(at offset: Int) -> UInt32 {
     precondition(offset >= 0 && offset <= count &- 4)
     // Safety: checked on the line above.
     return unsafe UInt32(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
   }
 
-  @inlinable public func address(at offset: Int) -> IPv4Address { IPv4Address(uint32(at: offset)) }
+  @inlinable @inline(__always) public func address(at offset: Int) -> IPv4Address { IPv4Address(uint32(at: offset)) }
 
-  @inlinable public func macAddress(at offset: Int) -> MACAddress {
+  @inlinable @inline(__always) public func macAddress(at offset: Int) -> MACAddress {
     MACAddress(UInt64(uint16(at: offset)) << 32 | UInt64(uint32(at: offset &+ 2)))
   }
 
   // Setters named `set` leave checksums as they are; those that carry a checksum along say so in their name.
 
-  @inlinable public func setUInt8(_ value: UInt8, at offset: Int) {
+  @inlinable @inline(__always) public func setUInt8(_ value: UInt8, at offset: Int) {
     precondition(offset >= 0 && offset < count)
     // Safety: checked on the line above.
     unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt8.self)
   }
 
-  @inlinable public func setUInt16(_ value: UInt16, at offset: Int) {
+  @inlinable @inline(__always) public func setUInt16(_ value: UInt16, at offset: Int) {
     precondition(offset >= 0 && offset <= count &- 2)
     // Safety: checked on the line above.
     unsafe base.storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt16.self)
   }
 
-  @inlinable public func setUInt32(_ value: UInt32, at offset: Int) {
+  @inlinable @inline(__always) public func setUInt32(_ value: UInt32, at offset: Int) {
     precondition(offset >= 0 && offset <= count &- 4)
     // Safety: checked on the line above.
     unsafe base.storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt32.self)
   }
 
-  @inlinable public func setAddress(_ address: IPv4Address, at offset: Int) {
+  @inlinable @inline(__always) public func setAddress(_ address: IPv4Address, at offset: Int) {
     setUInt32(address.rawValue, at: offset)
   }
 
-  @inlinable public func setMACAddress(_ address: MACAddress, at offset: Int) {
+  @inlinable @inline(__always) public func setMACAddress(_ address: MACAddress, at offset: Int) {
     setUInt16(UInt16(truncatingIfNeeded: address.rawValue >> 32), at: offset)
     setUInt32(UInt32(truncatingIfNeeded: address.rawValue), at: offset &+ 2)
   }
 
   /// The part that begins at `offset` and is `count` bytes long.
-  @inlinable public func window(at offset: Int, count: Int) -> Frame {
+  @inlinable @inline(__always) public func window(at offset: Int, count: Int) -> Frame {
     precondition(offset >= 0 && count >= 0 && offset <= self.count &- count)
     // Safety: checked on the line above.
     return unsafe Frame(unsafeBase: base + offset, count: count)
@@ -88,13 +89,13 @@
   ///
   /// - Precondition: `headroom` is at most ``FrameBatch/headroom``, and the frame starts where the batch put it
   ///   or later.
-  @inlinable func extendedForward(by headroom: Int) -> Frame {
+  @inlinable @inline(__always) func extendedForward(by headroom: Int) -> Frame {
     // Safety: a batch leaves `FrameBatch.headroom` bytes before each frame.
     unsafe Frame(unsafeBase: base - headroom, count: count &+ headroom)
   }
 
   /// Copies the `count` bytes of `source` from `offset` on to `target` here; the windows may overlap.
-  @inlinable public func copy(_ source: Frame, from offset: Int, count: Int, to target: Int) {
+  @inlinable @inline(__always) public func copy(_ source: Frame, from offset: Int, count: Int, to target: Int) {
     precondition(offset >= 0 && count >= 0 && offset <= source.count &- count)
     precondition(target >= 0 && target <= self.count &- count)
     // Safety: both ranges were checked on the lines above.

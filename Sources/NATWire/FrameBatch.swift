@@ -8,7 +8,8 @@
   public struct Entry: BitwiseCopyable {
     public var frame: Frame
     /// Length on the wire in bytes; larger than `frame.count` where a capture cut the frame.
-    public var wireLength: Int
+    @inlinable public var wireLength: Int { Int(storedWireLength) }
+    @usableFromInline var storedWireLength: UInt32
     public var instant: Instant
     public var side: Side
     public var link: LinkLayer
@@ -16,7 +17,7 @@
     @inlinable
     public init(frame: Frame, wireLength: Int, instant: Instant, side: Side, link: LinkLayer) {
       self.frame = frame
-      self.wireLength = wireLength
+      storedWireLength = UInt32(clamping: wireLength)
       self.instant = instant
       self.side = side
       self.link = link

@@ -1,6 +1,6 @@
 extension Packet {
   /// Where the transport's checksum field lies in ``frame``; nil for kinds without one that a NAT carries along.
-  @inlinable var checksumOffset: Int? {
+  @inlinable @inline(__always) var checksumOffset: Int? {
     switch kind {
     case .tcp: transportOffset &+ TCP.checksumOffset
     case .udp: transportOffset &+ UDP.checksumOffset
@@ -10,7 +10,7 @@ extension Packet {
   }
 
   /// Bytes that the transport's checksum covers: a UDP datagram may be shorter than the packet's payload.
-  @inlinable var checksummedLength: Int {
+  @inlinable @inline(__always) var checksummedLength: Int {
     kind == .udp ? Int(frame.uint16(at: transportOffset &+ UDP.lengthOffset)) : transportLength
   }
 
@@ -18,21 +18,25 @@ extension Packet {
   /// not add up: what a frame looks like whose sender left the checksum to its device (CHECKSUM_PARTIAL).
   ///
   /// - Complexity: O(1) for a packet whose field is anything else, else O(length).
-  @inlinable mutating func recognizePartialChecksum() {
+  @inlinable @inline(__always) mutating func recognizePartialChecksum() {
     guard kind == .tcp || kind == .udp, let offset = checksumOffset else { return }
     let length = checksummedLength
     let pseudo = Frame.pseudoHeaderSum(
       source: source, destination: destination, protocolNumber: protocolNumber, length: length)
-    guard frame.uint16(at: offset) == pseudo.folded else { return }
+    if frame.uint16(at: offset) == pseudo.folded { hasPartialChecksum = !addsUp(pseudo, length) }
+  }
+
+  /// Whether the sum over pseudo-header and segment says that the checksum is right.
+  @inline(never) @usableFromInline func addsUp(_ pseudo: ChecksumSum, _ length: Int) -> Bool {
     var whole = frame.sum(from: transportOffset, count: length)
     whole.value &+= pseudo.value
-    hasPartialChecksum = whole.folded != 0xFFFF
+    return whole.folded == 0xFFFF
   }
 
   /// Carries a change of the pseudo-header, or of the transport header, into the transport's checksum.
   ///
   /// - Parameter delta: the change of addresses and ports; `partial` that part of it which lies in the pseudo-header.
-  @inlinable public func carryIntoTransportChecksum(_ delta: ChecksumDelta, pseudoHeader partial: ChecksumDelta) {
+  @inlinable @inline(__always) public func carryIntoTransportChecksum(_ delta: ChecksumDelta, pseudoHeader partial: ChecksumDelta) {
     guard let offset = checksumOffset else { return }
     let field = frame.uint16(at: offset)
     if hasPartialChecksum {

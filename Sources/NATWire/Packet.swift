@@ -20,6 +20,7 @@ public enum PacketKind: UInt8, BitwiseCopyable, Sendable {
 /// always begins 14 bytes before the IPv4 header, so that an Ethernet header can be written there whatever came in,
 /// and ends with the IPv4 packet: a trailer is cut off.
 public struct Packet: BitwiseCopyable {
+  // 40 bytes, so that a packet is handed on in registers' moves: lengths are stored in the width of their fields.
   public var frame: Frame
   public var source = IPv4Address.any
   public var destination = IPv4Address.any
@@ -27,14 +28,11 @@ public struct Packet: BitwiseCopyable {
   public var sourcePort: UInt16 = 0
   /// Destination port; of an ICMP query or reply its identifier.
   public var destinationPort: UInt16 = 0
-  /// Total length of the IPv4 packet in bytes.
-  public var totalLength = 0
-  /// Length of the IPv4 header in bytes, 20 to 60.
-  public var headerLength = 0
-  /// Length of the TCP header by its data offset, 8 for UDP and ICMP, 0 otherwise.
-  public var transportHeaderLength = 0
+  @usableFromInline var storedTotalLength: UInt16 = 0
   /// DF, MF and the offset, as in the header.
   public var fragmentField: UInt16 = 0
+  @usableFromInline var storedHeaderLength: UInt8 = 0
+  @usableFromInline var storedTransportHeaderLength: UInt8 = 0
   public var protocolNumber: UInt8 = 0
   public var timeToLive: UInt8 = 0
   public var kind = PacketKind.other
@@ -44,6 +42,15 @@ public struct Packet: BitwiseCopyable {
   public var hasPartialChecksum = false
 
   @inlinable public init(frame: Frame) { self.frame = frame }
+
+  /// Total length of the IPv4 packet in bytes.
+  @inlinable public var totalLength: Int { Int(storedTotalLength) }
+
+  /// Length of the IPv4 header in bytes, 20 to 60.
+  @inlinable public var headerLength: Int { Int(storedHeaderLength) }
+
+  /// Length of the TCP header by its data offset, 8 for UDP and ICMP, 0 otherwise.
+  @inlinable public var transportHeaderLength: Int { Int(storedTransportHeaderLength) }
 
   /// Where the IPv4 header begins in ``frame``.
   public static let networkOffset = Ethernet.headerLength
@@ -97,7 +104,7 @@ extension Packet {
   ///   - wireLength: length of the frame on the wire, larger than `frame.count` where a capture cut it.
   ///   - packet: filled when the answer is `.ipv4`; only its window is when the answer is `.arp`.
   /// - Complexity: O(1), except ICMP errors (one sum over the message) and partial checksums (over the segment).
-  @inlinable
+  @inlinable @inline(__always)
   public static func decode(
     _ frame: Frame, link: LinkLayer, wireLength: Int, into packet: inout Packet
   ) -> DecodeOutcome {
@@ -128,7 +135,7 @@ extension Packet {
     return decodeIPv4(network, isCut: wireLength > frame.count, into: &packet)
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   static func decodeIPv4(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
     let tooShort = WireFault.malformedIPv4
     guard network.count >= IPv4.minimumHeaderLength else { return .fault(isCut ? .captureTruncated : tooShort) }
@@ -141,8 +148,8 @@ extension Packet {
 
     let frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
     packet.frame = frame
-    packet.totalLength = totalLength
-    packet.headerLength = headerLength
+    packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
+    packet.storedHeaderLength = UInt8(truncatingIfNeeded: headerLength)
     packet.fragmentField = frame.uint16(at: networkOffset &+ IPv4.fragmentOffset)
     packet.protocolNumber = frame.uint8(at: networkOffset &+ IPv4.protocolOffset)
     packet.timeToLive = frame.uint8(at: networkOffset &+ IPv4.timeToLiveOffset)
@@ -153,12 +160,14 @@ extension Packet {
     packet.icmpType = 0
     packet.sourcePort = 0
     packet.destinationPort = 0
-    packet.transportHeaderLength = 0
+    packet.storedTransportHeaderLength = 0
     packet.kind = .other
 
     if let fault = packet.readTransport() { return .fault(fault) }
-    guard frame.sum(from: networkOffset, count: headerLength).folded == 0xFFFF
-    else { return .fault(.badIPv4Checksum) }
+    let sum =
+      headerLength == IPv4.minimumHeaderLength
+      ? frame.sumOf20(from: networkOffset) : frame.sum(from: networkOffset, count: headerLength)
+    guard sum.folded == 0xFFFF else { return .fault(.badIPv4Checksum) }
     if packet.kind == .icmpError,
       frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
     {
@@ -183,7 +192,7 @@ extension Packet {
   }
 
   /// The lengths of the transport header, and what it says.
-  @inlinable
+  @inlinable @inline(__always)
   mutating func readTransport() -> WireFault? {
     let offset = transportOffset
     let length = transportLength
@@ -203,7 +212,7 @@ extension Packet {
       guard header >= TCP.minimumHeaderLength else { return .malformedTCP }
       guard header <= length else { return isFragment ? .firstFragmentTooSmall : .malformedTCP }
       kind = .tcp
-      transportHeaderLength = header
+      storedTransportHeaderLength = UInt8(truncatingIfNeeded: header)
       tcpFlags = TCPFlags(rawValue: frame.uint8(at: offset &+ TCP.flagsOffset))
       readPorts()
     case IPv4.protocolUDP:
@@ -211,13 +220,13 @@ extension Packet {
       let datagram = Int(frame.uint16(at: offset &+ UDP.lengthOffset))
       guard datagram >= UDP.headerLength, isFragment || datagram <= length else { return .malformedUDP }
       kind = .udp
-      transportHeaderLength = UDP.headerLength
+      storedTransportHeaderLength = UInt8(UDP.headerLength)
       readPorts()
     case IPv4.protocolICMP:
       guard length >= ICMPv4.headerLength else { return isFragment ? .firstFragmentTooSmall : .malformedICMP }
       icmpType = frame.uint8(at: offset)
       kind = ICMPv4.kind(ofType: icmpType)
-      transportHeaderLength = ICMPv4.headerLength
+      storedTransportHeaderLength = UInt8(ICMPv4.headerLength)
       if kind == .icmpError && isFragment { return .fragmentedICMPError }
       if kind == .query || kind == .queryReply {
         sourcePort = frame.uint16(at: offset &+ ICMPv4.identifierOffset)
@@ -229,7 +238,7 @@ extension Packet {
     return nil
   }
 
-  @inlinable mutating func readPorts() {
+  @inlinable @inline(__always) mutating func readPorts() {
     let ports = frame.uint32(at: transportOffset)
     sourcePort = UInt16(truncatingIfNeeded: ports >> 16)
     destinationPort = UInt16(truncatingIfNeeded: ports)

@@ -9,5 +9,5 @@ import ArgumentParser
       Exit codes: 0 done, 64 usage, 65 bad data, 66 no such input, 73 cannot write output, \
       78 bad configuration.
       """,
-    subcommands: [CheckCommand.self, ReplayCommand.self])
+    subcommands: [CheckCommand.self, ReplayCommand.self, BenchCommand.self])
 }

@@ -1,0 +1,181 @@
+import ArgumentParser
+import Glibc
+import NATEngine
+import NATGateway
+import NATTable
+import NATWire
+
+struct BenchEngineCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "engine",
+    abstract: "Time the engine alone: nanoseconds a packet, both directions mixed.",
+    discussion: """
+      UDP packets of 64 bytes over flows that each have a binding and a session of their own, in random order, every \
+      second one an answer. Only `Gateway.process` is timed, a batch of 32 at a time.
+      """)
+
+  @Option(help: "Numbers of flows.") var flows: [Int] = [1000, 1_000_000]
+  @Option(help: "Packets a round.") var packets = 2_000_000
+  @Option(help: "Rounds; the median counts.") var rounds = 5
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    guard flows.allSatisfy({ (1...4_000_000).contains($0) }) else {
+      throw ValidationError("--flows takes 1 to 4000000")
+    }
+    guard packets >= FrameBatch.capacity, rounds > 0 else {
+      throw ValidationError("--packets takes at least \(FrameBatch.capacity), --rounds at least 1")
+    }
+  }
+
+  func run() throws {
+    for count in flows {
+      let before = ProcessMemory.residentBytes
+      var bench = EngineBench(flows: count)
+      let bytes = ProcessMemory.residentBytes - before
+      var times: [Double] = []
+      var runtime = RuntimeCalls()
+      for _ in 0..<rounds { times.append(bench.round(packets: packets, &runtime)) }
+      let sorted = times.sorted()
+      let median = sorted[sorted.count / 2]
+      if json {
+        print(
+          """
+          {"bench":"engine","flows":\(count),"packets":\(packets),"rounds":\(rounds),\
+          "nanosecondsPerPacket":{"minimum":\(format(sorted[0])),"median":\(format(median)),\
+          "maximum":\(format(sorted[sorted.count - 1]))},\
+          "allocations":\(runtime.allocations),"retains":\(runtime.retains),"releases":\(runtime.releases),\
+          "residentBytesPerFlow":\(bytes / count)}
+          """)
+      } else {
+        print(
+          """
+          engine, \(count) flows: \(format(median)) ns a packet \
+          (\(format(sorted[0])) to \(format(sorted[sorted.count - 1])), \(rounds) rounds of \(packets)); \
+          \(runtime.allocations) allocations, \(runtime.retains) retains, \(runtime.releases) releases; \
+          \(bytes / count) B resident a flow (binding and session)
+          """)
+      }
+    }
+  }
+
+  private func format(_ value: Double) -> String { String((value * 10).rounded() / 10) }
+}
+
+/// A gateway with many UDP flows, and packets for them.
+struct EngineBench: ~Copyable {
+  private var gateway: Gateway
+  private let store: CounterStore
+  private var batch: FrameBatch
+  private var outbox: Outbox
+  private var publicPorts: [Endpoint] = []
+  private var random = RandomSource(seed: 1)
+  private var clock = Instant(nanoseconds: 1_000_000_000_000)
+
+  private static let payload = 64 - 14 - 28
+  private static let remote = Endpoint(IPv4Address(198, 51, 100, 7), 4500)
+
+  /// A private endpoint of its own for each flow: 16 ports a host.
+  private static func privateEndpoint(_ flow: Int) -> Endpoint {
+    Endpoint(IPv4Address(0x0A00_0002 + UInt32(flow / 16)), UInt16(2000 + flow % 16 * 3000))
+  }
+
+  init(flows: Int) {
+    let addresses = flows / 60_000 + 1
+    var table = TableSettings(
+      pool: (0..<addresses).map {
+        PoolAddress(IPv4Address(IPv4Address(203, 0, 113, 5).rawValue + UInt32($0)), ports: [1024...65535])
+      })
+    table.bindingLimit = max(flows, 1024)
+    table.sessionLimit = max(flows, 1024)
+    table.lifetimes.udp = 86_400_000_000_000
+    var settings = GatewaySettings(
+      inside: Interface(
+        address: IPv4Address(10, 0, 0, 1), prefixLength: 8, mac: GatewaySettings.defaultMAC.inside),
+      outside: Interface(
+        address: IPv4Address(203, 0, 113, 5), prefixLength: 24, mac: GatewaySettings.defaultMAC.outside),
+      insideNetworks: [IPv4Network(IPv4Address(10, 0, 0, 0), prefixLength: 8)], table: table)
+    settings.routes = [
+      StaticRoute(IPv4Network(.any, prefixLength: 0), via: IPv4Address(203, 0, 113, 1), side: .outside)
+    ]
+    store = CounterStore()
+    gateway = Gateway(settings, counters: store.counters, random: RandomSource(seed: 1))
+    batch = FrameBatch(maximumFrameLength: 2048)
+    outbox = Outbox()
+    publicPorts.reserveCapacity(flows)
+    for flow in 0..<flows {
+      append(flow: flow, isAnswer: false)
+      if batch.count == FrameBatch.capacity || flow == flows - 1 {
+        gateway.process(&batch, into: &outbox)
+        for index in 0..<outbox.count {
+          let frame = outbox[index].frame
+          publicPorts.append(Endpoint(frame.address(at: 26), frame.uint16(at: 34)))
+        }
+        outbox.removeAll()
+        batch.removeAll()
+      }
+    }
+    precondition(publicPorts.count == flows, "every flow has a binding")
+  }
+
+  /// Works on `packets` packets.
+  /// - Returns: nanoseconds a packet.
+  mutating func round(packets: Int, _ runtime: inout RuntimeCalls) -> Double {
+    var elapsed: UInt64 = 0
+    let batches = packets / FrameBatch.capacity
+    var sent = 0
+    for _ in 0..<batches {
+      clock = clock.advanced(by: 1000)
+      for index in 0..<FrameBatch.capacity {
+        append(flow: random.next(below: publicPorts.count), isAnswer: index & 1 == 1)
+      }
+      runtime.begin()
+      let start = monotonicNanoseconds()
+      gateway.process(&batch, into: &outbox)
+      elapsed += monotonicNanoseconds() - start
+      runtime.end()
+      sent += outbox.count
+      outbox.removeAll()
+      batch.removeAll()
+    }
+    precondition(sent == batches * FrameBatch.capacity, "every packet is forwarded")
+    return Double(elapsed) / Double(batches * FrameBatch.capacity)
+  }
+
+  /// Builds the frame where the batch will copy it from: a packet of the flow, or the answer to it.
+  private mutating func append(flow: Int, isAnswer: Bool) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { bytes in
+      // Safety: 64 bytes, used only inside this closure.
+      let frame = unsafe Frame(unsafeBase: bytes.baseAddress!, count: bytes.count)
+      let source = isAnswer ? EngineBench.remote : EngineBench.privateEndpoint(flow)
+      let destination = isAnswer ? publicPorts[flow] : EngineBench.remote
+      frame.setEthernet(
+        destination: isAnswer ? GatewaySettings.defaultMAC.outside : GatewaySettings.defaultMAC.inside,
+        source: MACAddress(0x02AA_0000_0000 | UInt64(isAnswer ? 1 : 2)), type: Ethernet.typeIPv4)
+      let network = Ethernet.headerLength
+      frame.setUInt32(0x4500_0000 | UInt32(64 - network), at: network)
+      frame.setUInt32(0, at: network + 4)
+      frame.setUInt32(64 << 24 | UInt32(IPv4.protocolUDP) << 16, at: network + 8)
+      frame.setAddress(source.address, at: network + IPv4.sourceOffset)
+      frame.setAddress(destination.address, at: network + IPv4.destinationOffset)
+      frame.setUInt16(
+        frame.sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
+      frame.setUInt16(source.port, at: network + 20)
+      frame.setUInt16(destination.port, at: network + 22)
+      frame.setUInt16(UInt16(UDP.headerLength + EngineBench.payload), at: network + 24)
+      frame.setUInt16(0x1234, at: network + 26)
+      for offset in network + 28..<64 { frame.setUInt8(0, at: offset) }
+      unsafe batch.append(
+        UnsafeRawBufferPointer(bytes), wireLength: 64, at: clock, from: isAnswer ? .outside : .inside,
+        link: .ethernet)
+    }
+  }
+}
+
+/// Nanoseconds of a clock that only goes forward.
+func monotonicNanoseconds() -> UInt64 {
+  var time = timespec()
+  // Safety: the structure is ours.
+  unsafe _ = clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
