@@ -17,24 +17,24 @@ public struct Counters: BitwiseCopyable, Sendable {
   @usableFromInline static let drops = events + 8
   static let count = drops + DropReason.allCases.count
 
-  @inlinable func add(_ value: Int, at index: Int) { words[index] = words[index] &+ UInt64(value) }
+  @inlinable @inline(__always) func add(_ value: Int, at index: Int) { words[index] = words[index] &+ UInt64(value) }
 
   /// A frame came in; bytes are frame lengths.
-  @inlinable public func countReceived(_ side: Side, bytes: Int) {
+  @inlinable @inline(__always) public func countReceived(_ side: Side, bytes: Int) {
     add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.received)
     add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.receivedBytes)
   }
 
-  @inlinable public func countSent(_ side: Side, bytes: Int) {
+  @inlinable @inline(__always) public func countSent(_ side: Side, bytes: Int) {
     add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sent)
     add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sentBytes)
   }
 
-  @inlinable public func countDrop(_ reason: DropReason) {
+  @inlinable @inline(__always) public func countDrop(_ reason: DropReason) {
     add(1, at: Counters.drops &+ Int(reason.rawValue))
   }
 
-  @inlinable public func count(_ event: GatewayEvent) { add(1, at: Counters.events &+ Int(event.rawValue)) }
+  @inlinable @inline(__always) public func count(_ event: GatewayEvent) { add(1, at: Counters.events &+ Int(event.rawValue)) }
 
   public func drops(_ reason: DropReason) -> Int { Int(words[Counters.drops + Int(reason.rawValue)]) }
 

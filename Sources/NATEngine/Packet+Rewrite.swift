@@ -3,10 +3,9 @@ public import NATWire
 extension Packet {
   /// Writes new endpoints and the decremented TTL, and carries both into the checksums (RFC 3022 section 4.1,
   /// RFC 1624). Nothing else of the packet changes.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func rewrite(_ rewrite: Rewrite) {
     var addresses = ChecksumDelta()
-    var ports = ChecksumDelta()
     let network = Packet.networkOffset
     if rewrite.source.address != source {
       addresses.replace(source, with: rewrite.source.address)
@@ -20,25 +19,26 @@ extension Packet {
     }
     switch kind {
     case .tcp, .udp:
+      var all = addresses
       if rewrite.source.port != sourcePort {
-        ports.replace(sourcePort, with: rewrite.source.port)
+        all.replace(sourcePort, with: rewrite.source.port)
         frame.setUInt16(rewrite.source.port, at: transportOffset)
         sourcePort = rewrite.source.port
       }
       if rewrite.destination.port != destinationPort {
-        ports.replace(destinationPort, with: rewrite.destination.port)
+        all.replace(destinationPort, with: rewrite.destination.port)
         frame.setUInt16(rewrite.destination.port, at: transportOffset &+ 2)
         destinationPort = rewrite.destination.port
       }
-      ports.add(addresses)
-      carryIntoTransportChecksum(ports, pseudoHeader: addresses)
+      carryIntoTransportChecksum(all, pseudoHeader: addresses)
     case .query, .queryReply:
       // One field serves as both; the side that changed says which identifier the packet leaves with.
       let identifier = rewrite.source.port != sourcePort ? rewrite.source.port : rewrite.destination.port
       if identifier != sourcePort {
-        ports.replace(sourcePort, with: identifier)
+        var change = ChecksumDelta()
+        change.replace(sourcePort, with: identifier)
         frame.setUInt16(identifier, at: transportOffset &+ ICMPv4.identifierOffset)
-        carryIntoTransportChecksum(ports, pseudoHeader: ChecksumDelta())
+        carryIntoTransportChecksum(change, pseudoHeader: ChecksumDelta())
       }
       sourcePort = identifier
       destinationPort = identifier
@@ -49,7 +49,7 @@ extension Packet {
   }
 
   /// Takes one from the TTL (RFC 1812 section 5.3.1), and carries that and `delta` into the header's checksum.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func decrementTimeToLive(carrying delta: ChecksumDelta) {
     let network = Packet.networkOffset
     var delta = delta

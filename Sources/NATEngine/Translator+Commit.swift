@@ -2,31 +2,24 @@ public import NATTable
 public import NATWire
 
 extension Translator {
-  /// Makes what is missing, counts the packet on its sessions, and says how to rewrite it.
-  ///
-  /// All that the packet needs is asked for before anything is made, so a refusal leaves no trace.
-  @inlinable
-  public mutating func commit(
-    _ resolution: Resolution, _ packet: Packet, at now: Instant
-  ) -> CommitOutcome {
-    if let receiver = resolution.receiver {
-      if resolution.sender == nil, let session = receiver.session {
-        useInbound(session, packet, at: now)
-        return .forward(
-          Rewrite(source: Endpoint(packet.source, packet.sourcePort), destination: receiver.private))
-      }
-    } else if let sender = resolution.sender, let session = sender.session, let binding = sender.binding {
-      useOutbound(session, packet, at: now)
-      return .forward(
-        Rewrite(
-          source: shard.bindings.publicEndpoint(of: binding),
-          destination: Endpoint(packet.destination, packet.destinationPort)))
-    }
-    return admit(resolution, packet, at: now)
+  /// Counts an outbound packet on its session.
+  /// - Returns: the endpoint that it leaves under.
+  @inlinable @inline(__always)
+  public mutating func commitOutbound(_ hit: Hit, _ packet: Packet, at now: Instant) -> Endpoint {
+    useOutbound(hit.session, packet, at: now)
+    return shard.bindings.publicEndpoint(of: hit.binding)
+  }
+
+  /// Counts an inbound packet on its session.
+  /// - Returns: the endpoint that it is for.
+  @inlinable @inline(__always)
+  public mutating func commitInbound(_ hit: Hit, _ packet: Packet, at now: Instant) -> Endpoint {
+    useInbound(hit.session, packet, at: now)
+    return shard.bindings.privateEndpoint(of: hit.binding)
   }
 
   /// A packet that the inside host sent over `session`.
-  @inlinable
+  @inlinable @inline(__always)
   mutating func useOutbound(_ session: SessionIndex, _ packet: Packet, at now: Instant) {
     shard.countOut(session, bytes: packet.totalLength, at: now)
     if packet.kind == .tcp {
@@ -40,7 +33,7 @@ extension Translator {
   }
 
   /// A packet that goes to the inside host over `session`.
-  @inlinable
+  @inlinable @inline(__always)
   mutating func useInbound(_ session: SessionIndex, _ packet: Packet, at now: Instant) {
     shard.countIn(session, bytes: packet.totalLength, at: now)
     if packet.kind == .tcp {
@@ -50,9 +43,11 @@ extension Translator {
     }
   }
 
-  /// The slow path: a packet that needs a binding or a session that does not exist yet.
-  @inline(never) @usableFromInline
-  mutating func admit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
+  /// The slow path: makes what is missing, counts the packet on its sessions, and says how to rewrite it.
+  ///
+  /// All that the packet needs is asked for before anything is made, so a refusal leaves no trace.
+  @inline(never)
+  public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
     if let reason = limitReached(resolution) { return .drop(reason) }
     var source = Endpoint(packet.source, packet.sourcePort)
     var destination = Endpoint(packet.destination, packet.destinationPort)

@@ -3,12 +3,35 @@ public import NATWire
 
 extension Translator {
   /// The remote endpoint as sessions know it: queries have no remote port.
-  @inlinable static func remote(_ transport: TransportProtocol, _ address: IPv4Address, _ port: UInt16) -> Endpoint {
+  @inlinable @inline(__always) public static func remote(_ transport: TransportProtocol, _ address: IPv4Address, _ port: UInt16) -> Endpoint {
     Endpoint(address, transport == .icmp ? 0 : port)
   }
 
+  /// The session of a packet that an inside host sends to the outside, if it has one.
+  @inlinable @inline(__always)
+  public func hitOutbound(_ packet: Packet, _ transport: TransportProtocol, at now: Instant) -> Hit? {
+    let sender = Endpoint(packet.source, packet.sourcePort)
+    let remote = Translator.remote(transport, packet.destination, packet.destinationPort)
+    guard let binding = shard.findBinding(transport, private: sender),
+      let session = shard.findSession(binding, remote: remote, at: now)
+    else { return nil }
+    return Hit(binding, session)
+  }
+
+  /// The session of a packet that comes from the outside to one of our public addresses, if it has one.
+  @inlinable @inline(__always)
+  public func hitInbound(
+    _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
+  ) -> Hit? {
+    let remote = Translator.remote(transport, packet.source, packet.sourcePort)
+    guard let binding = binding(transport, at: Endpoint(packet.destination, packet.destinationPort), role),
+      let session = shard.findSession(binding, remote: remote, at: now)
+    else { return nil }
+    return Hit(binding, session)
+  }
+
   /// An inside host sends to the outside.
-  @inlinable
+  @inline(never)
   public func resolveOutbound(_ packet: Packet, _ transport: TransportProtocol, at now: Instant) -> ResolveOutcome {
     let sender = Endpoint(packet.source, packet.sourcePort)
     let remote = Translator.remote(transport, packet.destination, packet.destinationPort)
@@ -18,7 +41,7 @@ extension Translator {
   }
 
   /// The outside sends to one of our public addresses.
-  @inlinable
+  @inline(never)
   public func resolveInbound(
     _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
   ) -> ResolveOutcome {
@@ -81,7 +104,6 @@ extension Translator {
 
   /// The sender's binding and session. Of several forwards of one endpoint the one that has the session, else the
   /// first of the configuration.
-  @inlinable
   func findSender(
     _ transport: TransportProtocol, _ sender: Endpoint, _ remote: Endpoint, at now: Instant
   ) -> Leg {
@@ -96,7 +118,6 @@ extension Translator {
     return Leg(transport, private: sender, remote: remote, binding: chosen, session: session)
   }
 
-  @inline(never) @usableFromInline
   func findAmongForwards(
     _ first: BindingIndex, _ remote: Endpoint, at now: Instant
   ) -> (BindingIndex, SessionIndex?) {
@@ -109,7 +130,7 @@ extension Translator {
   }
 
   /// Whether a packet from inside may make a session where there is none.
-  @inlinable func mayOpenFromInside(_ packet: Packet) -> Bool {
+  func mayOpenFromInside(_ packet: Packet) -> Bool {
     switch packet.kind {
     case .tcp:
       packet.tcpFlags.isOpening
@@ -121,7 +142,7 @@ extension Translator {
   }
 
   /// Whether a packet from outside may make a session over a static mapping.
-  @inlinable func mayOpenFromOutside(_ packet: Packet) -> Bool {
+  func mayOpenFromOutside(_ packet: Packet) -> Bool {
     switch packet.kind {
     case .tcp: packet.tcpFlags.isOpening
     case .udp, .query: true
@@ -130,7 +151,6 @@ extension Translator {
   }
 
   /// Why a packet from outside that has no session may not pass to a live binding, or nil.
-  @inline(never) @usableFromInline
   func refusal(
     _ packet: Packet, _ transport: TransportProtocol, _ binding: BindingIndex, _ remote: Endpoint
   ) -> DropReason? {
@@ -149,5 +169,5 @@ extension Translator {
 
 extension TCPFlags {
   /// SYN without ACK: the only segment that may open a connection.
-  @inlinable var isOpening: Bool { contains(.syn) && !contains(.ack) }
+  var isOpening: Bool { contains(.syn) && !contains(.ack) }
 }

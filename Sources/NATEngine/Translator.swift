@@ -4,7 +4,7 @@ public import NATWire
 /// What is decided about packets: which binding and session, whether they may pass, and how they are rewritten.
 ///
 /// A packet goes through in two steps, because what a router asks in between (route, TTL, MTU) comes before any state
-/// is made: `resolve` only looks, `commit` makes what is missing, counts, and says how to rewrite.
+/// is made or refreshed: `hit` and `resolve` only look, `commit` makes what is missing, counts, and says how to rewrite.
 public struct Translator: ~Copyable {
   public var shard: Shard
   public var settings: TranslatorSettings
@@ -28,9 +28,8 @@ public struct Translator: ~Copyable {
     shard = table.makeShard(worker: worker)
     let count =
       1 + tableSettings.pool.count + tableSettings.forwards.count + tableSettings.oneToOne.count
-    var keys = random
     memory = MappedMemory(byteCount: PublicAddresses.byteCount(count))
-    publicAddresses = PublicAddresses(memory: memory, addresses: count, hash: KeyHash(from: &keys))
+    publicAddresses = PublicAddresses(memory: memory, addresses: count)
     publicAddresses.add(outsideAddress)
     for (index, pool) in tableSettings.pool.enumerated() {
       publicAddresses.add(pool.address, poolAddress: index)
@@ -40,15 +39,26 @@ public struct Translator: ~Copyable {
   }
 
   /// What one of our public addresses is there for; nil for any other address.
-  @inlinable public func role(of address: IPv4Address) -> PublicRole? { publicAddresses.role(of: address) }
+  @inlinable @inline(__always) public func role(of address: IPv4Address) -> PublicRole? { publicAddresses.role(of: address) }
 
   /// The binding that holds a public endpoint of ours now.
-  @inlinable
+  @inlinable @inline(__always)
   public func binding(_ transport: TransportProtocol, at public: Endpoint, _ role: PublicRole) -> BindingIndex? {
     if role.poolAddress >= 0 {
       return shard.findBinding(poolAddress: Int(role.poolAddress), transport, port: `public`.port)
     }
     return shard.findBinding(transport, public: `public`)
+  }
+}
+
+/// A live session that a packet belongs to: nothing has to be made.
+public struct Hit: BitwiseCopyable {
+  public var binding: BindingIndex
+  public var session: SessionIndex
+
+  @inlinable @inline(__always) init(_ binding: BindingIndex, _ session: SessionIndex) {
+    self.binding = binding
+    self.session = session
   }
 }
 

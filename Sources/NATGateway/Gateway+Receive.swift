@@ -4,8 +4,9 @@ import NATWire
 
 extension Gateway {
   /// An IPv4 packet that passed the first question.
+  @inline(__always)
   mutating func receive(
-    _ packet: Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
+    _ packet: inout Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
   ) {
     let side = entry.side
     if entry.link == .ethernet, entry.frame.macAddress(at: Ethernet.destinationOffset) != mac(of: side) {
@@ -14,19 +15,66 @@ extension Gateway {
     if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
     if entry.link == .ethernet { learn(packet.source, entry.frame, side) }
 
-    var packet = packet
+    let role = translator.role(of: packet.destination)
+    if role != nil || packet.destination == settings.insideAddress || isExempt(packet, from: side)
+      || packet.isFragment
+    {
+      if side == .outside, let role, let transport = packet.transport, packet.kind != .query,
+        !packet.isFragment, !isExempt(packet, from: side),
+        let hit = translator.hitInbound(packet, transport, role, at: now)
+      {
+        return translateInbound(&packet, hit, at: now, &outbox)
+      }
+      return receiveSlowly(&packet, role, from: side, at: now, &outbox)
+    }
+    if side == .inside, let transport = packet.transport,
+      let hit = translator.hitOutbound(packet, transport, at: now)
+    {
+      return translateOutbound(&packet, hit, at: now, &outbox)
+    }
+    receiveSlowly(&packet, role, from: side, at: now, &outbox)
+  }
+
+  /// The fast path out: the packet's session is live.
+  @inline(__always)
+  private mutating func translateOutbound(
+    _ packet: inout Packet, _ hit: Hit, at now: Instant, _ outbox: inout Outbox
+  ) {
+    guard let hop = routes.find(packet.destination), hop.side == .outside,
+      isForwardable(packet, to: hop, from: .inside)
+    else { return receiveSlowly(&packet, nil, from: .inside, at: now, &outbox) }
+    let source = translator.commitOutbound(hit, packet, at: now)
+    packet.rewrite(
+      Rewrite(source: source, destination: Endpoint(packet.destination, packet.destinationPort)))
+    sendTranslated(&packet, to: hop, at: now, &outbox)
+  }
+
+  /// The fast path in.
+  @inline(__always)
+  private mutating func translateInbound(
+    _ packet: inout Packet, _ hit: Hit, at now: Instant, _ outbox: inout Outbox
+  ) {
+    let destination = translator.shard.bindings.privateEndpoint(of: hit.binding)
+    guard let hop = egress(packet, to: destination.address, from: .outside, at: now, &outbox) else { return }
+    _ = translator.commitInbound(hit, packet, at: now)
+    packet.rewrite(Rewrite(source: Endpoint(packet.source, packet.sourcePort), destination: destination))
+    sendTranslated(&packet, to: hop, at: now, &outbox)
+  }
+
+  /// Every packet that does not simply belong to a live session, question by question.
+  @inline(never)
+  private mutating func receiveSlowly(
+    _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
     if packet.destination == settings.insideAddress {
       return receiveOwn(packet, from: side, isAnswered: side == .inside, at: now, &outbox)
     }
-    let role = translator.role(of: packet.destination)
     if let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest,
       !isTakenByStatic(packet, role, from: side)
     {
       return receiveOwn(packet, from: side, isAnswered: true, at: now, &outbox)
     }
     if isExempt(packet, from: side) { return forwardPlain(&packet, from: side, at: now, &outbox) }
-
-    let resolved: ResolveOutcome
     if side == .inside {
       if role == nil, let hop = routes.find(packet.destination), hop.side == .inside {
         return forwardPlain(&packet, from: side, at: now, &outbox)
@@ -35,9 +83,8 @@ extension Gateway {
       return counters.countDrop(.noBinding)
     }
     if packet.isFragment { return counters.countDrop(.fragmentNotTranslated) }
-    guard let transport = packet.transport else {
-      return receiveUntranslated(packet, role, from: side, at: now, &outbox)
-    }
+    guard let transport = packet.transport else { return receiveUntranslated(packet) }
+    let resolved: ResolveOutcome
     if let role {
       resolved =
         side == .inside
@@ -53,7 +100,6 @@ extension Gateway {
   }
 
   /// Route, TTL, MTU; then state is made, and the packet leaves rewritten.
-  @inline(__always)
   private mutating func translate(
     _ packet: inout Packet, _ resolution: Resolution, from side: Side, at now: Instant, _ outbox: inout Outbox
   ) {
@@ -64,9 +110,25 @@ extension Gateway {
       if side == .inside { answerExhaustion(reason, packet, at: now, &outbox) }
     case .forward(let rewrite):
       packet.rewrite(rewrite)
-      if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { clampSegmentSize(packet) }
-      send(&packet, to: hop, at: now, &outbox)
+      sendTranslated(&packet, to: hop, at: now, &outbox)
     }
+  }
+
+  @inline(__always)
+  private mutating func sendTranslated(
+    _ packet: inout Packet, to hop: NextHop, at now: Instant, _ outbox: inout Outbox
+  ) {
+    if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { clampSegmentSize(packet) }
+    send(&packet, to: hop, at: now, &outbox)
+  }
+
+  /// Whether TTL and MTU let the packet leave. A TCP packet larger than the network it came from can only be a
+  /// super-frame, which its device will cut.
+  @inline(__always)
+  private func isForwardable(_ packet: Packet, to hop: NextHop, from side: Side) -> Bool {
+    packet.timeToLive > 1
+      && (packet.totalLength <= mtu(of: hop.side)
+        || packet.kind == .tcp && packet.totalLength > mtu(of: side))
   }
 
   /// Where the packet leaves, if route, TTL and MTU let it; else it is dropped here, and its sender told.
@@ -79,23 +141,26 @@ extension Gateway {
       sendError(.destinationUnreachable(code: 0), about: packet, on: side, at: now, &outbox)
       return nil
     }
-    guard packet.timeToLive > 1 else {
-      counters.countDrop(.ttlExceeded)
-      sendError(.timeExceeded, about: packet, on: side, at: now, &outbox)
+    guard isForwardable(packet, to: hop, from: side) else {
+      refuse(packet, to: hop, from: side, at: now, &outbox)
       return nil
     }
-    if packet.totalLength > mtu(of: hop.side) {
-      // A TCP packet larger than the network it came from can only be a super-frame, which its device will cut.
-      let isSuperFrame = packet.kind == .tcp && packet.totalLength > mtu(of: side)
-      if !isSuperFrame {
-        counters.countDrop(.packetTooBig)
-        if packet.doesNotFragment {
-          sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, on: side, at: now, &outbox)
-        }
-        return nil
-      }
-    }
     return hop
+  }
+
+  /// What the sender of a packet hears whose TTL or length stops it.
+  @inline(never)
+  private mutating func refuse(
+    _ packet: Packet, to hop: NextHop, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
+    guard packet.timeToLive > 1 else {
+      counters.countDrop(.ttlExceeded)
+      return sendError(.timeExceeded, about: packet, on: side, at: now, &outbox)
+    }
+    counters.countDrop(.packetTooBig)
+    if packet.doesNotFragment {
+      sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, on: side, at: now, &outbox)
+    }
   }
 
   /// Between inside networks, and to and from exempt destinations: a router, nothing more.
@@ -108,9 +173,7 @@ extension Gateway {
   }
 
   /// Packets of kinds that have neither port nor identifier.
-  private mutating func receiveUntranslated(
-    _ packet: Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
-  ) {
+  private func receiveUntranslated(_ packet: Packet) {
     switch packet.kind {
     case .icmpError: counters.countDrop(.icmpErrorNotTranslated)
     case .icmpOther: counters.countDrop(.icmpTypeNotTranslated)
@@ -151,15 +214,15 @@ extension Gateway {
   @inline(__always)
   private func addressRefusal(_ packet: Packet, from side: Side) -> DropReason? {
     let source = packet.source
-    if isNeverAnEnd(source) || source == packet.destination || source == settings.insideAddress
-      || translator.role(of: source) != nil
-    {
+    if isNeverAnEnd(source) || source == packet.destination || source == settings.insideAddress {
       return .invalidSource
     }
-    if isNeverAnEnd(packet.destination) { return .invalidDestination }
     let isInside = insideNetworks.contains(source)
-    if side == .inside { return isInside ? nil : .sourceNotInside }
-    return isInside ? .sourceInside : nil
+    // No public address lies inside.
+    if !isInside, translator.role(of: source) != nil { return .invalidSource }
+    if isNeverAnEnd(packet.destination) { return .invalidDestination }
+    if isInside == (side == .inside) { return nil }
+    return isInside ? .sourceInside : .sourceNotInside
   }
 
   /// 0/8, 127/8, 224/3, and the network and broadcast addresses of both networks.
@@ -172,7 +235,7 @@ extension Gateway {
     return raw == special.0 || raw == special.1 || raw == special.2 || raw == special.3
   }
 
-  private func isExempt(_ packet: Packet, from side: Side) -> Bool {
+  @inline(__always) private func isExempt(_ packet: Packet, from side: Side) -> Bool {
     side == .inside
       ? exempt.contains(packet.destination)
       : exempt.contains(packet.source) && insideNetworks.contains(packet.destination)

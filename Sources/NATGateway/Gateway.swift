@@ -28,9 +28,8 @@ public struct Gateway: ~Copyable {
   struct Slot: BitwiseCopyable {
     var packet: Packet
     var outcome: DecodeOutcome
-    /// Hash of the session that the packet probably has.
-    var sessionHash: UInt64
-    var hasSessionHash: Bool
+    /// The hash that the next round of prefetching needs; 0 for none.
+    var hash: UInt64
   }
 
   private let slots: OwnedArray<Slot>
@@ -80,8 +79,8 @@ public struct Gateway: ~Copyable {
     routes = Routes(settings, memory: map(Routes.byteCount(settings)))
     insideNetworks = NetworkList(settings.insideNetworks, memory: map(settings.insideNetworks.count * 8))
     exempt = NetworkList(settings.exempt, memory: map(settings.exempt.count * 8))
-    insideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
-    outsideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
+    insideNeighbours = Neighbours(memory: map(Neighbours.byteCount), key: random.next())
+    outsideNeighbours = Neighbours(memory: map(Neighbours.byteCount), key: random.next())
     slots = map(FrameBatch.capacity * MemoryLayout<Slot>.stride).array(
       of: Slot.self, count: FrameBatch.capacity)
     answers = AnswerLimiter(memory: map(AnswerLimiter.byteCount), hash: hash)
@@ -109,81 +108,92 @@ public struct Gateway: ~Copyable {
   /// `batch.processed == batch.count`.
   /// - Complexity: O(1) a packet of at most MTU size, amortized.
   public mutating func process(_ batch: inout FrameBatch, into outbox: inout Outbox) {
-    if batch.processed == 0 { prepare(batch) }
+    let isPrepared = translator.shard.counts.sessions >= Gateway.sessionsWorthPrefetching
+    if isPrepared, batch.processed == 0 { prepare(batch) }
     while batch.processed < batch.count, outbox.hasRoomForAnyPacket {
       let index = batch.processed
       batch.processed = index &+ 1
       let entry = batch[index]
-      let now = max(clock, entry.instant)
-      clock = now
-      if started == nil { started = now }
-      counters.countReceived(entry.side, bytes: entry.frame.count)
-      translator.shard.advance(to: now)
-      switch slots[index].outcome {
-      case .ipv4:
-        receive(slots[index].packet, entry, at: now, &outbox)
-      case .arp:
-        receiveARP(slots[index].packet.frame, entry, at: now, &outbox)
-      case .fault(let fault):
-        counters.countDrop(DropReason(fault))
+      if isPrepared {
+        var packet = slots[index].packet
+        receive(slots[index].outcome, &packet, entry, &outbox)
+      } else {
+        var packet = Packet(frame: entry.frame)
+        let outcome = Packet.decode(
+          entry.frame, link: entry.link, wireLength: entry.wireLength, into: &packet)
+        receive(outcome, &packet, entry, &outbox)
       }
     }
   }
 
+  @inline(__always)
+  private mutating func receive(
+    _ outcome: DecodeOutcome, _ packet: inout Packet, _ entry: FrameBatch.Entry, _ outbox: inout Outbox
+  ) {
+    let now = max(clock, entry.instant)
+    clock = now
+    if started == nil { started = now }
+    counters.countReceived(entry.side, bytes: entry.frame.count)
+    translator.shard.advance(to: now)
+    switch outcome {
+    case .ipv4: receive(&packet, entry, at: now, &outbox)
+    case .arp: receiveARP(packet.frame, entry, at: now, &outbox)
+    case .fault(let fault): counters.countDrop(DropReason(fault))
+    }
+  }
+
+  /// Below this the table lies in the L2 cache, and prefetching costs more than it brings.
+  private static let sessionsWorthPrefetching = 4096
+
   /// Decodes all frames, then asks for the cache lines they will need in three rounds, each of which needs the lines of
   /// the one before: the misses of a batch overlap instead of following each other. Only hints: what is guessed here
   /// is looked up again when the packet's turn comes.
-  ///
-  /// (1,000,000 sessions on the reference machine: see the Performance page for the gain.)
+  @inline(never)
   private func prepare(_ batch: borrowing FrameBatch) {
     for index in 0..<batch.count {
       let entry = batch[index]
-      var slot = Slot(
-        packet: Packet(frame: entry.frame), outcome: .arp, sessionHash: 0, hasSessionHash: false)
+      var slot = Slot(packet: Packet(frame: entry.frame), outcome: .arp, hash: 0)
       slot.outcome = Packet.decode(
         entry.frame, link: entry.link, wireLength: entry.wireLength, into: &slot.packet)
       if case .ipv4 = slot.outcome, let transport = slot.packet.transport {
         if entry.side == .inside {
-          translator.shard.prefetchBinding(
+          slot.hash = translator.shard.prefetchBinding(
             transport, private: Endpoint(slot.packet.source, slot.packet.sourcePort))
         } else if let role = translator.role(of: slot.packet.destination), role.poolAddress >= 0 {
-          translator.shard.prefetchBinding(
+          let binding = translator.shard.prefetchBinding(
             poolAddress: Int(role.poolAddress), transport, port: slot.packet.destinationPort)
+          slot.hash = translator.shard.prefetchSessionIndex(
+            binding,
+            remote: Translator.remote(transport, slot.packet.source, slot.packet.sourcePort))
         }
       }
       slots[index] = slot
     }
-    for index in 0..<batch.count {
+    for index in 0..<batch.count where batch[index].side == .inside {
       let packet = slots[index].packet
-      guard case .ipv4 = slots[index].outcome, let transport = packet.transport else { continue }
-      var binding: BindingIndex?
-      var remote = Endpoint(packet.source, packet.sourcePort)
-      if batch[index].side == .inside {
-        binding = translator.shard.guessBinding(transport, private: remote)
-        remote = Endpoint(packet.destination, packet.destinationPort)
-      } else if let role = translator.role(of: packet.destination), role.poolAddress >= 0 {
-        binding = translator.shard.guessBinding(
-          poolAddress: Int(role.poolAddress), transport, port: packet.destinationPort)
-      }
-      guard let binding else { continue }
-      if transport == .icmp { remote.port = 0 }
-      slots[index].sessionHash = translator.shard.prefetchSessionIndex(binding, remote: remote)
-      slots[index].hasSessionHash = true
+      guard slots[index].hash != 0, let transport = packet.transport else { continue }
+      slots[index].hash =
+        if let binding = translator.shard.guessBinding(slots[index].hash) {
+          translator.shard.prefetchSessionIndex(
+            binding, remote: Translator.remote(transport, packet.destination, packet.destinationPort))
+        } else {
+          0
+        }
     }
-    for index in 0..<batch.count where slots[index].hasSessionHash {
-      translator.shard.prefetchSession(slots[index].sessionHash)
+    for index in 0..<batch.count where slots[index].hash != 0 {
+      translator.shard.prefetchSession(slots[index].hash)
     }
   }
 
   // MARK: What belongs to a side
 
-  func mac(of side: Side) -> MACAddress { side == .inside ? settings.insideMAC : settings.outsideMAC }
+  @inline(__always) func mac(of side: Side) -> MACAddress { side == .inside ? settings.insideMAC : settings.outsideMAC }
 
-  func mtu(of side: Side) -> Int { side == .inside ? settings.insideMTU : settings.outsideMTU }
+  @inline(__always) func mtu(of side: Side) -> Int { side == .inside ? settings.insideMTU : settings.outsideMTU }
 
   func address(of side: Side) -> IPv4Address {
     side == .inside ? settings.insideAddress : settings.outsideAddress
   }
 
-  func neighbours(of side: Side) -> Neighbours { side == .inside ? insideNeighbours : outsideNeighbours }
+  @inline(__always) func neighbours(of side: Side) -> Neighbours { side == .inside ? insideNeighbours : outsideNeighbours }
 }

@@ -15,20 +15,25 @@ struct Neighbours: BitwiseCopyable {
   }
 
   private let entries: OwnedArray<Entry>
-  private let hash: KeyHash
+  private let key: UInt64
 
   private static let capacity = 1 << 18
   private static let probes = 64
   static let byteCount = capacity * MemoryLayout<Entry>.stride
 
-  init(memory: MappedMemory, hash: KeyHash) {
+  /// - Parameter key: secret, and odd, so that nobody can aim collisions.
+  init(memory: MappedMemory, key: UInt64) {
     entries = memory.array(of: Entry.self, count: Neighbours.capacity)
-    self.hash = hash
+    self.key = key | 1
   }
 
-  func find(_ address: IPv4Address) -> MACAddress? {
+  @inline(__always) private func home(_ address: IPv4Address) -> Int {
+    Int(truncatingIfNeeded: (UInt64(address.rawValue) &* key) >> 44) & (Neighbours.capacity - 1)
+  }
+
+  @inline(__always) func find(_ address: IPv4Address) -> MACAddress? {
     let key = UInt64(address.rawValue) | 1 << 32
-    var place = Int(hash.ofAddress(address) >> 32) & (Neighbours.capacity - 1)
+    var place = home(address)
     for _ in 0..<Neighbours.probes {
       let entry = entries[place]
       if entry.key == key { return MACAddress(entry.mac) }
@@ -38,9 +43,9 @@ struct Neighbours: BitwiseCopyable {
     return nil
   }
 
-  func learn(_ address: IPv4Address, _ mac: MACAddress) {
+  @inline(__always) func learn(_ address: IPv4Address, _ mac: MACAddress) {
     let key = UInt64(address.rawValue) | 1 << 32
-    var place = Int(hash.ofAddress(address) >> 32) & (Neighbours.capacity - 1)
+    var place = home(address)
     for _ in 0..<Neighbours.probes {
       let entry = entries[place]
       if entry.key == key || entry.key == 0 {

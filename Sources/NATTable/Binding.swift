@@ -16,20 +16,23 @@ public struct BindingIndex: BitwiseCopyable, Hashable, Sendable {
 /// What a place in the array of bindings holds.
 public enum BindingKind: UInt8, BitwiseCopyable, Sendable {
   case free = 0
+  /// A freed port that waits until another host may have it.
+  case resting
   case dynamic
   /// A port forward of the operator's.
   case forward
   /// One port of a 1:1 mapping, while it has sessions.
   case oneToOne
-  /// A freed port that waits until another host may have it.
-  case resting
+
+  /// Whether packets may use it.
+  @inlinable public var isLive: Bool { rawValue >= BindingKind.dynamic.rawValue }
 }
 
 /// All bindings of a table: four words each, written by the shard that owns the place, read by anyone.
 ///
 /// | word | live | resting |
 /// |---|---|---|
-/// | 0 | private address:32, private port:16, kind:8, spare:8 | the same |
+/// | 0 | private address:32, private port:16, kind:8, protocol:8 | the same |
 /// | 1 | created, ns | free from, ns |
 /// | 2 | first session:32, sessions that the inside host used:32 | next:32, previous:32 in the queue of resting ports |
 /// | 3 | host:32, spare:32 | next:32, previous:32 among the resting ports of its host |
@@ -51,10 +54,12 @@ public struct BindingStore: BitwiseCopyable, Sendable {
   /// Whether the place is the live binding of this private endpoint.
   @inlinable @inline(__always) func matches(_ binding: BindingIndex, _ transport: TransportProtocol, _ `private`: Endpoint) -> Bool {
     let word = words.acquire(Int(binding.rawValue) &* 4)
-    guard word >> 16 == UInt64(`private`.address.rawValue) << 16 | UInt64(`private`.port) else { return false }
-    let kind = UInt8(truncatingIfNeeded: word >> 8)
-    return kind != BindingKind.free.rawValue && kind != BindingKind.resting.rawValue
-      && self.transport(of: binding) == transport
+    let key = UInt64(`private`.address.rawValue) << 32 | UInt64(`private`.port) << 16 | UInt64(transport.rawValue)
+    return word & ~0xFF00 == key && BindingStore.isLive(word)
+  }
+
+  @inlinable @inline(__always) static func isLive(_ word: UInt64) -> Bool {
+    word & 0xFF00 >= UInt64(BindingKind.dynamic.rawValue) << 8
   }
 
   @inlinable @inline(__always) func word(_ binding: BindingIndex, _ word: Int) -> UInt64 {
@@ -71,10 +76,7 @@ public struct BindingStore: BitwiseCopyable, Sendable {
 
   /// Whether packets may use it.
   @inlinable @inline(__always) public func isLive(_ binding: BindingIndex) -> Bool {
-    switch kind(of: binding) {
-    case .dynamic, .forward, .oneToOne: true
-    case .free, .resting: false
-    }
+    BindingStore.isLive(words.acquire(Int(binding.rawValue) &* 4))
   }
 
   @inlinable @inline(__always) public func isStatic(_ binding: BindingIndex) -> Bool {
@@ -90,11 +92,8 @@ public struct BindingStore: BitwiseCopyable, Sendable {
 
   @inlinable @inline(__always) public func transport(of binding: BindingIndex) -> TransportProtocol {
     let index = Int(binding.rawValue)
-    let raw =
-      index < directCount
-      ? UInt8(truncatingIfNeeded: (index >> 16) % 3)
-      : UInt8(truncatingIfNeeded: extraPublic[index &- directCount] >> 8)
-    return TransportProtocol(rawValue: raw) ?? .icmp
+    let raw = index < directCount ? (index >> 16) % 3 : Int(extraPublic[index &- directCount] >> 8 & 0xFF)
+    return TransportProtocol(rawValue: UInt8(truncatingIfNeeded: raw)) ?? .icmp
   }
 
   @inlinable @inline(__always) public func publicEndpoint(of binding: BindingIndex) -> Endpoint {
@@ -125,8 +124,9 @@ public struct BindingStore: BitwiseCopyable, Sendable {
     BindingIndex((poolAddress &* 3 &+ Int(transport.rawValue)) << 16 | Int(port))
   }
 
-  static func describe(_ private: Endpoint, _ kind: BindingKind) -> UInt64 {
+  static func describe(_ private: Endpoint, _ transport: TransportProtocol, _ kind: BindingKind) -> UInt64 {
     UInt64(`private`.address.rawValue) << 32 | UInt64(`private`.port) << 16 | UInt64(kind.rawValue) << 8
+      | UInt64(transport.rawValue)
   }
 
   func high(_ binding: BindingIndex, _ word: Int) -> UInt32 {

@@ -6,7 +6,8 @@ public import CLinuxPacket
 /// store: `overflow:8 | tag:28 | record + 1:28` (the overflow count lives in slot 0 of its bucket). The key itself
 /// is in the record; the tag, 27 bits of the hash, makes a wrong candidate rarer than one in 10^8 lookups. A
 /// full bucket passes entries to the next one and counts them, so a lookup that misses ends at the first bucket that
-/// passed none on: one cache line, nearly always.
+/// passed none on: one cache line, nearly always. Three bits of the hash say at which slot of a bucket a search begins,
+/// so a hit is found after one or two of the eight.
 ///
 /// - Complexity: find, insert and remove are O(1) expected, and at most ``maximumProbe`` buckets.
 public struct HashIndex: BitwiseCopyable, Sendable {
@@ -33,21 +34,25 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   @usableFromInline static let tagMask: UInt64 = 0x0FFF_FFFF << 28
   @usableFromInline static let overflowUnit: UInt64 = 1 << 56
 
-  @inlinable func home(_ hash: UInt64) -> Int { Int(((hash >> 32) &* UInt64(bucketCount)) >> 32) }
+  @inlinable @inline(__always) func home(_ hash: UInt64) -> Int { Int(((hash >> 32) &* UInt64(bucketCount)) >> 32) }
 
   /// The tag in its place; never zero, so an empty slot matches no tag.
-  @inlinable static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x0FFF_FFFF | 1) << 28 }
+  @inlinable @inline(__always) static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x0FFF_FFFF | 1) << 28 }
 
-  @inlinable func prefetch(_ hash: UInt64) {
+  /// Where the search of a bucket begins; the bits are not in the tag, and least in the home bucket.
+  @inlinable @inline(__always) static func firstSlot(_ hash: UInt64) -> Int { Int(hash >> 28) & 7 }
+
+  @inlinable @inline(__always) func prefetch(_ hash: UInt64) {
     unsafe portico_prefetch(words.address(of: home(hash) &* 8))
   }
 
   /// The first record with the hash's tag in its home bucket: a guess for prefetching it, nothing more.
-  @inlinable func likelyRecord(_ hash: UInt64) -> UInt32? {
+  @inlinable @inline(__always) func likelyRecord(_ hash: UInt64) -> UInt32? {
     let tag = HashIndex.tag(hash)
-    let base = home(hash) &* 8
-    for slot in 0..<8 {
-      let word = words[base &+ slot]
+    let slots = words.group(home(hash))
+    let first = HashIndex.firstSlot(hash)
+    for step in 0..<8 {
+      let word = slots[first &+ step]
       if word & HashIndex.tagMask == tag { return UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1 }
     }
     return nil
@@ -57,17 +62,18 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   @inlinable @inline(__always)
   func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
     let tag = HashIndex.tag(hash)
+    let first = HashIndex.firstSlot(hash)
     var bucket = home(hash)
     for _ in 0..<HashIndex.maximumProbe {
-      let base = bucket &* 8
-      for slot in 0..<8 {
-        let word = words.acquire(base &+ slot)
+      let slots = words.group(bucket)
+      for step in 0..<8 {
+        let word = slots.acquire(first &+ step)
         if word & HashIndex.tagMask == tag {
           let record = UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
           if matches(record) { return record }
         }
       }
-      if words[base] < HashIndex.overflowUnit { return nil }
+      if slots[0] < HashIndex.overflowUnit { return nil }
       bucket = bucket &+ 1 == bucketCount ? 0 : bucket &+ 1
     }
     return nil
@@ -79,7 +85,8 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     let start = home(hash)
     var bucket = start
     for _ in 0..<min(HashIndex.maximumProbe, bucketCount) {
-      for slot in 0..<8 {
+      for step in 0..<8 {
+        let slot = (HashIndex.firstSlot(hash) + step) & 7
         let word = words[bucket * 8 + slot]
         if word & HashIndex.recordMask == 0 {
           // Readers must find the full buckets' overflow counts before they can miss the entry, and the record

@@ -57,46 +57,53 @@ public import Synchronization
 
   @inlinable public subscript(index: Int) -> UInt64 {
     @inline(__always) get {
-      precondition(index >= 0 && index < count)
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
       // Safety: checked on the line above.
       return unsafe base[index].load(ordering: .relaxed)
     }
     @inline(__always) nonmutating set {
-      precondition(index >= 0 && index < count)
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
       // Safety: checked on the line above.
       unsafe base[index].store(newValue, ordering: .relaxed)
     }
   }
 
   @inlinable @inline(__always) func acquire(_ index: Int) -> UInt64 {
-    precondition(index >= 0 && index < count)
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
     return unsafe base[index].load(ordering: .acquiring)
   }
 
   @inlinable @inline(__always) func release(_ value: UInt64, at index: Int) {
-    precondition(index >= 0 && index < count)
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
     unsafe base[index].store(value, ordering: .releasing)
   }
 
   /// An addition that loses nothing when several workers count in one word.
   @inlinable @inline(__always) func add(_ value: UInt64, at index: Int) {
-    precondition(index >= 0 && index < count)
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
     unsafe _ = base[index].wrappingAdd(value, ordering: .relaxed)
   }
 
+  /// Eight words from `group * 8` on: one cache line of a table. One check serves all accesses to it.
+  @inlinable @inline(__always) func group(_ group: Int) -> WordGroup {
+    precondition(UInt(bitPattern: group) < UInt(bitPattern: count >> 3))
+    // Safety: checked on the line above.
+    return unsafe WordGroup(base: base + group &* 8)
+  }
+
   /// A store that no later load of this thread overtakes.
   func exchange(_ value: UInt64, at index: Int) {
-    precondition(index >= 0 && index < count)
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
     unsafe _ = base[index].exchange(value, ordering: .sequentiallyConsistent)
   }
 
   /// Stores `new` if the word is still `old`.
   func replace(_ old: UInt64, with new: UInt64, at index: Int) -> Bool {
-    precondition(index >= 0 && index < count)
+    precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
     return unsafe base[index].compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent)
       .exchanged
@@ -106,6 +113,25 @@ public import Synchronization
   @inlinable @inline(__always) func address(of index: Int) -> UnsafeRawPointer {
     // Safety: a prefetch reads nothing and never faults, whatever the address.
     unsafe UnsafeRawPointer(base + index)
+  }
+}
+
+/// Eight neighbouring words, checked to exist when the handle was made.
+@safe @usableFromInline struct WordGroup: BitwiseCopyable {
+  @usableFromInline let base: UnsafeMutablePointer<Atomic<UInt64>>
+
+  @inlinable @inline(__always) init(base: UnsafeMutablePointer<Atomic<UInt64>>) { unsafe self.base = base }
+
+  /// - Parameter index: its three low bits count.
+  @inlinable subscript(index: Int) -> UInt64 {
+    // Safety: `AtomicWords.group` made sure of eight words.
+    @inline(__always) get { unsafe base[index & 7].load(ordering: .relaxed) }
+    @inline(__always) nonmutating set { unsafe base[index & 7].store(newValue, ordering: .relaxed) }
+  }
+
+  @inlinable @inline(__always) func acquire(_ index: Int) -> UInt64 {
+    // Safety: as above.
+    unsafe base[index & 7].load(ordering: .acquiring)
   }
 }
 
@@ -121,12 +147,12 @@ public import Synchronization
 
   @inlinable public subscript(index: Int) -> Element {
     @inline(__always) get {
-      precondition(index >= 0 && index < count)
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
       // Safety: checked on the line above.
       return unsafe base[index]
     }
     @inline(__always) nonmutating set {
-      precondition(index >= 0 && index < count)
+      precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
       // Safety: checked on the line above.
       unsafe base[index] = newValue
     }

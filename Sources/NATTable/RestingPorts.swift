@@ -31,7 +31,7 @@ struct RestingPorts: ~Copyable {
   /// - Precondition: no port that rests already is free later.
   mutating func add(_ binding: BindingIndex, until instant: Instant) {
     let owner = bindings.privateEndpoint(of: binding)
-    bindings.set(binding, 0, BindingStore.describe(owner, .resting))
+    bindings.set(binding, 0, BindingStore.describe(owner, bindings.transport(of: binding), .resting))
     bindings.set(binding, 1, instant.nanoseconds)
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32 | UInt64(last))
     if last == BindingStore.none { first = binding.rawValue } else { bindings.setHigh(BindingIndex(last), 2, binding.rawValue) }

@@ -81,10 +81,16 @@ public struct SessionStore: BitwiseCopyable, Sendable {
 
   /// Whether the record is the session of `binding` with `remote`.
   @inlinable @inline(__always) func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint) -> Bool {
-    let second = words.acquire(at(session, 1))
-    return words[at(session, 0)] == UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
-      && UInt16(truncatingIfNeeded: second >> 48) == remote.port
-      && UInt8(truncatingIfNeeded: second >> 40) != SessionState.Phase.free.rawValue
+    let record = words.group(Int(session.rawValue))
+    let second = record.acquire(1)
+    return record[0] == UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
+      && second >> 48 == UInt64(remote.port) && second & 0xFF << 40 != 0
+  }
+
+  /// The same, and it still lives at `now`.
+  @inlinable @inline(__always)
+  func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint, at now: Instant) -> Bool {
+    matches(session, binding, remote) && words.group(Int(session.rawValue))[2] >= now.nanoseconds
   }
 
   @inlinable @inline(__always) func prefetch(_ session: SessionIndex) {

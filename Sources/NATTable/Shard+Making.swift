@@ -96,7 +96,7 @@ extension Shard {
     bindings.set(binding, 1, now.nanoseconds)
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
     bindings.set(binding, 3, UInt64(host) << 32)
-    bindings.words.release(BindingStore.describe(`private`, .dynamic), at: Int(binding.rawValue) * 4)
+    bindings.words.release(BindingStore.describe(`private`, transport, .dynamic), at: Int(binding.rawValue) * 4)
     var record = hosts[host]
     if record.bindings == 0 {
       record.poolAddress = UInt32(address)

@@ -24,7 +24,7 @@ extension Shard {
       bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
       bindings.set(binding, 3, 0)
       bindings.words.release(
-        BindingStore.describe(mapping.private, .forward), at: Int(binding.rawValue) * 4)
+        BindingStore.describe(mapping.private, mapping.transport, .forward), at: Int(binding.rawValue) * 4)
       if let first = findBinding(mapping.transport, private: mapping.private) {
         // Another forward of the same private endpoint: the chain keeps the order of the configuration.
         var last = first
@@ -85,7 +85,7 @@ extension Shard {
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
     bindings.set(binding, 3, 0)
     bindings.words.release(
-      BindingStore.describe(Endpoint(mapping.private, port), .oneToOne), at: Int(binding.rawValue) * 4)
+      BindingStore.describe(Endpoint(mapping.private, port), transport, .oneToOne), at: Int(binding.rawValue) * 4)
     counts.oneToOneBindings += 1
     return binding
   }

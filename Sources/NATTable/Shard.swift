@@ -108,7 +108,8 @@ public struct Shard: ~Copyable {
   // MARK: Finding
 
   /// The binding of a private endpoint: of several forwards the first of the configuration.
-  @inlinable public func findBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
+  @inlinable @inline(__always)
+  public func findBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
     let bindings = self.bindings
     return forward.find(hash.ofPrivate(transport, `private`)) {
       bindings.matches(BindingIndex($0), transport, `private`)
@@ -134,12 +135,13 @@ public struct Shard: ~Copyable {
   }
 
   /// The session of `binding` with `remote`, if it still lives at `now`: at its due time it does.
-  @inlinable public func findSession(_ binding: BindingIndex, remote: Endpoint, at now: Instant) -> SessionIndex? {
+  @inlinable @inline(__always)
+  public func findSession(_ binding: BindingIndex, remote: Endpoint, at now: Instant) -> SessionIndex? {
     let sessions = self.sessions
     guard
       let found = bySession.find(
         hash.ofSession(binding, remote),
-        { sessions.matches(SessionIndex($0), binding, remote) && sessions.expires(SessionIndex($0)) >= now })
+        { sessions.matches(SessionIndex($0), binding, remote, at: now) })
     else { return nil }
     return SessionIndex(found)
   }
@@ -160,64 +162,66 @@ public struct Shard: ~Copyable {
 
   // MARK: Prefetching
 
-  /// Asks for the cache line in which an outbound packet's binding is indexed.
-  @inlinable public func prefetchBinding(_ transport: TransportProtocol, private: Endpoint) {
-    forward.prefetch(hash.ofPrivate(transport, `private`))
+  /// The first of three rounds for an outbound packet: asks for the line in which its binding is indexed.
+  @inlinable @inline(__always)
+  public func prefetchBinding(_ transport: TransportProtocol, private: Endpoint) -> UInt64 {
+    let hash = hash.ofPrivate(transport, `private`)
+    forward.prefetch(hash)
+    return hash
   }
 
-  /// Asks for the cache line of an inbound packet's binding.
-  @inlinable public func prefetchBinding(poolAddress: Int, _ transport: TransportProtocol, port: UInt16) {
-    bindings.prefetch(bindings.direct(poolAddress: poolAddress, transport, port: port))
+  /// The first round for an inbound packet: its binding's place needs no search.
+  @inlinable @inline(__always)
+  public func prefetchBinding(poolAddress: Int, _ transport: TransportProtocol, port: UInt16) -> BindingIndex {
+    let binding = bindings.direct(poolAddress: poolAddress, transport, port: port)
+    bindings.prefetch(binding)
+    return binding
   }
 
   /// The binding that an outbound packet most likely has; its line is asked for.
-  @inlinable public func guessBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
-    guard let record = forward.likelyRecord(hash.ofPrivate(transport, `private`)) else { return nil }
+  @inlinable @inline(__always) public func guessBinding(_ hash: UInt64) -> BindingIndex? {
+    guard let record = forward.likelyRecord(hash) else { return nil }
     bindings.prefetch(BindingIndex(record))
     return BindingIndex(record)
   }
 
-  @inlinable public func guessBinding(
-    poolAddress: Int, _ transport: TransportProtocol, port: UInt16
-  ) -> BindingIndex {
-    bindings.direct(poolAddress: poolAddress, transport, port: port)
-  }
-
-  /// Asks for the line in which the session is indexed; the answer goes to ``prefetchSession(_:)``.
-  @inlinable public func prefetchSessionIndex(_ binding: BindingIndex, remote: Endpoint) -> UInt64 {
+  /// The second round: asks for the line in which the session is indexed.
+  @inlinable @inline(__always)
+  public func prefetchSessionIndex(_ binding: BindingIndex, remote: Endpoint) -> UInt64 {
     let hash = hash.ofSession(binding, remote)
     bySession.prefetch(hash)
     return hash
   }
 
-  @inlinable public func prefetchSession(_ hash: UInt64) {
+  /// The third round: asks for the session itself.
+  @inlinable @inline(__always) public func prefetchSession(_ hash: UInt64) {
     if let record = bySession.likelyRecord(hash) { sessions.prefetch(SessionIndex(record)) }
   }
 
   // MARK: Using
 
   /// Counts a packet of the private endpoint's.
-  @inlinable public func countOut(_ session: SessionIndex, bytes: Int, at now: Instant) {
+  @inlinable @inline(__always) public func countOut(_ session: SessionIndex, bytes: Int, at now: Instant) {
     count(session, packets: 4, bytes, now)
   }
 
   /// Counts a packet to the private endpoint.
-  @inlinable public func countIn(_ session: SessionIndex, bytes: Int, at now: Instant) {
+  @inlinable @inline(__always) public func countIn(_ session: SessionIndex, bytes: Int, at now: Instant) {
     count(session, packets: 6, bytes, now)
   }
 
-  @inlinable func count(_ session: SessionIndex, packets word: Int, _ bytes: Int, _ now: Instant) {
-    let words = sessions.words
-    let at = sessions.at(session, word)
-    words[at] = words[at] &+ 1
-    words[at &+ 1] = words[at &+ 1] &+ UInt64(bytes)
-    words[sessions.at(session, 3)] = now.nanoseconds
+  @inlinable @inline(__always)
+  func count(_ session: SessionIndex, packets word: Int, _ bytes: Int, _ now: Instant) {
+    let record = sessions.words.group(Int(session.rawValue))
+    record[word] = record[word] &+ 1
+    record[word &+ 1] = record[word &+ 1] &+ UInt64(bytes)
+    record[3] = now.nanoseconds
   }
 
   /// Restarts the session's clock. Its place in the wheel stays: that is only ever too early.
-  @inlinable public func restart(_ session: SessionIndex, at now: Instant) {
-    let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
-    sessions.words[sessions.at(session, 2)] = now.advanced(by: duration).nanoseconds
+  @inlinable @inline(__always) public func restart(_ session: SessionIndex, at now: Instant) {
+    let record = sessions.words.group(Int(session.rawValue))
+    record[2] = now.advanced(by: durations[Int(record[1] >> 24 & 0xFF)]).nanoseconds
   }
 
   /// Follows a TCP segment from `side`.

@@ -9,10 +9,8 @@ public struct ChecksumSum: BitwiseCopyable {
 
   @inlinable @inline(__always) public mutating func add(_ word: UInt16) { value &+= UInt64(word) }
 
-  /// Adds both 16-bit halves.
-  @inlinable @inline(__always) public mutating func add(_ word: UInt32) {
-    value &+= UInt64(word >> 16) &+ UInt64(word & 0xFFFF)
-  }
+  /// Adds two words at once: folding brings the upper half down (2^16 is 1 in ones' complement arithmetic).
+  @inlinable @inline(__always) public mutating func add(_ words: UInt32) { value &+= UInt64(words) }
 
   @inlinable @inline(__always) public mutating func add(_ address: IPv4Address) { add(address.rawValue) }
 
@@ -53,18 +51,6 @@ extension Frame {
     }
     if at < end { total &+= UInt64(UInt16(uint8(at: at)).littleEndian) }
     return ChecksumSum(UInt64(ChecksumSum(total).folded.bigEndian))
-  }
-
-  /// The sum over an IPv4 header of 20 bytes, which is nearly every one.
-  @inlinable @inline(__always) func sumOf20(from offset: Int) -> ChecksumSum {
-    precondition(offset >= 0 && offset <= count &- 20)
-    // Safety: checked on the line above.
-    let first = unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-    let second = unsafe base.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)
-    let third = unsafe base.loadUnaligned(fromByteOffset: offset &+ 16, as: UInt32.self)
-    // In the machine's order: whether it folds to all ones does not depend on the order of the bytes.
-    return ChecksumSum(
-      (first & 0xFFFF_FFFF) &+ (first >> 32) &+ (second & 0xFFFF_FFFF) &+ (second >> 32) &+ UInt64(third))
   }
 
   /// The sum over the pseudo-header of TCP and UDP (RFC 9293 section 3.1, RFC 768).

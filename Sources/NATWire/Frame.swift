@@ -43,6 +43,12 @@
     return unsafe UInt32(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
   }
 
+  @inlinable @inline(__always) public func uint64(at offset: Int) -> UInt64 {
+    precondition(offset >= 0 && offset <= count &- 8)
+    // Safety: checked on the line above.
+    return unsafe UInt64(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+  }
+
   @inlinable @inline(__always) public func address(at offset: Int) -> IPv4Address { IPv4Address(uint32(at: offset)) }
 
   @inlinable @inline(__always) public func macAddress(at offset: Int) -> MACAddress {

@@ -137,24 +137,27 @@ extension Packet {
 
   @inlinable @inline(__always)
   static func decodeIPv4(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
-    let tooShort = WireFault.malformedIPv4
-    guard network.count >= IPv4.minimumHeaderLength else { return .fault(isCut ? .captureTruncated : tooShort) }
-    let versionAndLength = network.uint8(at: 0)
-    let headerLength = Int(versionAndLength & 0x0F) &* 4
-    let totalLength = Int(network.uint16(at: IPv4.totalLengthOffset))
-    guard versionAndLength >> 4 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength
+    guard network.count >= IPv4.minimumHeaderLength else {
+      return .fault(isCut ? .captureTruncated : .malformedIPv4)
+    }
+    // The header in three loads: version to fragment offset, TTL to source, destination.
+    let first = network.uint64(at: 0)
+    let second = network.uint64(at: IPv4.timeToLiveOffset)
+    let third = network.uint32(at: IPv4.destinationOffset)
+    let headerLength = Int(first >> 56 & 0x0F) &* 4
+    let totalLength = Int(first >> 32 & 0xFFFF)
+    guard first >> 60 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength
     else { return .fault(.malformedIPv4) }
     guard totalLength <= network.count else { return .fault(isCut ? .captureTruncated : .malformedIPv4) }
 
-    let frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
-    packet.frame = frame
+    packet.frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
     packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
     packet.storedHeaderLength = UInt8(truncatingIfNeeded: headerLength)
-    packet.fragmentField = frame.uint16(at: networkOffset &+ IPv4.fragmentOffset)
-    packet.protocolNumber = frame.uint8(at: networkOffset &+ IPv4.protocolOffset)
-    packet.timeToLive = frame.uint8(at: networkOffset &+ IPv4.timeToLiveOffset)
-    packet.source = frame.address(at: networkOffset &+ IPv4.sourceOffset)
-    packet.destination = frame.address(at: networkOffset &+ IPv4.destinationOffset)
+    packet.fragmentField = UInt16(truncatingIfNeeded: first)
+    packet.timeToLive = UInt8(truncatingIfNeeded: second >> 56)
+    packet.protocolNumber = UInt8(truncatingIfNeeded: second >> 48)
+    packet.source = IPv4Address(UInt32(truncatingIfNeeded: second))
+    packet.destination = IPv4Address(third)
     packet.hasPartialChecksum = false
     packet.tcpFlags = TCPFlags()
     packet.icmpType = 0
@@ -164,17 +167,22 @@ extension Packet {
     packet.kind = .other
 
     if let fault = packet.readTransport() { return .fault(fault) }
-    let sum =
-      headerLength == IPv4.minimumHeaderLength
-      ? frame.sumOf20(from: networkOffset) : frame.sum(from: networkOffset, count: headerLength)
+    var sum = ChecksumSum((first >> 32) &+ (first & 0xFFFF_FFFF))
+    sum.add(UInt32(truncatingIfNeeded: second >> 32))
+    sum.add(UInt32(truncatingIfNeeded: second))
+    sum.add(third)
+    if headerLength > IPv4.minimumHeaderLength {
+      sum.add(packet.frame.sum(
+        from: networkOffset &+ IPv4.minimumHeaderLength, count: headerLength &- IPv4.minimumHeaderLength).folded)
+    }
     guard sum.folded == 0xFFFF else { return .fault(.badIPv4Checksum) }
     if packet.kind == .icmpError,
-      frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
+      packet.frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
     {
       return .fault(.badICMPChecksum)
     }
     if headerLength > IPv4.minimumHeaderLength,
-      let fault = frame.faultInIPv4Options(at: networkOffset, headerLength: headerLength)
+      let fault = packet.frame.faultInIPv4Options(at: networkOffset, headerLength: headerLength)
     {
       return .fault(fault)
     }

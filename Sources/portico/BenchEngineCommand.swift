@@ -86,8 +86,9 @@ struct EngineBench: ~Copyable {
       pool: (0..<addresses).map {
         PoolAddress(IPv4Address(IPv4Address(203, 0, 113, 5).rawValue + UInt32($0)), ports: [1024...65535])
       })
-    table.bindingLimit = max(flows, 1024)
-    table.sessionLimit = max(flows, 1024)
+    // The limits of a default configuration, unless more is asked for.
+    table.bindingLimit = max(flows, table.bindingLimit)
+    table.sessionLimit = max(flows, table.sessionLimit)
     table.lifetimes.udp = 86_400_000_000_000
     var settings = GatewaySettings(
       inside: Interface(
