@@ -3,7 +3,6 @@ public import NATWire
 extension Packet {
   /// Writes new endpoints and the decremented TTL, and carries both into the checksums (RFC 3022 section 4.1,
   /// RFC 1624). Nothing else of the packet changes.
-  @inlinable @inline(__always)
   public mutating func rewrite(_ rewrite: Rewrite) {
     var addresses = ChecksumDelta()
     let network = Packet.networkOffset
@@ -48,14 +47,52 @@ extension Packet {
     decrementTimeToLive(carrying: addresses)
   }
 
+  /// The same for a packet of the fast path, whose destination stays.
+  @inlinable @inline(__always)
+  public mutating func rewriteSource(to endpoint: Endpoint) {
+    var delta = ChecksumDelta()
+    delta.replace(source, with: endpoint.address)
+    frame.setAddress(endpoint.address, at: Packet.networkOffset &+ IPv4.sourceOffset)
+    source = endpoint.address
+    rewritePort(sourcePort, to: endpoint.port, at: transportOffset, delta)
+    sourcePort = endpoint.port
+  }
+
+  /// The same for a packet of the fast path, whose source stays.
+  @inlinable @inline(__always)
+  public mutating func rewriteDestination(to endpoint: Endpoint) {
+    var delta = ChecksumDelta()
+    delta.replace(destination, with: endpoint.address)
+    frame.setAddress(endpoint.address, at: Packet.networkOffset &+ IPv4.destinationOffset)
+    destination = endpoint.address
+    rewritePort(destinationPort, to: endpoint.port, at: transportOffset &+ 2, delta)
+    destinationPort = endpoint.port
+  }
+
+  /// A port at `offset`, or the identifier of a query; then the TTL.
+  @inlinable @inline(__always)
+  mutating func rewritePort(_ old: UInt16, to new: UInt16, at offset: Int, _ addresses: ChecksumDelta) {
+    if kind == .tcp || kind == .udp {
+      frame.setUInt16(new, at: offset)
+      var all = addresses
+      all.replace(old, with: new)
+      carryIntoTransportChecksum(all, pseudoHeader: addresses)
+    } else {
+      frame.setUInt16(new, at: transportOffset &+ ICMPv4.identifierOffset)
+      var change = ChecksumDelta()
+      change.replace(old, with: new)
+      carryIntoTransportChecksum(change, pseudoHeader: ChecksumDelta())
+    }
+    decrementTimeToLive(carrying: addresses)
+  }
+
   /// Takes one from the TTL (RFC 1812 section 5.3.1), and carries that and `delta` into the header's checksum.
   @inlinable @inline(__always)
   public mutating func decrementTimeToLive(carrying delta: ChecksumDelta) {
     let network = Packet.networkOffset
     var delta = delta
-    let old = UInt16(timeToLive) << 8 | UInt16(protocolNumber)
     timeToLive &-= 1
-    delta.replace(old, with: old &- 0x100)
+    delta.addDecrement(of: 0x100)
     frame.setUInt8(timeToLive, at: network &+ IPv4.timeToLiveOffset)
     let checksum = frame.uint16(at: network &+ IPv4.checksumOffset)
     frame.setUInt16(delta.applied(to: checksum), at: network &+ IPv4.checksumOffset)

@@ -18,13 +18,14 @@ extension Translator {
     return Hit(binding, session)
   }
 
-  /// The session of a packet that comes from the outside to one of our public addresses, if it has one.
+  /// The session of a packet that comes from the outside to a pool address, if it has one.
   @inlinable @inline(__always)
   public func hitInbound(
-    _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
+    _ packet: Packet, _ transport: TransportProtocol, poolAddress: Int, at now: Instant
   ) -> Hit? {
     let remote = Translator.remote(transport, packet.source, packet.sourcePort)
-    guard let binding = binding(transport, at: Endpoint(packet.destination, packet.destinationPort), role),
+    guard
+      let binding = shard.findBinding(poolAddress: poolAddress, transport, port: packet.destinationPort),
       let session = shard.findSession(binding, remote: remote, at: now)
     else { return nil }
     return Hit(binding, session)

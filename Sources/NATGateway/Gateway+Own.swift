@@ -35,7 +35,7 @@ extension Gateway {
     writeICMPHeaders(
       reply, typeOfService: packet.frame.uint8(at: Packet.networkOffset + IPv4.typeOfServiceOffset),
       from: packet.destination, to: packet.source)
-    sendFrame(reply, to: hop, at: now, &outbox)
+    sendFrame(reply, to: hop.side, nextMAC(hop), at: now, &outbox)
   }
 
   /// Whether a static mapping has the echo request: a 1:1 address always, a forward only from outside.
@@ -82,7 +82,7 @@ extension Gateway {
     frame.copy(
       packet.frame, from: Packet.networkOffset, count: quoted, to: transport + ICMPv4.headerLength)
     writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: side), to: packet.source)
-    sendFrame(frame, to: hop, at: now, &outbox)
+    sendFrame(frame, to: hop.side, nextMAC(hop), at: now, &outbox)
   }
 
   /// The IPv4 header of a message of our own (no options, TTL 64, DF, identification 0), and both checksums. Type,

@@ -3,7 +3,8 @@ import NATTable
 import NATWire
 
 extension Gateway {
-  /// An IPv4 packet that passed the first question.
+  /// An IPv4 packet that passed the first question. The fast path takes it if it is for us, its ends are ordinary
+  /// addresses whose facts are known, and it belongs to a live session; every other packet is asked question by question.
   @inline(__always)
   mutating func receive(
     _ packet: inout Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
@@ -12,63 +13,43 @@ extension Gateway {
     if entry.link == .ethernet, entry.frame.macAddress(at: Ethernet.destinationOffset) != mac(of: side) {
       return counters.countDrop(.notForUs)
     }
-    if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
-    if entry.link == .ethernet { learn(packet.source, entry.frame, side) }
+    guard !packet.isFragment, let transport = packet.transport,
+      let source = facts(of: packet.source), let destination = facts(of: packet.destination),
+      entry.link == .rawIP || source.mac == entry.frame.macAddress(at: Ethernet.sourceOffset).rawValue
+    else { return receiveSlowly(&packet, entry, at: now, &outbox) }
 
-    let role = translator.role(of: packet.destination)
-    if role != nil || packet.destination == settings.insideAddress || isExempt(packet, from: side)
-      || packet.isFragment
-    {
-      if side == .outside, let role, let transport = packet.transport, packet.kind != .query,
-        !packet.isFragment, !isExempt(packet, from: side),
-        let hit = translator.hitInbound(packet, transport, role, at: now)
-      {
-        return translateInbound(&packet, hit, at: now, &outbox)
-      }
-      return receiveSlowly(&packet, role, from: side, at: now, &outbox)
+    if side == .inside {
+      guard source.isInsideHost, destination.isOutsideHost, isForwardable(packet, from: .inside, to: .outside),
+        let hit = translator.hitOutbound(packet, transport, at: now)
+      else { return receiveSlowly(&packet, entry, at: now, &outbox) }
+      let endpoint = translator.commitOutbound(hit, packet, at: now)
+      packet.rewriteSource(to: endpoint)
+      sendTranslated(&packet, to: .outside, MACAddress(destination.mac), at: now, &outbox)
+    } else {
+      guard source.isOutsideHost, let poolAddress = destination.poolAddress,
+        isForwardable(packet, from: .outside, to: .inside),
+        packet.kind != .query || packet.icmpType != ICMPv4.echoRequest,
+        let hit = translator.hitInbound(packet, transport, poolAddress: poolAddress, at: now),
+        let receiver = facts(of: translator.shard.bindings.privateEndpoint(of: hit.binding).address),
+        receiver.isInsideHost
+      else { return receiveSlowly(&packet, entry, at: now, &outbox) }
+      packet.rewriteDestination(to: translator.commitInbound(hit, packet, at: now))
+      sendTranslated(&packet, to: .inside, MACAddress(receiver.mac), at: now, &outbox)
     }
-    if side == .inside, let transport = packet.transport,
-      let hit = translator.hitOutbound(packet, transport, at: now)
-    {
-      return translateOutbound(&packet, hit, at: now, &outbox)
-    }
-    receiveSlowly(&packet, role, from: side, at: now, &outbox)
-  }
-
-  /// The fast path out: the packet's session is live.
-  @inline(__always)
-  private mutating func translateOutbound(
-    _ packet: inout Packet, _ hit: Hit, at now: Instant, _ outbox: inout Outbox
-  ) {
-    guard let hop = routes.find(packet.destination), hop.side == .outside,
-      isForwardable(packet, to: hop, from: .inside)
-    else { return receiveSlowly(&packet, nil, from: .inside, at: now, &outbox) }
-    let source = translator.commitOutbound(hit, packet, at: now)
-    packet.rewrite(
-      Rewrite(source: source, destination: Endpoint(packet.destination, packet.destinationPort)))
-    sendTranslated(&packet, to: hop, at: now, &outbox)
-  }
-
-  /// The fast path in.
-  @inline(__always)
-  private mutating func translateInbound(
-    _ packet: inout Packet, _ hit: Hit, at now: Instant, _ outbox: inout Outbox
-  ) {
-    let destination = translator.shard.bindings.privateEndpoint(of: hit.binding)
-    guard let hop = egress(packet, to: destination.address, from: .outside, at: now, &outbox) else { return }
-    _ = translator.commitInbound(hit, packet, at: now)
-    packet.rewrite(Rewrite(source: Endpoint(packet.source, packet.sourcePort), destination: destination))
-    sendTranslated(&packet, to: hop, at: now, &outbox)
   }
 
   /// Every packet that does not simply belong to a live session, question by question.
   @inline(never)
   private mutating func receiveSlowly(
-    _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
+    _ packet: inout Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
   ) {
+    let side = entry.side
+    if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
+    if entry.link == .ethernet { learn(packet.source, entry.frame, side) }
     if packet.destination == settings.insideAddress {
       return receiveOwn(packet, from: side, isAnswered: side == .inside, at: now, &outbox)
     }
+    let role = translator.role(of: packet.destination)
     if let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest,
       !isTakenByStatic(packet, role, from: side)
     {
@@ -110,29 +91,28 @@ extension Gateway {
       if side == .inside { answerExhaustion(reason, packet, at: now, &outbox) }
     case .forward(let rewrite):
       packet.rewrite(rewrite)
-      sendTranslated(&packet, to: hop, at: now, &outbox)
+      sendTranslated(&packet, to: hop.side, nextMAC(hop), at: now, &outbox)
     }
   }
 
   @inline(__always)
   private mutating func sendTranslated(
-    _ packet: inout Packet, to hop: NextHop, at now: Instant, _ outbox: inout Outbox
+    _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
   ) {
     if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { clampSegmentSize(packet) }
-    send(&packet, to: hop, at: now, &outbox)
+    if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
+    sendFrame(packet.frame, to: side, mac, at: now, &outbox)
   }
 
   /// Whether TTL and MTU let the packet leave. A TCP packet larger than the network it came from can only be a
   /// super-frame, which its device will cut.
   @inline(__always)
-  private func isForwardable(_ packet: Packet, to hop: NextHop, from side: Side) -> Bool {
+  private func isForwardable(_ packet: Packet, from side: Side, to egress: Side) -> Bool {
     packet.timeToLive > 1
-      && (packet.totalLength <= mtu(of: hop.side)
-        || packet.kind == .tcp && packet.totalLength > mtu(of: side))
+      && (packet.totalLength <= mtu(of: egress) || packet.kind == .tcp && packet.totalLength > mtu(of: side))
   }
 
   /// Where the packet leaves, if route, TTL and MTU let it; else it is dropped here, and its sender told.
-  @inline(__always)
   mutating func egress(
     _ packet: Packet, to destination: IPv4Address, from side: Side, at now: Instant, _ outbox: inout Outbox
   ) -> NextHop? {
@@ -141,7 +121,7 @@ extension Gateway {
       sendError(.destinationUnreachable(code: 0), about: packet, on: side, at: now, &outbox)
       return nil
     }
-    guard isForwardable(packet, to: hop, from: side) else {
+    guard isForwardable(packet, from: side, to: hop.side) else {
       refuse(packet, to: hop, from: side, at: now, &outbox)
       return nil
     }
@@ -169,7 +149,8 @@ extension Gateway {
   ) {
     guard let hop = egress(packet, to: packet.destination, from: side, at: now, &outbox) else { return }
     packet.decrementTimeToLive(carrying: ChecksumDelta())
-    send(&packet, to: hop, at: now, &outbox)
+    if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
+    sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox)
   }
 
   /// Packets of kinds that have neither port nor identifier.
@@ -181,21 +162,20 @@ extension Gateway {
     }
   }
 
-  /// Writes the link header for the next hop and names the frame for sending.
-  @inline(__always)
-  mutating func send(_ packet: inout Packet, to hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
-    if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
-    sendFrame(packet.frame, to: hop, at: now, &outbox)
+  /// The MAC of a next hop, the placeholder where it is not known.
+  func nextMAC(_ hop: NextHop) -> MACAddress {
+    neighbours(of: hop.side).find(hop.address)
+      ?? (hop.side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder)
   }
 
+  /// Writes the link header and names the frame for sending.
   @inline(__always)
-  func sendFrame(_ frame: Frame, to hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
-    let placeholder = hop.side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder
-    frame.setEthernet(
-      destination: neighbours(of: hop.side).find(hop.address) ?? placeholder, source: mac(of: hop.side),
-      type: Ethernet.typeIPv4)
-    outbox.send(frame, to: hop.side, at: now)
-    counters.countSent(hop.side, bytes: frame.count)
+  func sendFrame(
+    _ frame: Frame, to side: Side, _ destination: MACAddress, at now: Instant, _ outbox: inout Outbox
+  ) {
+    frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
+    outbox.send(frame, to: side, at: now)
+    counters.countSent(side, bytes: frame.count)
   }
 
   private func clampSegmentSize(_ packet: Packet) {
@@ -211,7 +191,6 @@ extension Gateway {
   // MARK: Addresses
 
   /// RFC 1812 sections 5.3.7 and 5.3.8, RFC 2827: who may send, and to whom.
-  @inline(__always)
   private func addressRefusal(_ packet: Packet, from side: Side) -> DropReason? {
     let source = packet.source
     if isNeverAnEnd(source) || source == packet.destination || source == settings.insideAddress {
@@ -226,8 +205,7 @@ extension Gateway {
   }
 
   /// 0/8, 127/8, 224/3, and the network and broadcast addresses of both networks.
-  @inline(__always)
-  private func isNeverAnEnd(_ address: IPv4Address) -> Bool {
+  func isNeverAnEnd(_ address: IPv4Address) -> Bool {
     let raw = address.rawValue
     let first = raw >> 24
     if first == 0 || first == 127 || first >= 224 { return true }
@@ -235,7 +213,7 @@ extension Gateway {
     return raw == special.0 || raw == special.1 || raw == special.2 || raw == special.3
   }
 
-  @inline(__always) private func isExempt(_ packet: Packet, from side: Side) -> Bool {
+  private func isExempt(_ packet: Packet, from side: Side) -> Bool {
     side == .inside
       ? exempt.contains(packet.destination)
       : exempt.contains(packet.source) && insideNetworks.contains(packet.destination)
@@ -244,11 +222,10 @@ extension Gateway {
   // MARK: Neighbours
 
   /// A frame for us teaches where its source is reached: itself, or the router on its way.
-  @inline(__always)
-  private func learn(_ source: IPv4Address, _ frame: Frame, _ side: Side) {
+  private mutating func learn(_ source: IPv4Address, _ frame: Frame, _ side: Side) {
     let mac = frame.macAddress(at: Ethernet.sourceOffset)
     guard !mac.isGroup, let hop = routes.find(source), hop.side == side else { return }
-    neighbours(of: side).learn(hop.address, mac)
+    if neighbours(of: side).learn(hop.address, mac) { factsCache.invalidate() }
   }
 
   /// ARP teaches its sender and asks for our addresses: public ones on the outside, the inside one on the inside.
@@ -257,7 +234,9 @@ extension Gateway {
     guard let arp = ARPPacket(body) else { return }
     let side = entry.side
     guard arp.sender != settings.insideAddress, translator.role(of: arp.sender) == nil else { return }
-    if arp.sender != .any, !arp.senderMAC.isGroup { neighbours(of: side).learn(arp.sender, arp.senderMAC) }
+    if arp.sender != .any, !arp.senderMAC.isGroup, neighbours(of: side).learn(arp.sender, arp.senderMAC) {
+      factsCache.invalidate()
+    }
     guard arp.operation == ARP.request else { return }
     let isOurs =
       side == .inside ? arp.target == settings.insideAddress : translator.role(of: arp.target) != nil

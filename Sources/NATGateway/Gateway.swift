@@ -19,6 +19,7 @@ public struct Gateway: ~Copyable {
   var insideBudget: ErrorBudget
   var outsideBudget: ErrorBudget
   var answers: AnswerLimiter
+  var factsCache: AddressFactsCache
   /// The latest stamp so far; it never goes back.
   public private(set) var clock = Instant(nanoseconds: 0)
   /// The first stamp.
@@ -30,6 +31,8 @@ public struct Gateway: ~Copyable {
     var outcome: DecodeOutcome
     /// The hash that the next round of prefetching needs; 0 for none.
     var hash: UInt64
+    /// Of an inbound packet, the place of its binding.
+    var binding: BindingIndex?
   }
 
   private let slots: OwnedArray<Slot>
@@ -84,6 +87,7 @@ public struct Gateway: ~Copyable {
     slots = map(FrameBatch.capacity * MemoryLayout<Slot>.stride).array(
       of: Slot.self, count: FrameBatch.capacity)
     answers = AnswerLimiter(memory: map(AnswerLimiter.byteCount), hash: hash)
+    factsCache = AddressFactsCache(memory: map(AddressFactsCache.byteCount), key: random.next())
     insideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     outsideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     self.memory = memory
@@ -152,19 +156,21 @@ public struct Gateway: ~Copyable {
   private func prepare(_ batch: borrowing FrameBatch) {
     for index in 0..<batch.count {
       let entry = batch[index]
-      var slot = Slot(packet: Packet(frame: entry.frame), outcome: .arp, hash: 0)
+      var slot = Slot(packet: Packet(frame: entry.frame), outcome: .arp, hash: 0, binding: nil)
       slot.outcome = Packet.decode(
         entry.frame, link: entry.link, wireLength: entry.wireLength, into: &slot.packet)
       if case .ipv4 = slot.outcome, let transport = slot.packet.transport {
         if entry.side == .inside {
           slot.hash = translator.shard.prefetchBinding(
             transport, private: Endpoint(slot.packet.source, slot.packet.sourcePort))
+          factsCache.prefetch(slot.packet.source)
         } else if let role = translator.role(of: slot.packet.destination), role.poolAddress >= 0 {
           let binding = translator.shard.prefetchBinding(
             poolAddress: Int(role.poolAddress), transport, port: slot.packet.destinationPort)
           slot.hash = translator.shard.prefetchSessionIndex(
             binding,
             remote: Translator.remote(transport, slot.packet.source, slot.packet.sourcePort))
+          slot.binding = binding
         }
       }
       slots[index] = slot
@@ -182,6 +188,9 @@ public struct Gateway: ~Copyable {
     }
     for index in 0..<batch.count where slots[index].hash != 0 {
       translator.shard.prefetchSession(slots[index].hash)
+      if let binding = slots[index].binding {
+        factsCache.prefetch(translator.shard.bindings.privateEndpoint(of: binding).address)
+      }
     }
   }
 

@@ -27,11 +27,11 @@ struct Neighbours: BitwiseCopyable {
     self.key = key | 1
   }
 
-  @inline(__always) private func home(_ address: IPv4Address) -> Int {
+  private func home(_ address: IPv4Address) -> Int {
     Int(truncatingIfNeeded: (UInt64(address.rawValue) &* key) >> 44) & (Neighbours.capacity - 1)
   }
 
-  @inline(__always) func find(_ address: IPv4Address) -> MACAddress? {
+  func find(_ address: IPv4Address) -> MACAddress? {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)
     for _ in 0..<Neighbours.probes {
@@ -43,18 +43,19 @@ struct Neighbours: BitwiseCopyable {
     return nil
   }
 
-  @inline(__always) func learn(_ address: IPv4Address, _ mac: MACAddress) {
+  /// - Returns: whether anything is new.
+  func learn(_ address: IPv4Address, _ mac: MACAddress) -> Bool {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)
     for _ in 0..<Neighbours.probes {
       let entry = entries[place]
       if entry.key == key || entry.key == 0 {
-        if entry.key == 0 || entry.mac != mac.rawValue {
-          entries[place] = Entry(key: key, mac: mac.rawValue)
-        }
-        return
+        guard entry.key == 0 || entry.mac != mac.rawValue else { return false }
+        entries[place] = Entry(key: key, mac: mac.rawValue)
+        return true
       }
       place = (place + 1) & (Neighbours.capacity - 1)
     }
+    return false
   }
 }

@@ -44,7 +44,7 @@ struct Routes: BitwiseCopyable {
     }
   }
 
-  @inline(__always) func find(_ destination: IPv4Address) -> NextHop? {
+  func find(_ destination: IPv4Address) -> NextHop? {
     for index in 0..<entries.count {
       let entry = entries[index]
       if destination.rawValue & entry.mask == entry.network {
@@ -68,7 +68,7 @@ struct NetworkList: BitwiseCopyable {
     }
   }
 
-  @inline(__always) func contains(_ address: IPv4Address) -> Bool {
+  func contains(_ address: IPv4Address) -> Bool {
     for index in 0..<entries.count {
       let entry = entries[index]
       if address.rawValue & UInt32(truncatingIfNeeded: entry) == UInt32(truncatingIfNeeded: entry >> 32) {

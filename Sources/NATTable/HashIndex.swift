@@ -61,20 +61,37 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   /// The record that `matches` confirms.
   @inlinable @inline(__always)
   func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
+    // Most entries lie where the search begins; the rest of it is out of line, so that this stays short.
+    let word = words.group(home(hash)).acquire(HashIndex.firstSlot(hash))
+    if word & HashIndex.tagMask == HashIndex.tag(hash) {
+      let record = UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
+      if matches(record) { return record }
+    }
+    var step = 0
+    while let candidate = candidate(hash, from: &step) {
+      if matches(candidate) { return candidate }
+    }
+    return nil
+  }
+
+  /// The next record with the hash's tag; `step` counts the slots looked at, eight a bucket, from the home bucket on.
+  @inline(never) @usableFromInline
+  func candidate(_ hash: UInt64, from step: inout Int) -> UInt32? {
     let tag = HashIndex.tag(hash)
     let first = HashIndex.firstSlot(hash)
-    var bucket = home(hash)
-    for _ in 0..<HashIndex.maximumProbe {
-      let slots = words.group(bucket)
-      for step in 0..<8 {
+    let limit = min(HashIndex.maximumProbe, bucketCount) &* 8
+    while step < limit {
+      let bucket = home(hash) &+ (step >> 3)
+      let slots = words.group(bucket < bucketCount ? bucket : bucket &- bucketCount)
+      repeat {
         let word = slots.acquire(first &+ step)
+        step &+= 1
         if word & HashIndex.tagMask == tag {
-          let record = UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
-          if matches(record) { return record }
+          if step & 7 == 0, slots[0] < HashIndex.overflowUnit { step = limit }
+          return UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
         }
-      }
+      } while step & 7 != 0
       if slots[0] < HashIndex.overflowUnit { return nil }
-      bucket = bucket &+ 1 == bucketCount ? 0 : bucket &+ 1
     }
     return nil
   }

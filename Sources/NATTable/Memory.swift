@@ -1,3 +1,4 @@
+public import CLinuxPacket
 import Glibc
 public import Synchronization
 
@@ -156,6 +157,12 @@ public import Synchronization
       // Safety: checked on the line above.
       unsafe base[index] = newValue
     }
+  }
+
+  /// Asks for the cache line of an element.
+  @inlinable @inline(__always) public func prefetch(_ index: Int) {
+    // Safety: a prefetch reads nothing and never faults, whatever the address.
+    unsafe portico_prefetch(base + index)
   }
 
   @inlinable public subscript(index: UInt32) -> Element {

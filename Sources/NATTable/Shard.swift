@@ -117,7 +117,8 @@ public struct Shard: ~Copyable {
   }
 
   /// The live binding at a port of a pool address, by its place alone.
-  @inlinable public func findBinding(
+  @inlinable @inline(__always)
+  public func findBinding(
     poolAddress: Int, _ transport: TransportProtocol, port: UInt16
   ) -> BindingIndex? {
     let binding = bindings.direct(poolAddress: poolAddress, transport, port: port)

@@ -60,6 +60,9 @@ public struct MACAddress: BitwiseCopyable, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
+  /// The upper six of eight bytes.
+  @inlinable init(upper bytes: UInt64) { rawValue = bytes >> 16 }
+
   /// `ff:ff:ff:ff:ff:ff`.
   @inlinable public static var broadcast: MACAddress { MACAddress(0xFFFF_FFFF_FFFF) }
 

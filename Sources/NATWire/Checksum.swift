@@ -16,11 +16,9 @@ public struct ChecksumSum: BitwiseCopyable {
 
   /// The sum in 16 bits, 0 only if nothing but zeros was added.
   @inlinable public var folded: UInt16 {
-    var sum = (value & 0xFFFF_FFFF) &+ (value >> 32)
-    sum = (sum & 0xFFFF) &+ (sum >> 16)
-    sum = (sum & 0xFFFF) &+ (sum >> 16)
-    sum = (sum & 0xFFFF) &+ (sum >> 16)
-    return UInt16(truncatingIfNeeded: sum)
+    // Adding a number to itself with its halves exchanged leaves their sum, end-around carry included, in the upper one.
+    let words = UInt32(truncatingIfNeeded: (value &+ (value &<< 32 | value &>> 32)) &>> 32)
+    return UInt16(truncatingIfNeeded: (words &+ (words &<< 16 | words &>> 16)) &>> 16)
   }
 
   /// What a header's checksum field holds.
@@ -83,6 +81,9 @@ public struct ChecksumDelta: BitwiseCopyable {
     sum.add(~old.rawValue)
     sum.add(new.rawValue)
   }
+
+  /// A word becomes smaller by `amount`: `~m + (m - amount)` is the same for every `m`.
+  @inlinable @inline(__always) public mutating func addDecrement(of amount: UInt16) { sum.add(~amount) }
 
   @inlinable @inline(__always) public mutating func add(_ other: ChecksumDelta) { sum.value &+= other.sum.value }
 

@@ -51,8 +51,9 @@
 
   @inlinable @inline(__always) public func address(at offset: Int) -> IPv4Address { IPv4Address(uint32(at: offset)) }
 
+  /// The six bytes from `offset` on; two more must follow, as they do wherever a header holds an address.
   @inlinable @inline(__always) public func macAddress(at offset: Int) -> MACAddress {
-    MACAddress(UInt64(uint16(at: offset)) << 32 | UInt64(uint32(at: offset &+ 2)))
+    MACAddress(upper: uint64(at: offset))
   }
 
   // Setters named `set` leave checksums as they are; those that carry a checksum along say so in their name.
@@ -67,6 +68,12 @@
     precondition(offset >= 0 && offset <= count &- 2)
     // Safety: checked on the line above.
     unsafe base.storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt16.self)
+  }
+
+  @inlinable @inline(__always) public func setUInt64(_ value: UInt64, at offset: Int) {
+    precondition(offset >= 0 && offset <= count &- 8)
+    // Safety: checked on the line above.
+    unsafe base.storeBytes(of: value.bigEndian, toByteOffset: offset, as: UInt64.self)
   }
 
   @inlinable @inline(__always) public func setUInt32(_ value: UInt32, at offset: Int) {

@@ -27,7 +27,7 @@
   /// Free bytes before each frame: an Ethernet header can be written before a raw IPv4 packet.
   public static let headroom = 16
   /// The most frames of a batch. Large enough for the prefetches to overlap, small enough to stay in L1.
-  public static let capacity = 32
+  public static let capacity = 64
 
   @usableFromInline let entries: UnsafeMutablePointer<Entry>
   @usableFromInline let arena: UnsafeMutableRawPointer
