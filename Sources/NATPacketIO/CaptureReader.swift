@@ -41,7 +41,7 @@ public import NATWire
     let source = try CaptureSource(path: given)
     let name = source.name
     // libpcap's own reads would be as small as the 4 KiB stream buffer of the C library.
-    let bufferSize = 1 << 20
+    let bufferSize = 1 << 17
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: bufferSize, alignment: 4096)
     // Safety: the descriptor is open and from here on belongs to the stream; the buffer outlives the stream.
     guard let stream = unsafe fdopen(source.descriptor, "rb") else {

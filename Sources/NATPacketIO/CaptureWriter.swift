@@ -16,7 +16,7 @@ public import NATWire
   private let buffer: UnsafeMutableRawPointer
   private var used = 0
 
-  private static let bufferSize = 1 << 20
+  private static let bufferSize = 1 << 17
   private static let recordHeaderLength = 16
 
   /// Creates the file, or empties it if it is there. The file's header is the first thing to be written, so a

@@ -128,13 +128,14 @@ extension Shard {
     _ transport: TransportProtocol, of pool: PoolAddress, _ inUse: UInt32, _ resting: UInt32,
     _ body: (PoolUse) -> Void
   ) {
-    var ports = Set(transport == .icmp ? [0...65535] : pool.ports.map { Int($0.lowerBound)...Int($0.upperBound) })
-      .reduce(into: Set<Int>()) { $0.formUnion($1) }
+    var isOffered = [Bool](repeating: transport == .icmp, count: 65536)
+    if transport != .icmp { for port in pool.ports.joined() { isOffered[Int(port)] = true } }
     for forward in forwards where forward.transport == transport && forward.public.address == pool.address {
-      ports.remove(Int(forward.public.port))
+      isOffered[Int(forward.public.port)] = false
     }
+    let ports = isOffered.reduce(0) { $0 + ($1 ? 1 : 0) }
     body(
       PoolUse(
-        address: pool.address, transport: transport, ports: ports.count, inUse: Int(inUse), resting: Int(resting)))
+        address: pool.address, transport: transport, ports: ports, inUse: Int(inUse), resting: Int(resting)))
   }
 }
