@@ -67,5 +67,8 @@ let package = Package(
     .testTarget(
       name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire"], swiftSettings: house),
     .testTarget(name: "NATControlTests", dependencies: ["NATControl"], swiftSettings: house),
+    // Oracles of the tests, which share no code with the rooms.
+    .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),
+    .testTarget(name: "ReferenceNATTests", dependencies: ["ReferenceNAT"], swiftSettings: house),
   ]
 )
