@@ -133,7 +133,8 @@ extension Packet {
 extension Packet {
   /// Replaces endpoints of TCP, UDP or a query. The header checksum is left to the end of the way.
   /// A query has one identifier: the receiver's, where both ends are replaced.
-  mutating func rewrite(source newSource: ReferenceEndpoint?, destination newDestination: ReferenceEndpoint?) {
+  mutating func rewrite(source newSource: ReferenceEndpoint?, destination newDestination: ReferenceEndpoint?)
+  {
     guard let flow else { return }
     if flow == .icmp {
       if let identifier = newDestination?.port ?? newSource?.port {
@@ -158,8 +159,9 @@ extension Packet {
 
   /// Replaces addresses alone: later fragments, and other transports over 1:1, whose checksum is carried
   /// where it covers the addresses.
-  mutating func rewriteAddresses(source newSource: ReferenceAddress, destination newDestination: ReferenceAddress)
-  {
+  mutating func rewriteAddresses(
+    source newSource: ReferenceAddress, destination newDestination: ReferenceAddress
+  ) {
     if transport == Transport.dccp || transport == Transport.udpLite {
       if newSource != source { carryIntoTransportChecksum(from: words(source), to: words(newSource)) }
       if newDestination != destination {

@@ -1,0 +1,130 @@
+/// What a hairpinned packet is addressed to.
+enum HairpinTarget {
+  /// TCP and UDP: the public endpoint in the packet.
+  case endpoint(ReferenceEndpoint)
+  /// A query: the sender's translated identifier at that address, one field for both legs.
+  case identifier(at: ReferenceAddress, overOneToOneAlone: Bool)
+}
+
+extension ReferenceNAT {
+  /// The binding or rule that is addressed, for a sender that shows itself as `senderPublic`.
+  func leg(of target: HairpinTarget, _ flow: ReferenceProtocol, from senderPublic: ReferenceEndpoint) -> Leg?
+  {
+    let owner: Owner
+    switch target {
+    case .endpoint(let end): owner = self.owner(public: end, flow)
+    case .identifier(let address, let overOneToOneAlone):
+      owner = self.owner(
+        public: ReferenceEndpoint(address, senderPublic.port), flow, forwardsToo: !overOneToOneAlone)
+    }
+    switch owner {
+    case .nobody: return nil
+    case .oneToOne(let end, _): return Leg(owner: owner, privateEnd: end)
+    case .binding(let binding): return Leg(owner: owner, privateEnd: binding.privateEnd)
+    }
+  }
+
+  /// Row "queries": requests hairpin over 1:1 mappings only, under the sender's translated identifier; replies
+  /// take the way back over the sessions of both legs.
+  mutating func hairpinQuery(_ packet: Packet) -> Verdict {
+    let overOneToOne = oneToOne(public: packet.destination) != nil
+    if !overOneToOne && !ICMPType.replies.contains(packet.icmpType) {
+      if case .nobody = owner(public: packet.receiverEnd(.icmp), .icmp) { return .drop(.noBinding) }
+      return .drop(.noSession)
+    }
+    return hairpin(
+      packet, .icmp, to: .identifier(at: packet.destination, overOneToOneAlone: overOneToOne))
+  }
+
+  /// Row "what each side sees": the sender is translated first; both legs get a session, flagged. A live
+  /// binding is open to inside hosts: no filter.
+  mutating func hairpin(_ packet: Packet, _ flow: ReferenceProtocol, to target: HairpinTarget) -> Verdict {
+    let privateEnd = packet.senderEnd(flow)
+    let senderRemote = packet.receiverAsRemote(flow)
+    let senderOwner = owner(private: privateEnd, flow, towards: senderRemote)
+    var sender = Leg(owner: senderOwner, privateEnd: privateEnd)
+
+    // Where a port must still be chosen, any stands for it: the receiver's address does not depend on it.
+    guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? privateEnd) else {
+      let isUnknownReply =
+        flow == .icmp && session(of: senderOwner, towards: senderRemote) == nil
+        && !mayMakeSession(packet, flow)
+      return .drop(isUnknownReply ? .noSession : .noBinding)
+    }
+    let missingNow = missingSessions(packet, flow, sender: sender, target: target)
+    if !missingNow.isEmpty && !mayMakeSession(packet, flow) { return .drop(.noSession) }
+
+    let way: Route
+    switch egress(packet, to: receiver.privateEnd.address, from: .inside) {
+    case .refused(let reason): return .drop(reason)
+    case .open(let route): way = route
+    }
+
+    if !missingNow.isEmpty {
+      let missing: (ReferenceNAT, Leg) -> [ReferenceAddress: Int] = { nat, sender in
+        nat.missingSessions(packet, flow, sender: sender, target: target)
+      }
+      if let reason = settle(&sender, wantedSessions: missing, flow) {
+        answerRefusal(packet)
+        return .drop(reason)
+      }
+    }
+    // An eviction may have ended the receiver's binding.
+    guard let senderPublic = sender.publicEnd, let receiver = leg(of: target, flow, from: senderPublic) else {
+      return .drop(.noBinding)
+    }
+    let legs = [
+      (
+        key: SessionKey(binding: makeBinding(of: sender, flow), remote: senderRemote),
+        direction: Direction.outbound
+      ),
+      (
+        key: SessionKey(
+          binding: makeBinding(of: receiver, flow), remote: asRemote(senderPublic, flow)),
+        direction: Direction.inbound
+      ),
+    ]
+    for leg in legs {
+      if sessions[leg.key] == nil {
+        makeSession(
+          leg.key, flow, opener: leg.direction, destinationPort: portOfLifetime(packet, flow), hairpin: true,
+          state: firstState(packet, flow))
+      }
+      // HP9: for a host's own endpoint it is the same session twice, and a SYN both sides' SYN.
+      pass(packet, on: leg.key, leg.direction)
+    }
+    events.hairpins += 1
+
+    var translated = packet
+    translated.rewrite(source: senderPublic, destination: receiver.privateEnd)
+    clampMSS(&translated)
+    return .pass(
+      translated,
+      Passage(
+        source: senderPublic.address, destination: receiver.privateEnd.address, route: way, counted: legs))
+  }
+
+  /// The sessions that a hairpinned packet would have to make, by inside host; one where a host meets its own
+  /// endpoint.
+  private func missingSessions(
+    _ packet: Packet, _ flow: ReferenceProtocol, sender: Leg, target: HairpinTarget
+  ) -> [ReferenceAddress: Int] {
+    var missing: [ReferenceAddress: Int] = [:]
+    if session(of: sender.owner, towards: packet.receiverAsRemote(flow)) == nil {
+      missing[sender.privateEnd.address, default: 0] += 1
+    }
+    guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? sender.privateEnd) else {
+      return missing
+    }
+    if let senderPublic = sender.publicEnd {
+      if receiver.publicEnd == senderPublic { return missing }
+      if session(of: receiver.owner, towards: asRemote(senderPublic, flow)) != nil { return missing }
+    }
+    missing[receiver.privateEnd.address, default: 0] += 1
+    return missing
+  }
+
+  private func asRemote(_ end: ReferenceEndpoint, _ flow: ReferenceProtocol) -> ReferenceEndpoint {
+    flow == .icmp ? ReferenceEndpoint(end.address, 0) : end
+  }
+}
