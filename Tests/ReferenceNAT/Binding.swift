@@ -38,8 +38,9 @@ enum Owner {
 // MARK: Finding
 
 extension ReferenceNAT {
+  /// In the order of the file.
   var forwards: [Binding] {
-    bindings.values.filter { $0.kind == .forward }.sorted { $0.number < $1.number }
+    forwardNumbers.compactMap { bindings[$0] }
   }
 
   /// The owner of a private endpoint, for a packet towards `remote`. ST-4: the most specific rule wins. Two
@@ -166,14 +167,10 @@ extension ReferenceNAT {
 extension ReferenceNAT {
   /// Ends every session whose time was over before now, each at its own due time.
   mutating func endDueSessions() {
-    while earliestDue < now {
-      guard let first = sessions.values.min(by: { $0.due < $1.due }) else {
-        earliestDue = .max
-        return
-      }
-      earliestDue = first.due
-      if first.due < now { endSession(first.key, at: first.due) }
-    }
+    guard earliestDue < now else { return }
+    let due = sessions.values.filter { $0.due < now }.sorted { $0.due < $1.due }
+    for session in due { endSession(session.key, at: session.due) }
+    earliestDue = sessions.values.map(\.due).min() ?? .max
   }
 
   /// Ends one session, and its binding where the page says so.

@@ -65,7 +65,7 @@ extension ReferenceNAT {
     while start < payload.count {
       let header = start == 0 ? firstHeader : laterHeader
       var end = payload.count
-      if header.count + payload.count - start > mtu { end = start + (mtu - header.count) / 8 * 8 }
+      if header.count + payload.count - start > mtu { end = start + max(8, (mtu - header.count) / 8 * 8) }
       let isLast = end == payload.count
       var piece = Packet(bytes: header + payload[start..<end])
       setWord(&piece.bytes, 2, UInt16(piece.bytes.count))

@@ -13,7 +13,7 @@ extension ReferenceNAT {
       places = settings.pool.indices.sorted { (hosts(at: $0), $0) < (hosts(at: $1), $1) }
     }
     for place in places {
-      if let port = choosePort(of: settings.pool[place], for: privateEnd, flow) {
+      if let port = choosePort(at: place, for: privateEnd, flow) {
         return ReferenceEndpoint(settings.pool[place].address, port)
       }
     }
@@ -26,14 +26,15 @@ extension ReferenceNAT {
 
   /// Row "port preference": preserve; then same class and parity; then same class; then any in the range.
   private func choosePort(
-    of pool: ReferenceSettings.PoolAddress, for privateEnd: ReferenceEndpoint, _ flow: ReferenceProtocol
+    at place: Int, for privateEnd: ReferenceEndpoint, _ flow: ReferenceProtocol
   ) -> UInt16? {
-    let host = privateEnd.address
+    let address = settings.pool[place].address
+    let space = spaces[place][flow] ?? []
     let wanted = privateEnd.port
-    let free = space(of: pool, flow).filter { port in
-      isFree(FlowEnd(flow: flow, end: ReferenceEndpoint(pool.address, port)), for: host)
+    let isFree: (UInt16) -> Bool = { port in
+      self.isFree(FlowEnd(flow: flow, end: ReferenceEndpoint(address, port)), for: privateEnd.address)
     }
-    if settings.portChoice == .preserve && free.contains(wanted) { return wanted }
+    if settings.portChoice == .preserve && space.contains(wanted) && isFree(wanted) { return wanted }
 
     var steps: [(UInt16) -> Bool] = []
     // Row "ICMP identifiers": no classes, no parity.
@@ -44,9 +45,12 @@ extension ReferenceNAT {
     }
     steps.append { _ in true }
     for step in steps {
-      let candidates = free.filter(step)
-      if candidates.isEmpty { continue }
-      return settings.portChoice == .sequential ? candidates[0] : choosePort(candidates)
+      if settings.portChoice == .sequential {
+        if let lowest = space.first(where: { step($0) && isFree($0) }) { return lowest }
+      } else {
+        let candidates = space.filter { step($0) && isFree($0) }
+        if !candidates.isEmpty { return choosePort(candidates) }
+      }
     }
     return nil
   }
@@ -54,7 +58,9 @@ extension ReferenceNAT {
   /// The ports of a pool address that dynamic bindings may get, in rising order: for ICMP every identifier,
   /// else the ranges less the ports of static forwards.
   func space(of pool: ReferenceSettings.PoolAddress, _ flow: ReferenceProtocol) -> [UInt16] {
-    let all = flow == .icmp ? Array(0...65535) : Set(pool.ports.joined()).sorted()
+    let all = (UInt16.min...UInt16.max).filter { port in
+      flow == .icmp || pool.ports.contains { $0.contains(port) }
+    }
     let taken = Set(
       forwards.filter { $0.flow == flow && $0.publicEnd.address == pool.address }.map(\.publicEnd.port))
     return all.filter { !taken.contains($0) }

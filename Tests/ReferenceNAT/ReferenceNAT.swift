@@ -29,6 +29,7 @@ public struct ReferenceNAT {
   // What is remembered.
   var bindings: [Int: Binding] = [:]
   var lastBindingNumber = 0
+  var forwardNumbers: [Int] = []
   /// Live bindings that are no port forwards.
   var byPrivateEnd: [FlowEnd: Int] = [:]
   var byPublicEnd: [FlowEnd: Int] = [:]
@@ -38,6 +39,8 @@ public struct ReferenceNAT {
   /// The place in the pool where a host with a dynamic binding made its first one.
   var poolPlaceOfHost: [ReferenceAddress: Int] = [:]
   var resting: [FlowEnd: Rest] = [:]
+  /// The ports that dynamic bindings may get, by place in the pool.
+  var spaces: [[ReferenceProtocol: [UInt16]]] = []
   var waitingSYNs: [WaitingSYN] = []
   var datagrams: [DatagramKey: Datagram] = [:]
   var identifications: [IdentificationGrant] = []
@@ -62,10 +65,14 @@ public struct ReferenceNAT {
       else { continue }
       let number = lastBindingNumber + 1
       lastBindingNumber = number
+      forwardNumbers.append(number)
       bindings[number] = Binding(
         number: number, flow: flow, kind: .forward,
         privateEnd: ReferenceEndpoint(rule.privateAddress, privatePort),
         publicEnd: ReferenceEndpoint(rule.publicAddress, publicPort), made: 0)
+    }
+    spaces = settings.pool.map { pool in
+      Dictionary(uniqueKeysWithValues: ReferenceProtocol.allCases.map { ($0, space(of: pool, $0)) })
     }
   }
 
