@@ -58,12 +58,12 @@ extension ReferenceNAT {
   /// The ports of a pool address that dynamic bindings may get, in rising order: for ICMP every identifier,
   /// else the ranges less the ports of static forwards.
   func space(of pool: ReferenceSettings.PoolAddress, _ flow: ReferenceProtocol) -> [UInt16] {
-    let all = (UInt16.min...UInt16.max).filter { port in
-      flow == .icmp || pool.ports.contains { $0.contains(port) }
-    }
+    let all =
+      flow == .icmp
+      ? Array(0...65535) : pool.ports.sorted { $0.lowerBound < $1.lowerBound }.flatMap { Array($0) }
     let taken = Set(
       forwards.filter { $0.flow == flow && $0.publicEnd.address == pool.address }.map(\.publicEnd.port))
-    return all.filter { !taken.contains($0) }
+    return taken.isEmpty ? all : all.filter { !taken.contains($0) }
   }
 
   /// PA11: a resting port is free for the host that had it.

@@ -1,7 +1,7 @@
 /// Frames and their lengths in bytes.
-public struct Traffic: Equatable, Sendable {
-  public var packets: UInt64 = 0
-  public var bytes: UInt64 = 0
+struct Traffic {
+  var packets: UInt64 = 0
+  var bytes: UInt64 = 0
 
   mutating func add(_ length: Int) {
     packets += 1
@@ -101,7 +101,7 @@ extension ReferenceNAT {
   /// The counters as of the last packet.
   public func stats() -> ReferenceStats {
     var rows: [ReferenceStats.PoolRow] = []
-    for pool in settings.pool {
+    for (place, pool) in settings.pool.enumerated() {
       for flow in [ReferenceProtocol.tcp, .udp, .icmp] {
         let inUse = bindings.values.filter {
           $0.kind == .dynamic && $0.flow == flow && $0.publicEnd.address == pool.address
@@ -112,7 +112,7 @@ extension ReferenceNAT {
         rows.append(
           ReferenceStats.PoolRow(
             address: pool.address, flow: flow,
-            ports: flow == .icmp ? 65536 : space(of: pool, flow).count, inUse: inUse.count,
+            ports: flow == .icmp ? 65536 : spaces[place][flow]?.count ?? 0, inUse: inUse.count,
             resting: resting.count))
       }
     }
