@@ -90,6 +90,19 @@ struct HairpinTests {
   }
 }
 
+extension HairpinTests {
+  @Test(
+    "a host that meets its own endpoint makes one session, another host's two, against the limit, HP9 LIM3")
+  func limit() {
+    for (sender, isRefused) in [(Host.one, false), (Host.two, true)] {
+      var nat = ReferenceNAT(.plain.with { $0.limits.sessions = 2 })
+      nat.give(Build.udp(.init(Host.one, 6000), .init(Host.server, 80)), on: .inside)
+      nat.give(Build.udp(.init(sender, 6000), target), on: .inside)
+      #expect(nat.counted == (isRefused ? ["sessionLimit": 1] : [:]))
+    }
+  }
+}
+
 struct FragmentTests {
   private let segment = Build.udpSegment(
     .init(Host.one, 7000), .init(Host.server, 7), [UInt8](repeating: 5, count: 40))
@@ -122,6 +135,7 @@ struct FragmentTests {
       var nat = ReferenceNAT(.plain)
       nat.give(piece(16..<32, more: true), on: .inside)
       nat.give(piece(range, more: more), on: .inside)
+      #expect(nat.counted == ["fragmentOfDeadDatagram": 2], "\(range) \(more)")
       nat.give(piece(0..<16, more: true), on: .inside, at: 30 * second)
       #expect(nat.sent.isEmpty && nat.counted == ["fragmentOfDeadDatagram": 3], "\(range) \(more)")
       nat.give(piece(0..<16, more: true), on: .inside, at: 30 * second + 1)
@@ -216,6 +230,43 @@ struct StaticAndForwardingTests {
     nat.give(Build.udp(.init("192.0.2.1", 6), .init(Host.one, 5)), on: .outside)
     nat.give(Build.udp(.init(Host.server, 6), .init("192.168.1.1", 5)), on: .outside)
     #expect(nat.counted == ["noBinding": 1, "toGateway": 1])
+  }
+
+  @Test("an error from inside comes from the binding's address if its host sent it, IE4 IE5")
+  func errorSource() {
+    let far: ReferenceAddress = "203.0.113.9"
+    var nat = ReferenceNAT(
+      .plain.with {
+        $0.poolAsked = [.init(far, [1024...65535])]
+        $0.statics = [.oneToOne(public: "203.0.113.6", private: "192.168.1.20")]
+      })
+    nat.give(Build.udp(.init(Host.one, 5000), .init(Host.server, 53)), on: .inside)
+    let reply = Build.udp(.init(Host.server, 53), .init(Host.one, 5000))
+    let senders: [(ReferenceAddress, ReferenceAddress)] = [
+      (Host.one, far), (Host.two, Host.publicAddress), ("192.168.1.20", "203.0.113.6"),
+    ]
+    for (sender, shown) in senders {
+      let error = Build.ipv4(sender, Host.server, 1, Build.icmpMessage(3, 3, rest: 0, reply))
+      let expected = Build.ipv4(
+        shown, Host.server, 1,
+        Build.icmpMessage(3, 3, rest: 0, Build.udp(.init(Host.server, 53), .init(far, 5000))),
+        timeToLive: 63)
+      let left = nat.give(error, on: .inside)
+      #expect(left.map(\.bytes) == [Build.sent(expected, on: .outside, to: nil)], "\(text(left))")
+    }
+  }
+
+  @Test("ARP from one of our own addresses teaches nothing and gets no answer; 0.0.0.0 gets one")
+  func ownARP() {
+    func request(from sender: ReferenceAddress) -> [UInt8] {
+      let neighbour: [UInt8] = [0x0A, 0, 0, 0, 0, 9]
+      return [UInt8](repeating: 0xFF, count: 6) + neighbour + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + neighbour
+        + Build.four(sender.number) + [0, 0, 0, 0, 0, 0] + Build.four(Host.publicAddress.number)
+    }
+    var nat = ReferenceNAT(.plain)
+    #expect(nat.giveFrame(request(from: Host.publicAddress), on: .outside).isEmpty)
+    #expect(nat.giveFrame(request(from: "0.0.0.0"), on: .outside).count == 1)
+    #expect(nat.counted.isEmpty)
   }
 
   @Test("off-link without a gateway is answered with 3/0, FW10")
