@@ -269,6 +269,46 @@ struct StaticAndForwardingTests {
     #expect(nat.counted.isEmpty)
   }
 
+  @Test("an error that quotes an exempt destination passes to its inside host, if the quote may pass")
+  func exemptQuote() {
+    let sent = Build.udp(.init(Host.one, 5), .init(Host.server, 6), timeToLive: 1)
+    let router: ReferenceAddress = "192.0.2.1"
+    for (isExempt, quoted, passes) in [
+      (true, sent, true), (false, sent, false), (true, Array(sent[..<23]), false),
+    ] {
+      var nat = ReferenceNAT(
+        .plain.with { if isExempt { $0.exempt = [.init("198.51.100.0", 24)] } })
+      let error = Build.ipv4(router, Host.one, 1, Build.icmpMessage(11, 0, rest: 0, quoted))
+      #expect((nat.give(error, on: .outside).map(\.side) == [.inside]) == passes)
+      #expect(nat.counted == (passes ? [:] : ["noBinding": 1]))
+    }
+  }
+
+  @Test("fragments from outside reach the private host, each counted on the session, FR1")
+  func inboundFragments() {
+    var nat = ReferenceNAT(.plain)
+    let private5000 = ReferenceEndpoint(Host.one, 5000)
+    let server = ReferenceEndpoint(Host.server, 53)
+    let published = ReferenceEndpoint(Host.publicAddress, 5000)
+    nat.give(Build.udp(private5000, server), on: .inside)
+    let data = (0..<32).map { UInt8($0) }
+    func pieces(to end: ReferenceEndpoint, timeToLive: UInt8) -> [[UInt8]] {
+      let segment = Build.udpSegment(server, end, data)
+      return [(0, 16), (16, 32), (32, 40)].map { start, stop in
+        Build.ipv4(
+          Host.server, end.address, 17, Array(segment[start..<stop]), timeToLive: timeToLive,
+          identification: 9, more: stop < 40, offset: start)
+      }
+    }
+    for place in [2, 1, 0] {
+      nat.give(pieces(to: published, timeToLive: 64)[place], on: .outside, at: second)
+    }
+    let expected = pieces(to: private5000, timeToLive: 63).map { Build.sent($0, on: .inside, to: 9) }
+    #expect(nat.sent.dropFirst().map(\.bytes) == expected, "\(text(nat.sent))")
+    let session = nat.table()[0].sessions[0]
+    #expect(session.packetsIn == 3 && session.bytesIn == 100 && session.idle == 0)
+  }
+
   @Test("off-link without a gateway is answered with 3/0, FW10")
   func noRoute() {
     var nat = ReferenceNAT(.plain.with { $0.outside.gateway = nil })
