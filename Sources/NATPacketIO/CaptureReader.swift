@@ -5,7 +5,7 @@ public import NATWire
 /// A pcap or pcapng file, read record by record through libpcap.
 ///
 /// Classic pcap in either byte order with microseconds or nanoseconds, and pcapng whose interfaces share one
-/// link type and one snap length; Ethernet or raw IP. Memory is a buffer of 1 MiB and one record, whatever
+/// link type and one snap length; Ethernet or raw IP. Memory is a buffer of 128 KiB and one record, whatever
 /// the file's size.
 @safe public struct CaptureReader: ~Copyable {
   public enum Outcome {

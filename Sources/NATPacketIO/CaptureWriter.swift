@@ -3,7 +3,7 @@ public import NATWire
 
 /// A pcap file being written: nanoseconds, Ethernet, the machine's byte order.
 ///
-/// Records gather in a buffer of 1 MiB and go out with `write(2)`. A frame can be built in place, from as
+/// Records gather in a buffer of 128 KiB and go out with `write(2)`. A frame can be built in place, from as
 /// many pieces as needed: ``reserve(_:)``, fill, ``commit(_:at:)``. Only ``close()`` says whether everything
 /// reached the file.
 @safe public struct CaptureWriter: ~Copyable {
