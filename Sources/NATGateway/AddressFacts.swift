@@ -46,7 +46,8 @@ struct AddressFacts: BitwiseCopyable {
 struct AddressFactsCache: ~Copyable {
   private let entries: OwnedArray<AddressFacts>
   private let key: UInt64
-  private var generation: UInt64 = 1
+  /// In its place in a key.
+  private var generation: UInt64 = 1 << 8
 
   private static let capacity = 1 << 16
   static let byteCount = capacity * MemoryLayout<AddressFacts>.stride
@@ -59,7 +60,8 @@ struct AddressFactsCache: ~Copyable {
 
   @inline(__always) func find(_ address: IPv4Address) -> AddressFacts? {
     let facts = entries[place(of: address)]
-    return facts.key >> 8 == UInt64(address.rawValue) << 24 | generation ? facts : nil
+    // Equal but for the flags.
+    return facts.key ^ (UInt64(address.rawValue) << 32 | generation) < 256 ? facts : nil
   }
 
   /// Asks for the line of an address's facts.
@@ -67,23 +69,24 @@ struct AddressFactsCache: ~Copyable {
 
   /// Forgets everything.
   mutating func invalidate() {
-    generation &+= 1
-    if generation >> 24 != 0 {
+    generation &+= 1 << 8
+    if generation >> 32 != 0 {
       // Old entries must not come back to life with the count.
       for place in 0..<AddressFactsCache.capacity { entries[place] = AddressFacts(key: 0, value: 0) }
-      generation = 1
+      generation = 1 << 8
     }
   }
 
   fileprivate func add(_ address: IPv4Address, _ flags: UInt64, _ value: UInt64) -> AddressFacts {
     let facts = AddressFacts(
-      key: UInt64(address.rawValue) << 32 | generation << 8 | flags, value: value)
+      key: UInt64(address.rawValue) << 32 | generation | flags, value: value)
     entries[place(of: address)] = facts
     return facts
   }
 
   @inline(__always) private func place(of address: IPv4Address) -> Int {
-    Int(truncatingIfNeeded: (UInt64(address.rawValue) &* key) >> 48) & (AddressFactsCache.capacity - 1)
+    // The upper 16 bits number the 65,536 places.
+    Int(truncatingIfNeeded: (UInt64(address.rawValue) &* key) >> 48)
   }
 }
 

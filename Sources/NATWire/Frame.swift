@@ -19,6 +19,12 @@
     storedCount = UInt32(count)
   }
 
+  /// A window whose length was checked already.
+  @inlinable @inline(__always) init(checked base: UnsafeMutableRawPointer, _ count: UInt32) {
+    unsafe self.base = base
+    storedCount = count
+  }
+
   /// The bytes, for copying them elsewhere.
   @inlinable public var unsafeBytes: UnsafeRawBufferPointer {
     // Safety: the initializer was given `count` valid bytes.
@@ -95,7 +101,7 @@
   @inlinable @inline(__always) public func window(at offset: Int, count: Int) -> Frame {
     precondition(offset >= 0 && count >= 0 && offset <= self.count &- count)
     // Safety: checked on the line above.
-    return unsafe Frame(unsafeBase: base + offset, count: count)
+    return unsafe Frame(checked: base + offset, UInt32(truncatingIfNeeded: count))
   }
 
   /// The same bytes with `headroom` bytes before them, which the holder of the memory left free.
@@ -104,7 +110,7 @@
   ///   or later.
   @inlinable @inline(__always) func extendedForward(by headroom: Int) -> Frame {
     // Safety: a batch leaves `FrameBatch.headroom` bytes before each frame.
-    unsafe Frame(unsafeBase: base - headroom, count: count &+ headroom)
+    unsafe Frame(checked: base - headroom, storedCount &+ UInt32(truncatingIfNeeded: headroom))
   }
 
   /// Copies the `count` bytes of `source` from `offset` on to `target` here; the windows may overlap.

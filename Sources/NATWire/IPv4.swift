@@ -38,7 +38,6 @@ extension Frame {
   /// - Returns: ``WireFault/badIPv4Options`` for a length below 2 or beyond the header,
   ///   ``WireFault/sourceRoute`` for a source route (RFC 791 section 3.1), nil if all may pass.
   ///   The first finding decides, and a list of options is looked at once: at most 40 steps.
-  @inline(never) @usableFromInline
   func faultInIPv4Options(at offset: Int, headerLength: Int) -> WireFault? {
     var at = offset &+ IPv4.minimumHeaderLength
     let end = offset &+ headerLength

@@ -10,25 +10,27 @@ extension Packet {
   }
 
   /// Bytes that the transport's checksum covers: a UDP datagram may be shorter than the packet's payload.
-  @inlinable @inline(__always) var checksummedLength: Int {
+  var checksummedLength: Int {
     kind == .udp ? Int(frame.uint16(at: transportOffset &+ UDP.lengthOffset)) : transportLength
   }
 
-  /// Sets ``hasPartialChecksum`` when the field holds the folded sum of the pseudo-header and the whole segment does
-  /// not add up: what a frame looks like whose sender left the checksum to its device (CHECKSUM_PARTIAL).
+  /// Whether `field` holds the folded sum of the pseudo-header and the whole segment does not add up:
+  /// what a frame looks like whose sender left the checksum to its device (CHECKSUM_PARTIAL).
   ///
   /// - Complexity: O(1) for a packet whose field is anything else, else O(length).
-  @inlinable @inline(__always) mutating func recognizePartialChecksum() {
-    guard kind == .tcp || kind == .udp, let offset = checksumOffset else { return }
-    let length = checksummedLength
+  @inlinable @inline(__always)
+  static func isPartial(
+    _ field: UInt16, of segment: Frame, _ source: IPv4Address, _ destination: IPv4Address, _ protocolNumber: UInt8
+  ) -> Bool {
     let pseudo = Frame.pseudoHeaderSum(
-      source: source, destination: destination, protocolNumber: protocolNumber, length: length)
-    if frame.uint16(at: offset) == pseudo.folded { hasPartialChecksum = !addsUp(pseudo, length) }
+      source: source, destination: destination, protocolNumber: protocolNumber, length: segment.count)
+    return field == pseudo.folded && !addsUp(segment, pseudo)
   }
 
   /// Whether the sum over pseudo-header and segment says that the checksum is right.
-  @inline(never) @usableFromInline func addsUp(_ pseudo: ChecksumSum, _ length: Int) -> Bool {
-    var whole = frame.sum(from: transportOffset, count: length)
+  @inline(never) @usableFromInline
+  static func addsUp(_ segment: Frame, _ pseudo: ChecksumSum) -> Bool {
+    var whole = segment.sum(from: 0, count: segment.count)
     whole.value &+= pseudo.value
     return whole.folded == 0xFFFF
   }

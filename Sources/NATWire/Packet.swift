@@ -135,72 +135,116 @@ extension Packet {
     return decodeIPv4(network, isCut: wireLength > frame.count, into: &packet)
   }
 
+  /// Nearly every packet has an IPv4 header of 20 bytes, is whole, and carries TCP or UDP: those are read here, in six
+  /// loads (measured: 70 of 200 instructions less). All others, and all that fail a question, are read by
+  /// ``decodeAny(_:isCut:into:)``, which asks the same questions.
   @inlinable @inline(__always)
   static func decodeIPv4(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
-    guard network.count >= IPv4.minimumHeaderLength else {
-      return .fault(isCut ? .captureTruncated : .malformedIPv4)
+    guard network.count >= IPv4.minimumHeaderLength &+ UDP.headerLength else {
+      return decodeAny(network, isCut: isCut, into: &packet)
     }
-    // The header in three loads: version to fragment offset, TTL to source, destination.
+    // Version to fragment offset, TTL to source, destination.
     let first = network.uint64(at: 0)
     let second = network.uint64(at: IPv4.timeToLiveOffset)
     let third = network.uint32(at: IPv4.destinationOffset)
-    let headerLength = Int(first >> 56 & 0x0F) &* 4
     let totalLength = Int(first >> 32 & 0xFFFF)
-    guard first >> 60 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength
-    else { return .fault(.malformedIPv4) }
-    guard totalLength <= network.count else { return .fault(isCut ? .captureTruncated : .malformedIPv4) }
-
-    packet.frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
-    packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
-    packet.storedHeaderLength = UInt8(truncatingIfNeeded: headerLength)
-    packet.fragmentField = UInt16(truncatingIfNeeded: first)
-    packet.timeToLive = UInt8(truncatingIfNeeded: second >> 56)
-    packet.protocolNumber = UInt8(truncatingIfNeeded: second >> 48)
-    packet.source = IPv4Address(UInt32(truncatingIfNeeded: second))
-    packet.destination = IPv4Address(third)
-    packet.hasPartialChecksum = false
-    packet.tcpFlags = TCPFlags()
-    packet.icmpType = 0
-    packet.sourcePort = 0
-    packet.destinationPort = 0
-    packet.storedTransportHeaderLength = 0
-    packet.kind = .other
-
-    if let fault = packet.readTransport() { return .fault(fault) }
+    let length = totalLength &- IPv4.minimumHeaderLength
     var sum = ChecksumSum((first >> 32) &+ (first & 0xFFFF_FFFF))
     sum.add(UInt32(truncatingIfNeeded: second >> 32))
     sum.add(UInt32(truncatingIfNeeded: second))
     sum.add(third)
-    if headerLength > IPv4.minimumHeaderLength {
-      sum.add(packet.frame.sum(
-        from: networkOffset &+ IPv4.minimumHeaderLength, count: headerLength &- IPv4.minimumHeaderLength).folded)
+    let fragmentBits = UInt64(IPv4.moreFragments | IPv4.fragmentOffsetMask)
+    guard first >> 56 == 0x45, first & fragmentBits == 0, totalLength <= network.count, sum.folded == 0xFFFF
+    else { return decodeAny(network, isCut: isCut, into: &packet) }
+    packet.frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
+    packet.source = IPv4Address(UInt32(truncatingIfNeeded: second))
+    packet.destination = IPv4Address(third)
+    packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
+    packet.fragmentField = UInt16(truncatingIfNeeded: first)
+    packet.storedHeaderLength = UInt8(IPv4.minimumHeaderLength)
+    packet.protocolNumber = UInt8(truncatingIfNeeded: second >> 48)
+    packet.timeToLive = UInt8(truncatingIfNeeded: second >> 56)
+    packet.icmpType = 0
+
+    let segment = packet.frame.uint64(at: networkOffset &+ IPv4.minimumHeaderLength)
+    let checksummed: Int
+    let checksum: UInt16
+    packet.sourcePort = UInt16(truncatingIfNeeded: segment >> 48)
+    packet.destinationPort = UInt16(truncatingIfNeeded: segment >> 32)
+    if packet.protocolNumber == IPv4.protocolUDP {
+      checksummed = Int(segment >> 16 & 0xFFFF)
+      checksum = UInt16(truncatingIfNeeded: segment)
+      guard checksummed >= UDP.headerLength, checksummed <= length, packet.destinationPort != 0
+      else { return decodeAny(network, isCut: isCut, into: &packet) }
+      packet.storedTransportHeaderLength = UInt8(UDP.headerLength)
+      packet.kind = .udp
+      packet.tcpFlags = TCPFlags()
+    } else {
+      guard packet.protocolNumber == IPv4.protocolTCP, length >= TCP.minimumHeaderLength
+      else { return decodeAny(network, isCut: isCut, into: &packet) }
+      let word = packet.frame.uint64(at: networkOffset &+ IPv4.minimumHeaderLength &+ TCP.dataOffsetOffset)
+      let header = Int(word >> 60) &* 4
+      let flags = TCPFlags(rawValue: UInt8(truncatingIfNeeded: word >> 48))
+      guard header >= TCP.minimumHeaderLength, header <= length, !flags.areMalformed, packet.destinationPort != 0
+      else { return decodeAny(network, isCut: isCut, into: &packet) }
+      checksummed = length
+      checksum = UInt16(truncatingIfNeeded: word >> 16)
+      packet.storedTransportHeaderLength = UInt8(truncatingIfNeeded: header)
+      packet.kind = .tcp
+      packet.tcpFlags = flags
     }
-    guard sum.folded == 0xFFFF else { return .fault(.badIPv4Checksum) }
+    packet.hasPartialChecksum = isPartial(
+      checksum, of: network.window(at: IPv4.minimumHeaderLength, count: checksummed),
+      IPv4Address(UInt32(truncatingIfNeeded: second)), IPv4Address(third), UInt8(truncatingIfNeeded: second >> 48))
+    return .ipv4
+  }
+
+  @inline(never) @usableFromInline
+  static func decodeAny(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
+    guard network.count >= IPv4.minimumHeaderLength else {
+      return .fault(isCut ? .captureTruncated : .malformedIPv4)
+    }
+    let versionAndLength = network.uint8(at: 0)
+    let headerLength = Int(versionAndLength & 0x0F) &* 4
+    let totalLength = Int(network.uint16(at: IPv4.totalLengthOffset))
+    guard versionAndLength >> 4 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength
+    else { return .fault(.malformedIPv4) }
+    guard totalLength <= network.count else { return .fault(isCut ? .captureTruncated : .malformedIPv4) }
+
+    let frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
+    packet = Packet(frame: frame)
+    packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
+    packet.storedHeaderLength = UInt8(truncatingIfNeeded: headerLength)
+    packet.fragmentField = frame.uint16(at: networkOffset &+ IPv4.fragmentOffset)
+    packet.timeToLive = frame.uint8(at: networkOffset &+ IPv4.timeToLiveOffset)
+    packet.protocolNumber = frame.uint8(at: networkOffset &+ IPv4.protocolOffset)
+    packet.source = frame.address(at: networkOffset &+ IPv4.sourceOffset)
+    packet.destination = frame.address(at: networkOffset &+ IPv4.destinationOffset)
+
+    if let fault = packet.readTransport() { return .fault(fault) }
+    guard frame.sum(from: networkOffset, count: headerLength).folded == 0xFFFF
+    else { return .fault(.badIPv4Checksum) }
     if packet.kind == .icmpError,
-      packet.frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
+      frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
     {
       return .fault(.badICMPChecksum)
     }
-    if headerLength > IPv4.minimumHeaderLength,
-      let fault = packet.frame.faultInIPv4Options(at: networkOffset, headerLength: headerLength)
-    {
+    if let fault = frame.faultInIPv4Options(at: networkOffset, headerLength: headerLength) {
       return .fault(fault)
     }
-    switch packet.kind {
-    case .tcp:
-      if packet.tcpFlags.areMalformed { return .fault(.badTCPFlags) }
+    if packet.kind == .tcp, packet.tcpFlags.areMalformed { return .fault(.badTCPFlags) }
+    if packet.kind == .tcp || packet.kind == .udp {
       if packet.destinationPort == 0 { return .fault(.portZero) }
-    case .udp:
-      if packet.destinationPort == 0 { return .fault(.portZero) }
-    case .query, .queryReply, .icmpError, .icmpOther, .other, .laterFragment:
-      break
+      if !packet.isFragment, let offset = packet.checksumOffset {
+        packet.hasPartialChecksum = isPartial(
+          frame.uint16(at: offset), of: frame.window(at: packet.transportOffset, count: packet.checksummedLength),
+          packet.source, packet.destination, packet.protocolNumber)
+      }
     }
-    if !packet.isFragment { packet.recognizePartialChecksum() }
     return .ipv4
   }
 
   /// The lengths of the transport header, and what it says.
-  @inlinable @inline(__always)
   mutating func readTransport() -> WireFault? {
     let offset = transportOffset
     let length = transportLength
@@ -246,7 +290,7 @@ extension Packet {
     return nil
   }
 
-  @inlinable @inline(__always) mutating func readPorts() {
+  mutating func readPorts() {
     let ports = frame.uint32(at: transportOffset)
     sourcePort = UInt16(truncatingIfNeeded: ports >> 16)
     destinationPort = UInt16(truncatingIfNeeded: ports)
