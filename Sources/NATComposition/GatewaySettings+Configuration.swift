@@ -40,6 +40,7 @@ extension GatewaySettings {
       case .hostUnreachable: .hostUnreachable
       case .silent: .silent
       }
+    answersUnsolicitedSYN = nat.unsolicitedSYN == .answer
     icmpErrorsPerSecond = nat.icmpErrorsPerSecond
   }
 }

@@ -25,7 +25,7 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case badEchoChecksum
   case fragmentOfDeadDatagram, fragmentDuplicate, fragmentTimeout, fragmentDatagramLimit, fragmentMemoryLimit
   /// Not translated yet: the straight line has their place.
-  case fragmentNotTranslated, icmpErrorNotTranslated
+  case fragmentNotTranslated
   /// Nothing is bound at that public endpoint, or the destination is none of ours.
   case noBinding
   /// There is no session, and this packet may not make one.

@@ -170,5 +170,5 @@ extension Translator {
 
 extension TCPFlags {
   /// SYN without ACK: the only segment that may open a connection.
-  var isOpening: Bool { contains(.syn) && !contains(.ack) }
+  public var isOpening: Bool { contains(.syn) && !contains(.ack) }
 }

@@ -110,6 +110,13 @@ extension Gateway {
       at: transport + ICMPv4.checksumOffset)
   }
 
+  /// Answers a SYN that waited its six seconds, as of the instant at which that was due.
+  @inline(never)
+  mutating func answerUnsolicited(at now: Instant, _ outbox: inout Outbox) {
+    guard let (packet, due) = unsolicited.popDue(at: now) else { return }
+    sendError(.destinationUnreachable(code: 3), about: packet, on: .outside, at: due, &outbox)
+  }
+
   /// Tells an inside sender that a limit or the pool refused its packet: once a host in any second.
   mutating func answerExhaustion(
     _ reason: DropReason, _ packet: Packet, at now: Instant, _ outbox: inout Outbox

@@ -61,9 +61,11 @@ extension Gateway {
         return forwardPlain(&packet, from: side, at: now, &outbox)
       }
     } else if role == nil {
+      if isErrorAboutExempt(packet) { return forwardPlain(&packet, from: side, at: now, &outbox) }
       return counters.countDrop(.noBinding)
     }
     if packet.isFragment { return counters.countDrop(.fragmentNotTranslated) }
+    if packet.kind == .icmpError { return receiveError(&packet, role, from: side, at: now, &outbox) }
     guard let transport = packet.transport else { return receiveUntranslated(packet) }
     let resolved: ResolveOutcome
     if let role {
@@ -75,7 +77,11 @@ extension Gateway {
       resolved = translator.resolveOutbound(packet, transport, at: now)
     }
     switch resolved {
-    case .drop(let reason): counters.countDrop(reason)
+    case .drop(let reason):
+      counters.countDrop(reason)
+      if reason == .filtered, packet.tcpFlags.isOpening, settings.answersUnsolicitedSYN {
+        unsolicited.add(packet, at: now)
+      }
     case .pass(let resolution): translate(&packet, resolution, from: side, at: now, &outbox)
     }
   }
@@ -99,7 +105,7 @@ extension Gateway {
   private mutating func sendTranslated(
     _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
   ) {
-    if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { clampSegmentSize(packet) }
+    if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { passSYN(packet, to: side) }
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
     sendFrame(packet.frame, to: side, mac, at: now, &outbox)
   }
@@ -156,9 +162,9 @@ extension Gateway {
   /// Packets of kinds that have neither port nor identifier.
   private func receiveUntranslated(_ packet: Packet) {
     switch packet.kind {
-    case .icmpError: counters.countDrop(.icmpErrorNotTranslated)
     case .icmpOther: counters.countDrop(.icmpTypeNotTranslated)
-    case .other, .laterFragment, .tcp, .udp, .query, .queryReply: counters.countDrop(.unknownProtocol)
+    case .other, .icmpError, .laterFragment, .tcp, .udp, .query, .queryReply:
+      counters.countDrop(.unknownProtocol)
     }
   }
 
@@ -176,6 +182,16 @@ extension Gateway {
     frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
     outbox.send(frame, to: side, at: now)
     counters.countSent(side, bytes: frame.count)
+  }
+
+  /// A SYN that passes announces a segment size that fits, and outbound it ends the wait of the one it crosses.
+  @inline(never)
+  private mutating func passSYN(_ packet: Packet, to side: Side) {
+    clampSegmentSize(packet)
+    if side == .outside, !unsolicited.isEmpty {
+      unsolicited.cancel(
+        Endpoint(packet.source, packet.sourcePort), Endpoint(packet.destination, packet.destinationPort))
+    }
   }
 
   private func clampSegmentSize(_ packet: Packet) {

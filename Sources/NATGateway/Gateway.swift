@@ -20,6 +20,7 @@ public struct Gateway: ~Copyable {
   var outsideBudget: ErrorBudget
   var answers: AnswerLimiter
   var factsCache: AddressFactsCache
+  var unsolicited: UnsolicitedSYNs
   /// The latest stamp so far; it never goes back.
   public private(set) var clock = Instant(nanoseconds: 0)
   /// The first stamp.
@@ -52,6 +53,7 @@ public struct Gateway: ~Copyable {
     var special: (UInt32, UInt32, UInt32, UInt32)
     var exhaustion: ExhaustionAnswer
     var completesChecksums: Bool
+    var answersUnsolicitedSYN: Bool
   }
 
   /// - Parameters:
@@ -88,6 +90,9 @@ public struct Gateway: ~Copyable {
       of: Slot.self, count: FrameBatch.capacity)
     answers = AnswerLimiter(memory: map(AnswerLimiter.byteCount), hash: hash)
     factsCache = AddressFactsCache(memory: map(AddressFactsCache.byteCount), key: random.next())
+    unsolicited = UnsolicitedSYNs(
+      entries: map(UnsolicitedSYNs.entryBytes), bytes: map(UnsolicitedSYNs.frameBytes),
+      index: map(UnsolicitedSYNs.indexBytes), hash: hash)
     insideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     outsideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     self.memory = memory
@@ -103,7 +108,8 @@ public struct Gateway: ~Copyable {
       outsideMTU: settings.outside.mtu, insidePlaceholder: settings.placeholderMAC.inside,
       outsidePlaceholder: settings.placeholderMAC.outside,
       special: (insideNetwork, insideBroadcast, outsideNetwork, outsideBroadcast),
-      exhaustion: settings.exhaustion, completesChecksums: settings.completesChecksums)
+      exhaustion: settings.exhaustion, completesChecksums: settings.completesChecksums,
+      answersUnsolicitedSYN: settings.answersUnsolicitedSYN)
   }
 
   /// Works on the frames of a batch in their order, and leaves what is to be sent in the outbox.
@@ -116,8 +122,12 @@ public struct Gateway: ~Copyable {
     if isPrepared, batch.processed == 0 { prepare(batch) }
     while batch.processed < batch.count, outbox.hasRoomForAnyPacket {
       let index = batch.processed
-      batch.processed = index &+ 1
       let entry = batch[index]
+      if unsolicited.isDue(at: entry.instant) {
+        answerUnsolicited(at: entry.instant, &outbox)
+        continue
+      }
+      batch.processed = index &+ 1
       if isPrepared {
         var packet = slots[index].packet
         receive(slots[index].outcome, &packet, entry, &outbox)

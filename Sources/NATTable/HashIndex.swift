@@ -15,7 +15,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   @usableFromInline let bucketCount: Int
 
   /// Bytes for `capacity` entries. At seven slots of ten in use 5 % of the entries lie beyond their own bucket.
-  static func byteCount(capacity: Int) -> Int { bucketCount(capacity: capacity) * 64 }
+  public static func byteCount(capacity: Int) -> Int { bucketCount(capacity: capacity) * 64 }
 
   /// The most entries that a slot can name.
   static let maximumCapacity = 1 << 28 - 2
@@ -24,7 +24,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
 
   static func bucketCount(capacity: Int) -> Int { max(1, (capacity * 10 + 55) / 56) }
 
-  init(memory: MappedMemory, capacity: Int) {
+  public init(memory: MappedMemory, capacity: Int) {
     precondition(capacity <= HashIndex.maximumCapacity)
     bucketCount = HashIndex.bucketCount(capacity: capacity)
     words = memory.words(count: bucketCount * 8)
@@ -60,7 +60,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
 
   /// The record that `matches` confirms.
   @inlinable @inline(__always)
-  func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
+  public func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
     // Most entries lie where the search begins; the rest of it is out of line, so that this stays short.
     let word = words.group(home(hash)).acquire(HashIndex.firstSlot(hash))
     if word & HashIndex.tagMask == HashIndex.tag(hash) {
@@ -97,7 +97,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   }
 
   /// Adds an entry; false if all buckets within reach are full, and then nothing is changed.
-  func insert(_ hash: UInt64, record: UInt32) -> Bool {
+  public func insert(_ hash: UInt64, record: UInt32) -> Bool {
     let entry = HashIndex.tag(hash) | UInt64(record) + 1
     let start = home(hash)
     var bucket = start
@@ -124,7 +124,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
 
   /// Removes the entry of `record`; false if there is none.
   @discardableResult
-  func remove(_ hash: UInt64, record: UInt32) -> Bool {
+  public func remove(_ hash: UInt64, record: UInt32) -> Bool {
     guard let (bucket, slot) = locate(hash, record: record) else { return false }
     let at = bucket * 8 + slot
     words.release(words[at] & ~(HashIndex.tagMask | HashIndex.recordMask), at: at)

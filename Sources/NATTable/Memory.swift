@@ -1,5 +1,6 @@
 public import CLinuxPacket
 import Glibc
+public import NATWire
 public import Synchronization
 
 /// Zeroed memory of a fixed size from the kernel. Pages cost nothing until they are touched.
@@ -35,6 +36,12 @@ public import Synchronization
     // Safety: inside the mapping by the line above; zeroed bytes are valid `Atomic<UInt64>` values.
     return unsafe AtomicWords(
       unsafeBase: (base + byteOffset).assumingMemoryBound(to: Atomic<UInt64>.self), count: count)
+  }
+
+  /// The mapping as bytes.
+  public var frame: Frame {
+    // Safety: the mapping lives as long as this object, which the holder of the frame keeps.
+    unsafe Frame(unsafeBase: base, count: byteCount)
   }
 
   public func array<Element: BitwiseCopyable>(of type: Element.Type, count: Int) -> OwnedArray<Element> {

@@ -52,6 +52,16 @@ public struct Packet: BitwiseCopyable {
   /// Length of the TCP header by its data offset, 8 for UDP and ICMP, 0 otherwise.
   @inlinable public var transportHeaderLength: Int { Int(storedTransportHeaderLength) }
 
+  /// Describes a packet that is only known by its first bytes, for an error that quotes it.
+  public mutating func describeQuoted(
+    kind: PacketKind, totalLength: Int, source: IPv4Address, destination: IPv4Address
+  ) {
+    self.kind = kind
+    storedTotalLength = UInt16(clamping: totalLength)
+    self.source = source
+    self.destination = destination
+  }
+
   /// Where the IPv4 header begins in ``frame``.
   public static let networkOffset = Ethernet.headerLength
 

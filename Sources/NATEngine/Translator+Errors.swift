@@ -1,0 +1,77 @@
+import NATTable
+public import NATWire
+
+/// What becomes of an ICMP error: its own addresses, and the ends of the packet that it quotes. It makes no state,
+/// refreshes none and counts on no session (RFC 5508 REQ-6, RFC 4787 REQ-12).
+public struct ErrorRewrite: BitwiseCopyable {
+  public var source: IPv4Address
+  public var destination: IPv4Address
+  public var quotedSource: Endpoint
+  public var quotedDestination: Endpoint
+}
+
+extension Translator {
+  /// An error from the outside about a packet that left here: the quote's source is one of our public endpoints
+  /// (RFC 5508 REQ-4).
+  public func resolveInboundError(
+    _ packet: Packet, _ quote: QuotedPacket, _ role: PublicRole, at now: Instant
+  ) -> ErrorRewrite? {
+    guard quote.source == packet.destination,
+      let receiver = quotedSender(
+        quote, Endpoint(quote.destination, quote.destinationPort), role, at: now)
+    else { return nil }
+    return ErrorRewrite(
+      source: packet.source, destination: receiver.address, quotedSource: receiver,
+      quotedDestination: Endpoint(quote.destination, quote.destinationPort))
+  }
+
+  /// An error from inside about a packet that came in: the quote's destination is the inside host as it is known
+  /// inside (RFC 5508 REQ-5). Where it goes to a public address, the host behind that sent the packet (REQ-7).
+  ///
+  /// - Parameter role: of the error's destination, nil for an address outside.
+  public func resolveErrorFromInside(
+    _ packet: Packet, _ quote: QuotedPacket, _ role: PublicRole?, outsideAddress: IPv4Address, at now: Instant
+  ) -> ErrorRewrite? {
+    guard quote.source == packet.destination, let target = quotedReceiver(quote, at: now) else { return nil }
+    let source: IPv4Address =
+      if packet.source == quote.destination {
+        target.address
+      } else {
+        shard.oneToOne(private: packet.source)?.public ?? outsideAddress
+      }
+    guard let role else {
+      return ErrorRewrite(
+        source: source, destination: packet.destination,
+        quotedSource: Endpoint(quote.source, quote.sourcePort), quotedDestination: target)
+    }
+    guard let sender = quotedSender(quote, target, role, at: now) else { return nil }
+    return ErrorRewrite(
+      source: source, destination: sender.address, quotedSource: sender, quotedDestination: target)
+  }
+
+  /// The private endpoint of the inside host that sent the quoted packet, if the session lives.
+  private func quotedSender(
+    _ quote: QuotedPacket, _ remote: Endpoint, _ role: PublicRole, at now: Instant
+  ) -> Endpoint? {
+    guard let transport = quote.transport else {
+      return role.isOneToOne ? shard.oneToOne(public: quote.source).map { Endpoint($0.private, 0) } : nil
+    }
+    guard let binding = binding(transport, at: Endpoint(quote.source, quote.sourcePort), role),
+      shard.findSession(
+        binding, remote: Translator.remote(transport, remote.address, remote.port), at: now) != nil
+    else { return nil }
+    return shard.bindings.privateEndpoint(of: binding)
+  }
+
+  /// The public endpoint to which the quoted packet was sent, if the session lives.
+  private func quotedReceiver(_ quote: QuotedPacket, at now: Instant) -> Endpoint? {
+    guard let transport = quote.transport else {
+      return shard.oneToOne(private: quote.destination).map { Endpoint($0.public, 0) }
+    }
+    let leg = findSender(
+      transport, Endpoint(quote.destination, quote.destinationPort),
+      Translator.remote(transport, quote.source, quote.sourcePort), at: now)
+    guard leg.session != nil, let binding = leg.binding else { return nil }
+    return shard.bindings.publicEndpoint(of: binding)
+  }
+}

@@ -1,0 +1,45 @@
+import NATEngine
+import NATTable
+import NATWire
+
+extension Gateway {
+  /// An ICMP error of somebody else's, on its way through (RFC 5508 section 4).
+  mutating func receiveError(
+    _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
+    switch packet.icmpType {
+    case ICMPv4.destinationUnreachable, ICMPv4.timeExceeded, ICMPv4.parameterProblem: break
+    default: return counters.countDrop(.icmpTypeNotTranslated)
+    }
+    if side == .inside, role != nil, !translator.settings.hairpin {
+      return counters.countDrop(.hairpinDisabled)
+    }
+    guard let quote = QuotedPacket(in: packet), let rewrite = resolveError(packet, quote, role, from: side, at: now)
+    else { return counters.countDrop(.icmpErrorUnmatched) }
+    guard let hop = egress(packet, to: rewrite.destination, from: side, at: now, &outbox) else { return }
+    packet.rewriteQuote(quote, source: rewrite.quotedSource, destination: rewrite.quotedDestination)
+    packet.rewrite(
+      Rewrite(source: Endpoint(rewrite.source, 0), destination: Endpoint(rewrite.destination, 0)))
+    sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox)
+  }
+
+  private func resolveError(
+    _ packet: Packet, _ quote: QuotedPacket, _ role: PublicRole?, from side: Side, at now: Instant
+  ) -> ErrorRewrite? {
+    if side == .inside {
+      return translator.resolveErrorFromInside(
+        packet, quote, role, outsideAddress: settings.outsideAddress, at: now)
+    }
+    guard let role else { return nil }
+    return translator.resolveInboundError(packet, quote, role, at: now)
+  }
+
+  /// Whether a packet from outside is an error about what an inside host sent to an exempt destination: a router on
+  /// the way is not exempt itself.
+  func isErrorAboutExempt(_ packet: Packet) -> Bool {
+    guard packet.kind == .icmpError, packet.icmpType != ICMPv4.sourceQuench, packet.icmpType != ICMPv4.redirect,
+      insideNetworks.contains(packet.destination), let quote = QuotedPacket(in: packet)
+    else { return false }
+    return quote.source == packet.destination && exempt.contains(quote.destination)
+  }
+}

@@ -1,0 +1,122 @@
+import NATTable
+import NATWire
+
+/// SYNs from outside that a filter refused, waiting to be answered (RFC 5382 REQ-4): six seconds of silence, in which a
+/// SYN of the inside host's own makes it a simultaneous open; then one ICMP 3/3.
+///
+/// At most ``capacity`` wait at a time, one for each pair of public and remote endpoint; what comes beyond is
+/// dropped without an answer.
+///
+/// - Complexity: every operation is O(1).
+struct UnsolicitedSYNs: ~Copyable {
+  private struct Entry: BitwiseCopyable {
+    var publicEndpoint: Endpoint
+    var remote: Endpoint
+    var due: Instant
+    var length: UInt32
+    /// In the queue by due time; of a free entry the next free one, plus one.
+    var next: UInt32
+    var previous: UInt32
+  }
+
+  private let entries: OwnedArray<Entry>
+  private let bytes: Frame
+  private let index: HashIndex
+  private let hash: KeyHash
+  private var first = none
+  private var last = none
+  private var firstFree: UInt32 = 0
+  private var fresh: UInt32 = 0
+
+  static let capacity = 4096
+  /// How long a SYN waits.
+  private static let delay: UInt64 = 6_000_000_000
+  private static let none = UInt32.max
+  /// As much of the packet as an ICMP error quotes, with room for a link header before it.
+  private static let slotLength = Packet.networkOffset + 548
+  static let entryBytes = capacity * MemoryLayout<Entry>.stride
+  static let frameBytes = capacity * slotLength
+  static let indexBytes = HashIndex.byteCount(capacity: capacity)
+
+  init(entries: MappedMemory, bytes: MappedMemory, index: MappedMemory, hash: KeyHash) {
+    self.entries = entries.array(of: Entry.self, count: UnsolicitedSYNs.capacity)
+    self.bytes = bytes.frame
+    self.index = HashIndex(memory: index, capacity: UnsolicitedSYNs.capacity)
+    self.hash = hash
+  }
+
+  var isEmpty: Bool { first == UnsolicitedSYNs.none }
+
+  /// Whether an answer is due; at its exact time it goes out before the packet of that instant.
+  @inline(__always) func isDue(at now: Instant) -> Bool {
+    first != UnsolicitedSYNs.none && entries[first].due <= now
+  }
+
+  /// Lets a SYN wait, unless one of the same pair does already.
+  mutating func add(_ packet: Packet, at now: Instant) {
+    let pair = (
+      publicEndpoint: Endpoint(packet.destination, packet.destinationPort),
+      remote: Endpoint(packet.source, packet.sourcePort)
+    )
+    guard find(pair.publicEndpoint, pair.remote) == nil else { return }
+    let slot: UInt32
+    if firstFree != 0 {
+      slot = firstFree - 1
+      firstFree = entries[slot].next
+    } else {
+      guard fresh < UnsolicitedSYNs.capacity else { return }
+      slot = fresh
+      fresh += 1
+    }
+    let length = min(packet.totalLength, UnsolicitedSYNs.slotLength - Packet.networkOffset)
+    bytes.copy(
+      packet.frame, from: Packet.networkOffset, count: length,
+      to: Int(slot) * UnsolicitedSYNs.slotLength + Packet.networkOffset)
+    entries[slot] = Entry(
+      publicEndpoint: pair.publicEndpoint, remote: pair.remote, due: now.advanced(by: UnsolicitedSYNs.delay),
+      length: UInt32(length), next: UnsolicitedSYNs.none, previous: last)
+    let isIndexed = index.insert(hashOf(pair.publicEndpoint, pair.remote), record: slot)
+    precondition(isIndexed, "the index has room for every waiting SYN")
+    if last == UnsolicitedSYNs.none { first = slot } else { entries[last].next = slot }
+    last = slot
+  }
+
+  /// The inside host has sent a SYN of its own on the pair.
+  mutating func cancel(_ publicEndpoint: Endpoint, _ remote: Endpoint) {
+    if let slot = find(publicEndpoint, remote) { remove(slot) }
+  }
+
+  /// The first SYN whose answer is due, taken out, and when it was due. Its bytes stay until the next call of `add`.
+  mutating func popDue(at now: Instant) -> (packet: Packet, due: Instant)? {
+    guard isDue(at: now) else { return nil }
+    let slot = first
+    let entry = entries[slot]
+    remove(slot)
+    let length = Int(entry.length)
+    var packet = Packet(
+      frame: bytes.window(
+        at: Int(slot) * UnsolicitedSYNs.slotLength, count: Packet.networkOffset + length))
+    packet.describeQuoted(
+      kind: .tcp, totalLength: length, source: entry.remote.address, destination: entry.publicEndpoint.address)
+    return (packet, entry.due)
+  }
+
+  private mutating func remove(_ slot: UInt32) {
+    let entry = entries[slot]
+    index.remove(hashOf(entry.publicEndpoint, entry.remote), record: slot)
+    if entry.previous == UnsolicitedSYNs.none { first = entry.next } else { entries[entry.previous].next = entry.next }
+    if entry.next == UnsolicitedSYNs.none { last = entry.previous } else { entries[entry.next].previous = entry.previous }
+    entries[slot].next = firstFree
+    firstFree = slot + 1
+  }
+
+  private func find(_ publicEndpoint: Endpoint, _ remote: Endpoint) -> UInt32? {
+    index.find(hashOf(publicEndpoint, remote)) {
+      entries[$0].publicEndpoint == publicEndpoint && entries[$0].remote == remote
+    }
+  }
+
+  private func hashOf(_ publicEndpoint: Endpoint, _ remote: Endpoint) -> UInt64 {
+    hash.ofPair(publicEndpoint, remote)
+  }
+}

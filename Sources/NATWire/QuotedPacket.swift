@@ -1,0 +1,129 @@
+/// The packet that an ICMP error quotes: who sent what to whom, and how much of it is there (RFC 792, RFC 5508
+/// section 4, RFC 4884).
+///
+/// All offsets are places in the frame of the error; everything between ``offset`` and ``end`` is inside it.
+public struct QuotedPacket: BitwiseCopyable {
+  /// Where its IPv4 header begins.
+  public var offset: Int
+  public var headerLength: Int
+  /// Where the quote ends: with the error, its RFC 4884 length or the quoted packet's own, whichever is first.
+  public var end: Int
+  public var source: IPv4Address
+  public var destination: IPv4Address
+  public var protocolNumber: UInt8
+  /// Nil for a transport that is not translated by port.
+  public var transport: TransportProtocol?
+  /// Of a query, its identifier.
+  public var sourcePort: UInt16 = 0
+  public var destinationPort: UInt16 = 0
+
+  @inlinable public var transportOffset: Int { offset &+ headerLength }
+
+  /// Bytes of a transport header that must be there: the ports, or a query's identifier.
+  private static let portsLength = 4
+  private static let identifierLength = 6
+
+  /// Reads the quote of an ICMP error.
+  ///
+  /// - Returns: nil if it may not pass: cut within its IPv4 header or its ports, with a wrong header checksum, a later
+  ///   fragment, or itself an ICMP error (RFC 5508 REQ-3).
+  public init?(in error: Packet) {
+    let message = error.transportOffset
+    let frame = error.frame
+    let offset = message + ICMPv4.headerLength
+    var end = frame.count
+    let words = Int(frame.uint8(at: message + ICMPv4.quoteLengthOffset))
+    if words > 0 { end = min(end, offset + words * 4) }
+    guard end - offset >= IPv4.minimumHeaderLength else { return nil }
+    let versionAndLength = frame.uint8(at: offset)
+    let headerLength = Int(versionAndLength & 0x0F) * 4
+    let totalLength = Int(frame.uint16(at: offset + IPv4.totalLengthOffset))
+    guard versionAndLength >> 4 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength,
+      end - offset >= headerLength,
+      frame.sum(from: offset, count: headerLength).folded == 0xFFFF,
+      frame.uint16(at: offset + IPv4.fragmentOffset) & IPv4.fragmentOffsetMask == 0
+    else { return nil }
+    end = min(end, offset + totalLength)
+    self.offset = offset
+    self.headerLength = headerLength
+    self.end = end
+    source = frame.address(at: offset + IPv4.sourceOffset)
+    destination = frame.address(at: offset + IPv4.destinationOffset)
+    protocolNumber = frame.uint8(at: offset + IPv4.protocolOffset)
+    let transport = offset + headerLength
+    switch protocolNumber {
+    case IPv4.protocolTCP, IPv4.protocolUDP:
+      guard end - transport >= QuotedPacket.portsLength else { return nil }
+      self.transport = protocolNumber == IPv4.protocolTCP ? .tcp : .udp
+      sourcePort = frame.uint16(at: transport)
+      destinationPort = frame.uint16(at: transport + 2)
+    case IPv4.protocolICMP:
+      guard end - transport >= QuotedPacket.identifierLength else { return nil }
+      let kind = ICMPv4.kind(ofType: frame.uint8(at: transport))
+      guard kind == .query || kind == .queryReply else { return nil }
+      self.transport = .icmp
+      sourcePort = frame.uint16(at: transport + ICMPv4.identifierOffset)
+      destinationPort = sourcePort
+    default:
+      self.transport = nil
+    }
+  }
+
+  /// Where the transport's checksum field lies, if it lies whole inside the quote and is one that holds the addresses
+  /// or the identifier.
+  var checksumOffset: Int? {
+    let field: Int
+    switch protocolNumber {
+    case IPv4.protocolTCP: field = TCP.checksumOffset
+    case IPv4.protocolUDP, IPv4.protocolUDPLite, IPv4.protocolDCCP: field = UDP.checksumOffset
+    case IPv4.protocolICMP: field = ICMPv4.checksumOffset
+    default: return nil
+    }
+    return transportOffset + field + 2 <= end ? transportOffset + field : nil
+  }
+}
+
+extension Packet {
+  /// Gives the packet that this ICMP error quotes other ends, as the one who reads the error knew them, and carries the
+  /// change into the quoted checksums and that of the error (RFC 5508 REQ-4, REQ-5).
+  public func rewriteQuote(_ quote: QuotedPacket, source: Endpoint, destination: Endpoint) {
+    var message = ChecksumDelta()
+    var addresses = ChecksumDelta()
+    addresses.replace(quote.source, with: source.address)
+    addresses.replace(quote.destination, with: destination.address)
+    message.add(addresses)
+    frame.setAddress(source.address, at: quote.offset + IPv4.sourceOffset)
+    frame.setAddress(destination.address, at: quote.offset + IPv4.destinationOffset)
+    let headerChecksum = frame.uint16(at: quote.offset + IPv4.checksumOffset)
+    let newHeaderChecksum = addresses.applied(to: headerChecksum)
+    frame.setUInt16(newHeaderChecksum, at: quote.offset + IPv4.checksumOffset)
+    message.replace(headerChecksum, with: newHeaderChecksum)
+
+    var ports = ChecksumDelta()
+    switch quote.transport {
+    case .tcp, .udp:
+      ports.replace(quote.sourcePort, with: source.port)
+      ports.replace(quote.destinationPort, with: destination.port)
+      frame.setUInt16(source.port, at: quote.transportOffset)
+      frame.setUInt16(destination.port, at: quote.transportOffset + 2)
+    case .icmp:
+      // One field is both; the end that changed says which.
+      let identifier = source.port != quote.sourcePort ? source.port : destination.port
+      ports.replace(quote.sourcePort, with: identifier)
+      frame.setUInt16(identifier, at: quote.transportOffset + ICMPv4.identifierOffset)
+    case nil: break
+    }
+    message.add(ports)
+
+    if let offset = quote.checksumOffset {
+      let old = frame.uint16(at: offset)
+      if quote.transport != .icmp { ports.add(addresses) }
+      let isUDP = quote.protocolNumber == IPv4.protocolUDP || quote.protocolNumber == IPv4.protocolUDPLite
+      let new = isUDP ? ports.appliedUDP(to: old) : ports.applied(to: old)
+      frame.setUInt16(new, at: offset)
+      message.replace(old, with: new)
+    }
+    let field = transportOffset + ICMPv4.checksumOffset
+    frame.setUInt16(message.applied(to: frame.uint16(at: field)), at: field)
+  }
+}
