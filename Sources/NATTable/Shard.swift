@@ -235,10 +235,16 @@ public struct Shard: ~Copyable {
     if step.state != state { sessions.setState(step.state, of: session) }
     switch step.clock {
     case .keep: break
-    case .restartEstablished: restart(session, at: now)
-    case .startTransitory: startTransitory(session, at: now)
+    case .restartEstablished:
+      // A change of state may make the clock shorter: a port's lifetime may be below the transitory one.
+      if step.state == state {
+        restart(session, at: now)
+      } else {
+        startClock(session, sessions.lifetimeClass(of: session), at: now)
+      }
+    case .startTransitory: startClock(session, .tcpTransitory, at: now)
     case .reopen:
-      restart(session, at: now)
+      startClock(session, sessions.lifetimeClass(of: session), at: now)
       countReopening()
     }
   }
@@ -248,10 +254,10 @@ public struct Shard: ~Copyable {
     counts.sessionsExpired += 1
   }
 
-  /// The clock becomes shorter, so the session's place in the wheel must not stay.
+  /// The clock may become shorter, so the session's place in the wheel must not stay.
   @inline(never) @usableFromInline
-  mutating func startTransitory(_ session: SessionIndex, at now: Instant) {
-    let expires = now.advanced(by: durations[Int(LifetimeClass.tcpTransitory.rawValue)])
+  mutating func startClock(_ session: SessionIndex, _ lifetime: LifetimeClass, at now: Instant) {
+    let expires = now.advanced(by: durations[Int(lifetime.rawValue)])
     wheel.cancel(session)
     sessions.words[sessions.at(session, 2)] = expires.nanoseconds
     wheel.schedule(session)
