@@ -46,16 +46,14 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     unsafe portico_prefetch(words.address(of: home(hash) &* 8))
   }
 
-  /// The first record with the hash's tag in its home bucket: a guess for prefetching it, nothing more.
+  /// The first record with the hash's tag: a guess for prefetching it, nothing more.
   @inlinable @inline(__always) func likelyRecord(_ hash: UInt64) -> UInt32? {
-    let tag = HashIndex.tag(hash)
-    let slots = words.group(home(hash))
-    let first = HashIndex.firstSlot(hash)
-    for step in 0..<8 {
-      let word = slots[first &+ step]
-      if word & HashIndex.tagMask == tag { return UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1 }
+    let word = words.group(home(hash))[HashIndex.firstSlot(hash)]
+    if word & HashIndex.tagMask == HashIndex.tag(hash) {
+      return UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
     }
-    return nil
+    var step = 1
+    return candidate(hash, from: &step)
   }
 
   /// The record that `matches` confirms.
@@ -67,7 +65,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
       let record = UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
       if matches(record) { return record }
     }
-    var step = 0
+    var step = 1
     while let candidate = candidate(hash, from: &step) {
       if matches(candidate) { return candidate }
     }
