@@ -61,6 +61,10 @@ let package = Package(
       ], swiftSettings: house),
 
     // Tests mirror the rooms.
+    .testTarget(name: "NATWireTests", dependencies: ["NATWire"], swiftSettings: house),
+    .testTarget(name: "NATTableTests", dependencies: ["NATTable", "NATWire"], swiftSettings: house),
+    .testTarget(
+      name: "NATEngineTests", dependencies: ["NATEngine", "NATTable", "NATWire"], swiftSettings: house),
     .testTarget(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
