@@ -2,8 +2,9 @@ public import NATWire
 
 /// A keyed hash: whoever does not know the key cannot aim collisions at the table.
 ///
-/// One 64 by 64 to 128 bit multiplication folded to 64 bits, of words that secret keys mask: four instructions. (The
-/// distribution is tested against the expected bucket loads.)
+/// A 64 by 64 to 128 bit multiplication folded to 64 bits, of words that secret keys mask, and the same again. One is
+/// not enough: neighbouring addresses or ports then come at equal distances, and one key in ten put 10 to 90 % of them
+/// beyond their bucket. (The distribution is tested against the expected bucket loads.)
 public struct KeyHash: BitwiseCopyable, Sendable {
   @usableFromInline let first: UInt64
   @usableFromInline let second: UInt64
@@ -16,7 +17,8 @@ public struct KeyHash: BitwiseCopyable, Sendable {
 
   @inlinable @inline(__always) func callAsFunction(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let (high, low) = (a ^ first).multipliedFullWidth(by: b ^ second)
-    return high ^ low
+    let (again, rest) = (high ^ low).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+    return again ^ rest
   }
 
   @inlinable @inline(__always) func ofPrivate(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64 {
