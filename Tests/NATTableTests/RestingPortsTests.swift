@@ -1,0 +1,70 @@
+import NATWire
+import Testing
+
+@testable import NATTable
+
+@Suite struct RestingPortsTests {
+  typealias Place = (transport: TransportProtocol, address: Int, port: UInt16)
+
+  @Test("PA11 the queue and the hosts' own ports are as a list would have them")
+  func againstList() {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var random = Generator(seed: seed)
+    var keys = RandomSource(seed: seed)
+    let settings = TableSettings(pool: [
+      PoolAddress(IPv4Address(203, 0, 113, 5), ports: [1...65535]),
+      PoolAddress(IPv4Address(203, 0, 113, 6), ports: [1...65535]),
+    ])
+    let table = TranslationTable(settings, random: &keys)
+    let chains = MappedMemory(byteCount: RestingPorts.chainCount * 4)
+    var resting = RestingPorts(bindings: table.bindings, chains: chains, hash: table.hash)
+    var list: [(binding: BindingIndex, host: IPv4Address, freeFrom: UInt64)] = []
+    let ports: [UInt16] = [0, 1, 2, 1022, 1023, 1024, 1025, 40000]
+    var now: UInt64 = 0
+    for _ in 0..<20_000 {
+      let host = IPv4Address(10, 0, 0, UInt8(random.below(3)))
+      let transport = random.pick([TransportProtocol.tcp, .udp, .icmp])
+      let address = random.below(2)
+      switch random.below(4) {
+      case 0, 1:
+        let binding = table.bindings.direct(poolAddress: address, transport, port: random.pick(ports))
+        guard !list.contains(where: { $0.binding == binding }) else { break }
+        now += UInt64(random.below(3))
+        // What rests keeps saying who had it.
+        table.bindings.words.release(
+          BindingStore.describe(Endpoint(host, 5), transport, .dynamic), at: Int(binding.rawValue) * 4)
+        resting.add(binding, until: Instant(nanoseconds: now + 50))
+        list.append((binding, host, now + 50))
+      case 2:
+        guard !list.isEmpty else { break }
+        let gone = list.remove(at: random.below(list.count))
+        resting.remove(gone.binding)
+        table.bindings.words.release(0, at: Int(gone.binding.rawValue) * 4)
+      default:
+        now += UInt64(random.below(20))
+        while let first = list.first, first.freeFrom <= now {
+          #expect(resting.popFree(at: Instant(nanoseconds: now)) == first.binding, "seed \(seed)")
+          table.bindings.words.release(0, at: Int(first.binding.rawValue) * 4)
+          list.removeFirst()
+        }
+        #expect(resting.popFree(at: Instant(nanoseconds: now)) == nil, "seed \(seed)")
+      }
+      #expect(resting.nextFree.nanoseconds == list.first?.freeFrom ?? .max, "seed \(seed)")
+      let own = list.filter { entry in
+        entry.host == host && table.bindings.transport(of: entry.binding) == transport
+          && Int(entry.binding.rawValue) / BindingIndex.portsPerAddress == address
+      }.map { UInt16(truncatingIfNeeded: $0.binding.rawValue) }
+      let question = random.pick([
+        (PortMap.Class.wellKnown, PortMap.Parity.even), (.wellKnown, .any), (.registered, .odd), (.all, .any),
+      ])
+      let lowest = own.filter { port in
+        (question.0 == .all || (question.0 == .wellKnown) == (port < 1024))
+          && (question.1 == .any || (question.1 == .even) == (port % 2 == 0))
+      }.min()
+      #expect(
+        resting.ownLowest(of: host, poolAddress: address, transport, question.0, question.1) == lowest,
+        "seed \(seed)")
+    }
+  }
+}
