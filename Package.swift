@@ -74,5 +74,10 @@ let package = Package(
     // Oracles of the tests, which share no code with the rooms.
     .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),
     .testTarget(name: "ReferenceNATTests", dependencies: ["ReferenceNAT"], swiftSettings: house),
+    .testTarget(
+      name: "ReplayTests",
+      dependencies: ["NATComposition", "NATConfiguration", "NATControl", "NATPacketIO", "NATWire"],
+      exclude: ["Scenarios"], swiftSettings: house),
+    .testTarget(name: "PorticoTests", dependencies: ["portico"], swiftSettings: house),
   ]
 )

@@ -102,6 +102,7 @@ class Settings:
         self.lifetimes = {key: self.nanoseconds(text) for key, text in lifetimes.items()}
         self.rest = 120 * SECOND
         self.largest_mss = 1460
+        self.answers_syn = nat.pop("unsolicited-syn", "answer") == "answer"
         assert not nat, f"{path}: the reference does not know {list(nat)}"
 
     @staticmethod
@@ -353,7 +354,7 @@ class Gateway:
             opens = packet.protocol == UDP or packet.protocol == TCP and packet.flags & (SYN | ACK | RST) == SYN
             if not allowed:
                 self.drop("filtered")
-                if packet.protocol == TCP and opens:
+                if packet.protocol == TCP and opens and self.settings.answers_syn:
                     self.waiting.setdefault((binding.public_port, remote), (self.now + 6 * SECOND, packet))
                 return
             if not opens:
