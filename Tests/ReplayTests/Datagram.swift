@@ -1,0 +1,228 @@
+/// An address and a port (or query identifier), written `"192.168.1.2:5000"`.
+struct End: Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
+  var address: String
+  var port: UInt16
+
+  init(_ address: String, _ port: UInt16) {
+    self.address = address
+    self.port = port
+  }
+
+  init(stringLiteral text: String) {
+    let parts = text.split(separator: ":")
+    guard parts.count == 2, let port = UInt16(parts[1]) else { preconditionFailure("\(text) is no endpoint") }
+    self.init(String(parts[0]), port)
+  }
+
+  var description: String { "\(address):\(port)" }
+}
+
+struct SegmentFlags: OptionSet {
+  let rawValue: UInt8
+
+  static let fin = SegmentFlags(rawValue: 1)
+  static let syn = SegmentFlags(rawValue: 2)
+  static let rst = SegmentFlags(rawValue: 4)
+  static let psh = SegmentFlags(rawValue: 8)
+  static let ack = SegmentFlags(rawValue: 16)
+}
+
+/// An IPv4 packet in parts. Its bytes are always built anew, with every checksum summed up in full.
+struct Datagram: Equatable {
+  var source: End
+  var destination: End
+  var payload: Payload
+  var timeToLive: UInt8 = 64
+  var typeOfService: UInt8 = 0
+  var identification: UInt16 = 7
+  var flagsAndOffset: UInt16 = 0x4000
+  var options: [UInt8] = []
+  /// Added to the transport checksum, as a number of ones' complement: a sender's mistake.
+  var error: UInt16 = 0
+  /// Added to the checksum of the IPv4 header.
+  var headerError: UInt16 = 0
+
+  enum Payload: Equatable {
+    case udp([UInt8], hasChecksum: Bool)
+    case tcp(Segment)
+    /// The identifier is the port of the inside, or of the sender outside.
+    case query(type: UInt8, sequence: UInt16, data: [UInt8])
+    case icmp(type: UInt8, code: UInt8, rest: UInt32, data: [UInt8])
+    case other(protocolNumber: UInt8, [UInt8])
+  }
+
+  struct Segment: Equatable {
+    var flags: SegmentFlags
+    var sequence: UInt32 = 1000
+    var acknowledgement: UInt32 = 5000
+    var window: UInt16 = 64240
+    var options: [UInt8] = []
+    var data: [UInt8] = []
+  }
+
+  // MARK: Making
+
+  static func udp(_ source: End, _ destination: End, _ text: String = "question") -> Datagram {
+    Datagram(source: source, destination: destination, payload: .udp(Array(text.utf8), hasChecksum: true))
+  }
+
+  static func tcp(_ source: End, _ destination: End, _ flags: SegmentFlags, _ text: String = "") -> Datagram {
+    Datagram(
+      source: source, destination: destination, payload: .tcp(Segment(flags: flags, data: Array(text.utf8))))
+  }
+
+  /// - Parameter type: 8 is an echo request, 0 its reply.
+  static func query(_ type: UInt8, _ source: String, _ destination: String, _ identifier: UInt16) -> Datagram {
+    let data: [UInt8] =
+      switch type {
+      case 13, 14: [UInt8](repeating: 0, count: 12)
+      case 17, 18: [255, 255, 255, 0]
+      case 15, 16: []
+      default: Array("pingping".utf8)
+      }
+    return Datagram(
+      source: End(source, identifier), destination: End(destination, identifier),
+      payload: .query(type: type, sequence: 1, data: data))
+  }
+
+  static func echo(_ source: String, _ destination: String, _ identifier: UInt16) -> Datagram {
+    query(8, source, destination, identifier)
+  }
+
+  static func echoReply(_ source: String, _ destination: String, _ identifier: UInt16) -> Datagram {
+    query(0, source, destination, identifier)
+  }
+
+  // MARK: Going through the gateway
+
+  /// As it leaves under a public endpoint.
+  func sent(as public: End) -> Datagram {
+    var copy = self
+    copy.timeToLive -= 1
+    copy.source = `public`
+    if case .query = payload { copy.destination.port = `public`.port }
+    return copy
+  }
+
+  /// As it reaches a private endpoint.
+  func delivered(to private: End) -> Datagram {
+    var copy = self
+    copy.timeToLive -= 1
+    copy.destination = `private`
+    if case .query = payload { copy.source.port = `private`.port }
+    return copy
+  }
+
+  func with(_ change: (inout Datagram) -> Void) -> Datagram {
+    var copy = self
+    change(&copy)
+    return copy
+  }
+
+  // MARK: Bytes
+
+  static func octets(_ address: String) -> [UInt8] { address.split(separator: ".").compactMap { UInt8($0) } }
+
+  static func big(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
+
+  static func big(_ value: UInt32) -> [UInt8] { big(UInt16(value >> 16)) + big(UInt16(value & 0xFFFF)) }
+
+  /// Total length of the packet: what a session counts.
+  var length: Int { bytes.count }
+
+  /// The whole IPv4 packet.
+  var bytes: [UInt8] {
+    let body = transport
+    let length = 20 + options.count + body.count
+    func header(_ checksum: UInt16) -> [UInt8] {
+      [0x40 | UInt8(5 + options.count / 4), typeOfService] + Datagram.big(UInt16(truncatingIfNeeded: length))
+        + Datagram.big(identification) + Datagram.big(flagsAndOffset) + [timeToLive, protocolNumber]
+        + Datagram.big(checksum) + Datagram.octets(source.address) + Datagram.octets(destination.address) + options
+    }
+    return header(Datagram.sum(InternetChecksum.of(header(0)), headerError)) + body
+  }
+
+  private var protocolNumber: UInt8 {
+    switch payload {
+    case .udp: 17
+    case .tcp: 6
+    case .query, .icmp: 1
+    case .other(let number, _): number
+    }
+  }
+
+  private var transport: [UInt8] {
+    switch payload {
+    case .udp(let data, let hasChecksum):
+      func datagram(_ checksum: UInt16) -> [UInt8] {
+        Datagram.big(source.port) + Datagram.big(destination.port) + Datagram.big(UInt16(8 + data.count))
+          + Datagram.big(checksum) + data
+      }
+      guard hasChecksum else { return datagram(0) }
+      let checksum = Datagram.sum(InternetChecksum.of(pseudoHeader(8 + data.count) + datagram(0)), error)
+      return datagram(checksum == 0 ? 0xFFFF : checksum)
+    case .tcp(let segment):
+      func bytes(_ checksum: UInt16) -> [UInt8] {
+        Datagram.big(source.port) + Datagram.big(destination.port) + Datagram.big(segment.sequence)
+          + Datagram.big(segment.acknowledgement)
+          + [UInt8((20 + segment.options.count) / 4 << 4), segment.flags.rawValue] + Datagram.big(segment.window)
+          + Datagram.big(checksum) + [0, 0] + segment.options + segment.data
+      }
+      let zero = bytes(0)
+      return bytes(Datagram.sum(InternetChecksum.of(pseudoHeader(zero.count) + zero), error))
+    case .query(let type, let sequence, let data):
+      // A request's identifier is its sender's, a reply's is that of whom it answers; both ports hold it.
+      let identifier = source.port
+      func message(_ checksum: UInt16) -> [UInt8] {
+        [type, 0] + Datagram.big(checksum) + Datagram.big(identifier) + Datagram.big(sequence) + data
+      }
+      return message(Datagram.sum(InternetChecksum.of(message(0)), error))
+    case .icmp(let type, let code, let rest, let data):
+      func message(_ checksum: UInt16) -> [UInt8] {
+        [type, code] + Datagram.big(checksum) + Datagram.big(rest) + data
+      }
+      return message(Datagram.sum(InternetChecksum.of(message(0)), error))
+    case .other(_, let data): return data
+    }
+  }
+
+  private func pseudoHeader(_ length: Int) -> [UInt8] {
+    InternetChecksum.pseudoHeader(
+      source: Datagram.octets(source.address), destination: Datagram.octets(destination.address),
+      protocolNumber: protocolNumber, length: length)
+  }
+
+  /// Ones' complement addition.
+  private static func sum(_ a: UInt16, _ b: UInt16) -> UInt16 {
+    let (sum, overflow) = a.addingReportingOverflow(b)
+    return overflow ? sum + 1 : sum
+  }
+}
+
+/// Ethernet frames.
+enum Link {
+  static let gatewayInside = "02:50:00:00:00:01"
+  static let gatewayOutside = "02:50:00:00:00:02"
+  static let insidePlaceholder = "02:00:00:00:00:01"
+  static let outsidePlaceholder = "02:00:00:00:00:02"
+  static let router = "52:54:00:00:00:01"
+  static let broadcast = "ff:ff:ff:ff:ff:ff"
+
+  /// The MAC address of an inside host.
+  static func mac(of host: String) -> String {
+    "52:54:" + Datagram.octets(host).map { PacketText.hex($0, 2) }.joined(separator: ":")
+  }
+
+  static func octets(_ mac: String) -> [UInt8] { mac.split(separator: ":").compactMap { UInt8($0, radix: 16) } }
+
+  static func frame(_ destination: String, _ source: String, type: UInt16 = 0x0800, _ payload: [UInt8]) -> [UInt8] {
+    octets(destination) + octets(source) + Datagram.big(type) + payload
+  }
+
+  static func arp(
+    _ operation: UInt16, from sender: (mac: String, address: String), to target: (mac: String, address: String)
+  ) -> [UInt8] {
+    [0, 1, 8, 0, 6, 4] + Datagram.big(operation) + octets(sender.mac) + Datagram.octets(sender.address)
+      + octets(target.mac) + Datagram.octets(target.address)
+  }
+}

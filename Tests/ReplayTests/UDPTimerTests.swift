@@ -1,0 +1,126 @@
+import NATControl
+import NATWire
+import Testing
+
+/// RFC 4787 section 4.3.
+@Suite("UT UDP timers")
+struct UDPTimerTests {
+  private static let remote: End = "142.250.195.100:9"
+  private static let other: End = "151.101.65.69:9"
+  private static let host: End = "192.168.1.2:5000"
+  private static let out = Datagram.udp(host, remote)
+  private static let back = Datagram.udp(remote, Stage.x(50001))
+
+  @Test("UT1 a session lives 300 s to the nanosecond, RFC 4787 REQ-5", arguments: [true, false])
+  func lifetime(isInTime: Bool) throws {
+    var script = try Script()
+    script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
+    script.inbound(.s(121), UDPTimerTests.back, to: UDPTimerTests.host)
+    if isInTime {
+      script.inbound(.s(301), UDPTimerTests.back, to: UDPTimerTests.host)
+    } else {
+      script.dropped(.s(301) + .nanosecond, .outside, UDPTimerTests.back, "noBinding")
+    }
+    let outcome = try script.check()
+    #expect(outcome.stats.sessions == (isInTime ? 1 : 0))
+    #expect(outcome.stats.events.sessionsExpired == (isInTime ? 0 : 1))
+  }
+
+  @Test("UT2 an outbound packet restarts the clock, at its last instant too, RFC 4787 REQ-6")
+  func refresh() throws {
+    var script = try Script()
+    for time in [1.0, 200, 500, 800] { script.outbound(.s(time), UDPTimerTests.out, as: Stage.x(50001)) }
+    script.inbound(.s(1100), UDPTimerTests.back, to: UDPTimerTests.host)
+    script.dropped(.s(1100) + .nanosecond, .outside, UDPTimerTests.back, "noBinding")
+    try script.check()
+  }
+
+  @Test("UT3 inbound packets restart it only with inbound-refresh, RFC 4787 REQ-6a, RFC 6888 REQ-7", arguments: [true, false])
+  func inboundRefresh(isOn: Bool) throws {
+    var script = try Script(["inbound-refresh": "\(isOn)"])
+    script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
+    script.inbound(.s(300), UDPTimerTests.back, to: UDPTimerTests.host)
+    if isOn {
+      script.inbound(.s(600), UDPTimerTests.back, to: UDPTimerTests.host)
+      script.dropped(.s(900) + .nanosecond, .outside, UDPTimerTests.back, "noBinding")
+    } else {
+      script.dropped(.s(600), .outside, UDPTimerTests.back, "noBinding")
+      script.dropped(.s(900), .outside, UDPTimerTests.back, "noBinding")
+    }
+    try script.check()
+  }
+
+  @Test("UT4 after the end inbound packets are dropped, and the next outbound one makes a new binding")
+  func afterEnd() throws {
+    var script = try Script()
+    script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
+    script.dropped(.s(302), .outside, UDPTimerTests.back, "noBinding")
+    script.outbound(.s(303), .udp("192.168.1.3:5000", UDPTimerTests.remote), as: Stage.x(50002))
+    script.outbound(.s(422), .udp("192.168.1.4:5000", UDPTimerTests.remote), as: Stage.x(50001))
+    script.outbound(.s(423), UDPTimerTests.out, as: Stage.x(50003))
+    script.inbound(.s(424), .udp(UDPTimerTests.remote, Stage.x(50003)), to: UDPTimerTests.host)
+    let outcome = try script.check()
+    #expect(outcome.stats.events.bindingsCreated == 4)
+  }
+
+  @Test("UT5 a binding lives as long as its last session, RFC 4787 REQ-1")
+  func lastSession() throws {
+    var script = try Script()
+    script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
+    script.outbound(.s(200), .udp(UDPTimerTests.host, UDPTimerTests.other), as: Stage.x(50001))
+    // The first session has ended, and with it what it opened in the filter.
+    script.dropped(.s(302), .outside, UDPTimerTests.back, "filtered")
+    script.inbound(.s(303), .udp(UDPTimerTests.other, Stage.x(50001)), to: UDPTimerTests.host)
+    script.outbound(.s(304), UDPTimerTests.out, as: Stage.x(50001))
+    script.dropped(.s(501), .outside, .udp(UDPTimerTests.other, Stage.x(50001)), "filtered")
+    try script.check(sessions: [
+      "udp 192.168.1.2:5000 203.0.113.5:50001 142.250.195.100:9 active idle 197 expires 103 out 1/36 in 0/0"
+    ])
+  }
+
+  @Test("UT7 a dropped packet restarts nothing: TTL, header checksum, filter, RFC 4787 REQ-6")
+  func dropped() throws {
+    var script = try Script(["filtering": "address-and-port-dependent", "inbound-refresh": "true", "icmp-errors-per-second": "0"])
+    script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
+    script.dropped(.s(100), .inside, UDPTimerTests.out.with { $0.timeToLive = 1 }, "ttlExceeded")
+    script.dropped(.s(101), .inside, UDPTimerTests.out.with { $0.timeToLive = 0 }, "ttlExceeded")
+    script.dropped(.s(102), .inside, UDPTimerTests.out.with { $0.headerError = 1 }, "badIPv4Checksum")
+    script.dropped(.s(103), .outside, UDPTimerTests.back.with { $0.timeToLive = 1 }, "ttlExceeded")
+    script.dropped(.s(104), .outside, UDPTimerTests.back.with { $0.headerError = 1 }, "badIPv4Checksum")
+    script.dropped(.s(105), .outside, .udp("142.250.195.100:8", Stage.x(50001)), "filtered")
+    script.dropped(.s(106), .inside, .udp(UDPTimerTests.host, "142.250.195.100:0"), "portZero")
+    script.dropped(.s(301) + .nanosecond, .outside, UDPTimerTests.back, "noBinding")
+    let outcome = try script.check(sessions: [])
+    #expect(outcome.stats.events.icmpErrorsSuppressed == 3)
+  }
+
+  @Test("UT8 a lifetime for a destination port, of the packet that made the session, RFC 4787 REQ-5a")
+  func perPort() throws {
+    var script = try Script(["lifetimes": "{ ports: { udp/53: 120s } }", "filtering": "endpoint-independent"])
+    script.outbound(.s(1), .udp(UDPTimerTests.host, "142.250.195.100:53"), as: Stage.x(50001))
+    script.outbound(.s(2), .udp(UDPTimerTests.host, "142.250.195.100:54"), as: Stage.x(50001))
+    script.outbound(.s(3), .udp("192.168.1.3:53", "142.250.195.100:55"), as: Stage.x(50002))
+    // From a remote port 53, over another binding: the destination port counts, here 50001.
+    script.inbound(.s(4), .udp("151.101.65.69:53", Stage.x(50001)), to: UDPTimerTests.host)
+    script.inbound(.s(121), .udp("142.250.195.100:53", Stage.x(50001)), to: UDPTimerTests.host)
+    script.inbound(.s(122), .udp("142.250.195.100:53", Stage.x(50001)), to: UDPTimerTests.host)
+    try script.check(sessions: [
+      "udp 192.168.1.2:5000 203.0.113.5:50001 142.250.195.100:53 active idle 0 expires 300 out 0/0 in 1/36",
+      "udp 192.168.1.2:5000 203.0.113.5:50001 142.250.195.100:54 active idle 120 expires 180 out 1/36 in 0/0",
+      "udp 192.168.1.2:5000 203.0.113.5:50001 151.101.65.69:53 active idle 118 expires 182 out 0/0 in 1/36",
+      "udp 192.168.1.3:53 203.0.113.5:50002 142.250.195.100:55 active idle 119 expires 181 out 1/36 in 0/0",
+    ])
+  }
+
+  @Test("an earlier stamp counts, and is written, as the clock")
+  func backwards() throws {
+    var script = try Script()
+    script.allowsEarlierStamps = true
+    script.outbound(.s(100), UDPTimerTests.out, as: Stage.x(50001))
+    script.receive(.s(50), .inside, UDPTimerTests.out)
+    script.expect(.s(100), .outside, UDPTimerTests.out.sent(as: Stage.x(50001)))
+    script.inbound(.s(400), UDPTimerTests.back, to: UDPTimerTests.host)
+    script.dropped(.s(400) + .nanosecond, .outside, UDPTimerTests.back, "noBinding")
+    try script.check()
+  }
+}
