@@ -165,7 +165,7 @@ struct Datagram: Equatable {
       func bytes(_ checksum: UInt16) -> [UInt8] {
         Datagram.big(source.port) + Datagram.big(destination.port) + Datagram.big(segment.sequence)
           + Datagram.big(segment.acknowledgement)
-          + [UInt8((20 + segment.options.count) / 4 << 4), segment.flags.rawValue] + Datagram.big(segment.window)
+          + [UInt8((20 + segment.options.count) / 4) << 4, segment.flags.rawValue] + Datagram.big(segment.window)
           + Datagram.big(checksum) + [0, 0] + segment.options + segment.data
       }
       let zero = bytes(0)

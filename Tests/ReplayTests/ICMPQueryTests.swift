@@ -98,10 +98,9 @@ struct ICMPQueryTests {
 
   @Test("IQ8 all 65536 identifiers are used, each once, and the next is refused, RFC 5508 REQ-8")
   func exhausted() throws {
-    let requests = (0..<65540).map {
-      Datagram.echo("192.168.1.\(2 + $0 / 16000)", Stage.s1, UInt16(truncatingIfNeeded: $0 * 7))
-    }
-    let (ends, outcome) = try Script.publicEnds(["lifetimes": "{ icmp: 600s }"], requests)
+    let sources = (0..<65540).map { End("192.168.1.\(2 + $0 / 16000)", UInt16(truncatingIfNeeded: $0 * 7)) }
+    let (ends, outcome) = try Script.publicEnds(
+      ["lifetimes": "{ icmp: 600s }"], flood: .echo(Stage.c1, Stage.s1, 1), from: sources)
     let identifiers = ends.compactMap { $0?.port }
     #expect(identifiers.count == 65536 && Set(identifiers).count == 65536)
     #expect(outcome.stats.drops["portsExhausted"] == 4)

@@ -106,7 +106,10 @@ struct PortChoiceTests {
     let sources = (0..<64768).map { End("192.168.1.\(2 + $0 / 16000)", UInt16(1500 + $0 % 16000)) }
     let keys = ["pool": "[{ address: 203.0.113.5, ports: 1024-65535 }]", "port-choice": "preserve", "parity": "true"]
     let lasting = keys.merging(["lifetimes": "{ udp: 600s }"]) { $1 }
-    let (ends, outcome) = try Script.publicEnds(lasting, packets(sources))
+    let (ends, outcome) = try Script.publicEnds(
+      lasting,
+      flood: Datagram.udp("192.168.1.2:1", PortChoiceTests.remote).with { $0.payload = .udp([1], hasChecksum: false) },
+      from: sources)
     let ports = ends.compactMap { $0?.port }
     #expect(ports.count == 64512)
     #expect(Set(ports) == Set(1024...65535))
