@@ -11,7 +11,8 @@ enum Bytes {
   /// - Parameter isNanoseconds: else microseconds.
   static func capture(_ packets: [Packet], link: UInt32 = 1, isNanoseconds: Bool = true) -> [UInt8] {
     var bytes =
-      little(isNanoseconds ? 0xA1B2_3C4D : 0xA1B2_C3D4) + [2, 0, 4, 0] + little(0) + little(0) + little(65535) + little(link)
+      little(isNanoseconds ? 0xA1B2_3C4D : 0xA1B2_C3D4) + [2, 0, 4, 0] + little(0) + little(0) + little(65535)
+      + little(link)
     for packet in packets {
       let fraction = packet.microseconds % 1_000_000 * (isNanoseconds ? 1000 : 1)
       bytes += little(UInt32(start + packet.microseconds / 1_000_000)) + little(UInt32(fraction))
@@ -33,7 +34,8 @@ enum Bytes {
       let length = little(UInt32(packet.frame.count))
       let padding = [UInt8](repeating: 0, count: (4 - packet.frame.count % 4) % 4)
       bytes += block(
-        6, little(0) + little(UInt32(stamp >> 32)) + little(UInt32(truncatingIfNeeded: stamp)) + length + length
+        6,
+        little(0) + little(UInt32(stamp >> 32)) + little(UInt32(truncatingIfNeeded: stamp)) + length + length
           + packet.frame + padding)
     }
     return bytes
@@ -41,11 +43,14 @@ enum Bytes {
 
   /// A UDP datagram of 18 bytes of data to the gateway's MAC address, without UDP checksum.
   static func udp(
-    from source: [UInt8], _ sourcePort: UInt16, to destination: [UInt8], _ destinationPort: UInt16, isInside: Bool
+    from source: [UInt8], _ sourcePort: UInt16, to destination: [UInt8], _ destinationPort: UInt16,
+    isInside: Bool
   ) -> [UInt8] {
     var header: [UInt8] = [0x45, 0, 0, 46, 0, 7, 0x40, 0, 64, 17, 0, 0] + source + destination
     var sum: UInt32 = 0
-    for index in stride(from: 0, to: 20, by: 2) { sum += UInt32(header[index]) << 8 | UInt32(header[index + 1]) }
+    for index in stride(from: 0, to: 20, by: 2) {
+      sum += UInt32(header[index]) << 8 | UInt32(header[index + 1])
+    }
     while sum > 0xFFFF { sum = (sum & 0xFFFF) + (sum >> 16) }
     header[10] = UInt8(~sum >> 8 & 0xFF)
     header[11] = UInt8(~sum & 0xFF)

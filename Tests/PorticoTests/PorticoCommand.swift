@@ -15,7 +15,8 @@ enum PorticoCommand {
 
   /// Beside the test bundle, or where a build of this package leaves it.
   static func executable() throws -> URL {
-    let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+      .deletingLastPathComponent()
     let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let places = [bundle, package.appending(path: ".build/debug"), package.appending(path: ".build/release")]
@@ -41,7 +42,8 @@ enum PorticoCommand {
     process.waitUntilExit()
     return Result(
       code: process.terminationStatus, isSignalled: process.terminationReason == .uncaughtSignal,
-      output: try Data(contentsOf: output), errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
+      output: try Data(contentsOf: output),
+      errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
   }
 }
 
@@ -80,7 +82,8 @@ struct Desk: ~Copyable {
   static let outsidePackets = (0..<3).map {
     Bytes.Packet(
       microseconds: UInt64($0) * 1000 + 500,
-      frame: Bytes.udp(from: [198, 51, 100, 7], 9, to: [203, 0, 113, 5], UInt16(50001 + $0), isInside: false))
+      frame: Bytes.udp(
+        from: [198, 51, 100, 7], 9, to: [203, 0, 113, 5], UInt16(50001 + $0), isInside: false))
   }
 
   func put(_ name: String, _ text: String) throws { try Data(text.utf8).write(to: file(name)) }

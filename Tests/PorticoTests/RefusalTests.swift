@@ -5,11 +5,13 @@ import Testing
 @Suite("portico: refusals")
 struct RefusalTests {
   private func expect(
-    _ result: PorticoCommand.Result, _ code: Int32, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
+    _ result: PorticoCommand.Result, _ code: Int32, _ words: String...,
+    sourceLocation: SourceLocation = #_sourceLocation
   ) {
     #expect(!result.isSignalled && result.code == code, "\(result.errors)", sourceLocation: sourceLocation)
     for word in words {
-      #expect(result.errors.contains(word), "\"\(word)\" in: \(result.errors)", sourceLocation: sourceLocation)
+      #expect(
+        result.errors.contains(word), "\"\(word)\" in: \(result.errors)", sourceLocation: sourceLocation)
     }
   }
 
@@ -21,11 +23,14 @@ struct RefusalTests {
     expect(try desk.portico("replay", "--config", "portico.yaml"), 64, "--inside", "--outside")
   }
 
-  @Test("no configuration, an unknown option, an unknown command, a bad number: 64", arguments: [
-    ["replay", "--inside", "inside.pcap"], ["replay", "--config", "portico.yaml", "--insid", "inside.pcap"],
-    ["no-such-command"], ["replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--seed", "-1"],
-    ["replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--seed", "x"], ["check"],
-  ])
+  @Test(
+    "no configuration, an unknown option, an unknown command, a bad number: 64",
+    arguments: [
+      ["replay", "--inside", "inside.pcap"],
+      ["replay", "--config", "portico.yaml", "--insid", "inside.pcap"],
+      ["no-such-command"], ["replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--seed", "-1"],
+      ["replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--seed", "x"], ["check"],
+    ])
   func usage(arguments: [String]) throws {
     let desk = try Desk()
     expect(try PorticoCommand.run(arguments, in: desk.folder), 64, "Usage")
@@ -35,15 +40,19 @@ struct RefusalTests {
   func twoInputs() throws {
     let desk = try Desk()
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "-", "--outside", "-", input: "inside.pcap"),
+      try desk.portico(
+        "replay", "--config", "portico.yaml", "--inside", "-", "--outside", "-", input: "inside.pcap"),
       64, "standard input")
   }
 
-  @Test("two outputs to one place: 64", arguments: [
-    ["--inside-out", "x", "--outside-out", "x"], ["--table", "x", "--stats", "x"], ["--inside-out", "-", "--outside-out", "-"],
-    ["--inside-out", "-", "--table", "-"], ["--outside-out", "x", "--stats", "./x"],
-    ["--outside-out", "x", "--stats", "sub/../x"],
-  ])
+  @Test(
+    "two outputs to one place: 64",
+    arguments: [
+      ["--inside-out", "x", "--outside-out", "x"], ["--table", "x", "--stats", "x"],
+      ["--inside-out", "-", "--outside-out", "-"],
+      ["--inside-out", "-", "--table", "-"], ["--outside-out", "x", "--stats", "./x"],
+      ["--outside-out", "x", "--stats", "sub/../x"],
+    ])
   func twoOutputs(outputs: [String]) throws {
     let desk = try Desk()
     try FileManager.default.createDirectory(at: desk.file("sub"), withIntermediateDirectories: true)
@@ -58,20 +67,25 @@ struct RefusalTests {
     try FileManager.default.createSymbolicLink(at: desk.file("y"), withDestinationURL: desk.file("x"))
     expect(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside-out", "x", "--inside-out", "y"), 64)
+        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside-out", "x", "--inside-out",
+        "y"), 64)
   }
 
-  @Test("an output that is an input: 64, and the input is untouched", arguments: [
-    "--inside-out", "--outside-out", "--table", "--stats",
-  ], ["inside.pcap", "outside.pcap", "portico.yaml", "./inside.pcap", "link.pcap", "hard.pcap"])
+  @Test(
+    "an output that is an input: 64, and the input is untouched",
+    arguments: [
+      "--inside-out", "--outside-out", "--table", "--stats",
+    ], ["inside.pcap", "outside.pcap", "portico.yaml", "./inside.pcap", "link.pcap", "hard.pcap"])
   func overwriting(option: String, name: String) throws {
     let desk = try Desk()
-    try FileManager.default.createSymbolicLink(at: desk.file("link.pcap"), withDestinationURL: desk.file("inside.pcap"))
+    try FileManager.default.createSymbolicLink(
+      at: desk.file("link.pcap"), withDestinationURL: desk.file("inside.pcap"))
     try FileManager.default.linkItem(at: desk.file("inside.pcap"), to: desk.file("hard.pcap"))
     let before = try desk.bytes(name)
     expect(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", option, name),
+        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", option,
+        name),
       64, "is an input")
     #expect(try desk.bytes(name) == before)
     #expect(!before.isEmpty)
@@ -79,14 +93,18 @@ struct RefusalTests {
 
   // MARK: No such input, 66
 
-  @Test("a configuration that is not there, or a folder: 66", arguments: ["missing.yaml", ".", "missing/portico.yaml"])
+  @Test(
+    "a configuration that is not there, or a folder: 66",
+    arguments: ["missing.yaml", ".", "missing/portico.yaml"])
   func missingConfiguration(name: String) throws {
     let desk = try Desk()
     expect(try desk.portico("replay", "--config", name, "--inside", "inside.pcap"), 66, name)
     expect(try desk.portico("check", name), 66, name)
   }
 
-  @Test("a capture that is not there, or a folder: 66", arguments: ["missing.pcap", ".", "missing/inside.pcap"], ["--inside", "--outside"])
+  @Test(
+    "a capture that is not there, or a folder: 66", arguments: ["missing.pcap", ".", "missing/inside.pcap"],
+    ["--inside", "--outside"])
   func missingCapture(name: String, side: String) throws {
     let desk = try Desk()
     expect(try desk.portico("replay", "--config", "portico.yaml", side, name), 66, name, "expected")
@@ -97,7 +115,8 @@ struct RefusalTests {
     let desk = try Desk()
     expect(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "missing.pcap", "--outside-out",
+        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "missing.pcap",
+        "--outside-out",
         "out.pcap", "--table", "table.json"), 66)
     #expect(!desk.exists("out.pcap") && !desk.exists("table.json"))
   }
@@ -108,13 +127,16 @@ struct RefusalTests {
   func badConfiguration(command: String) throws {
     let desk = try Desk()
     try desk.put("bad.yaml", Desk.configuration + "  port-choise: random\n  filtering: none\n")
-    let arguments = command == "check" ? ["check", "bad.yaml"] : ["replay", "--config", "bad.yaml", "--inside", "inside.pcap"]
+    let arguments =
+      command == "check"
+      ? ["check", "bad.yaml"] : ["replay", "--config", "bad.yaml", "--inside", "inside.pcap"]
     let result = try PorticoCommand.run(arguments, in: desk.folder)
     expect(result, 78, "bad.yaml:8:3", "port-choise", "bad.yaml:9:14", "filtering")
     #expect(result.output.isEmpty)
   }
 
-  @Test("no YAML, an empty file, no interfaces: 78", arguments: ["{", "", "nat: {}\n", "\u{0}\u{1}", "- 1\n"])
+  @Test(
+    "no YAML, an empty file, no interfaces: 78", arguments: ["{", "", "nat: {}\n", "\u{0}\u{1}", "- 1\n"])
   func noConfiguration(text: String) throws {
     let desk = try Desk()
     try desk.put("bad.yaml", text)
@@ -127,21 +149,26 @@ struct RefusalTests {
   func noCaptureFile() throws {
     let desk = try Desk()
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "portico.yaml"), 65, "portico.yaml", "pcap")
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "portico.yaml"), 65, "portico.yaml",
+      "pcap")
   }
 
   @Test("an empty file: 65")
   func empty() throws {
     let desk = try Desk()
     try desk.put("empty.pcap", [UInt8]())
-    expect(try desk.portico("replay", "--config", "portico.yaml", "--inside", "empty.pcap"), 65, "empty.pcap", "empty file")
+    expect(
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "empty.pcap"), 65, "empty.pcap",
+      "empty file")
   }
 
   @Test("a header cut off: 65", arguments: [1, 4, 12, 23])
   func cutHeader(length: Int) throws {
     let desk = try Desk()
     try desk.put("cut.pcap", Array(try desk.bytes("inside.pcap").prefix(length)))
-    expect(try desk.portico("replay", "--config", "portico.yaml", "--inside", "cut.pcap"), 65, "cut.pcap", "offset 0")
+    expect(
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "cut.pcap"), 65, "cut.pcap",
+      "offset 0")
   }
 
   @Test("a link type that is neither Ethernet nor raw IP: 65")
@@ -149,7 +176,8 @@ struct RefusalTests {
     let desk = try Desk()
     try desk.put("null.pcap", Bytes.capture(Desk.insidePackets, link: 0))
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "null.pcap"), 65, "null.pcap", "NULL", "Ethernet")
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "null.pcap"), 65, "null.pcap",
+      "NULL", "Ethernet")
   }
 
   /// Each record is 16 + 60 bytes; the third begins at byte 176.
@@ -160,7 +188,8 @@ struct RefusalTests {
     let desk = try Desk()
     try desk.put("cut.pcap", Array(try desk.bytes("inside.pcap").prefix(length)))
     let result = try desk.portico(
-      "replay", "--config", "portico.yaml", "--inside", "cut.pcap", "--outside", "outside.pcap", "--outside-out", "out.pcap",
+      "replay", "--config", "portico.yaml", "--inside", "cut.pcap", "--outside", "outside.pcap",
+      "--outside-out", "out.pcap",
       "--inside-out", "in.pcap", "--stats", "stats.json", "--table", "table.json")
     expect(result, 65, "cut.pcap", "offset 176", "2 records")
     #expect(Bytes.records(try desk.bytes("out.pcap")) == 2)
@@ -175,7 +204,9 @@ struct RefusalTests {
   func cutBetween() throws {
     let desk = try Desk()
     try desk.put("cut.pcap", Array(try desk.bytes("inside.pcap").prefix(176)))
-    expect(try desk.portico("replay", "--config", "portico.yaml", "--inside", "cut.pcap", "--outside-out", "out.pcap"), 0)
+    expect(
+      try desk.portico(
+        "replay", "--config", "portico.yaml", "--inside", "cut.pcap", "--outside-out", "out.pcap"), 0)
     #expect(Bytes.records(try desk.bytes("out.pcap")) == 2)
   }
 
@@ -198,7 +229,8 @@ struct RefusalTests {
     try desk.put("a.pcap", Array(try desk.bytes("inside.pcap").dropLast()))
     try desk.put("b.pcap", Array(try desk.bytes("outside.pcap").dropLast()))
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "a.pcap", "--outside", "b.pcap"), 65, "a.pcap", "b.pcap")
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "a.pcap", "--outside", "b.pcap"), 65,
+      "a.pcap", "b.pcap")
   }
 
   @Test("a pcapng file cut off: 65")
@@ -206,7 +238,8 @@ struct RefusalTests {
     let desk = try Desk()
     try desk.put("cut.pcapng", Array(Bytes.captureNextGeneration(Desk.insidePackets).dropLast(5)))
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "cut.pcapng", "--outside-out", "out.pcap"), 65,
+      try desk.portico(
+        "replay", "--config", "portico.yaml", "--inside", "cut.pcapng", "--outside-out", "out.pcap"), 65,
       "cut.pcapng", "offset")
     #expect(Bytes.records(try desk.bytes("out.pcap")) == 2)
   }
@@ -217,7 +250,8 @@ struct RefusalTests {
   func fullDisk(option: String) throws {
     let desk = try Desk()
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "inside.pcap", option, "/dev/full"), 73, "/dev/full",
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "inside.pcap", option, "/dev/full"),
+      73, "/dev/full",
       "No space left")
   }
 
@@ -235,11 +269,13 @@ struct RefusalTests {
     #expect(process.terminationReason == .exit && process.terminationStatus == 73)
   }
 
-  @Test("an output in a folder that is not there, or that is a folder: 73",
+  @Test(
+    "an output in a folder that is not there, or that is a folder: 73",
     arguments: ["--inside-out", "--outside-out", "--table", "--stats"], ["missing/x", "."])
   func missingFolder(option: String, path: String) throws {
     let desk = try Desk()
     expect(
-      try desk.portico("replay", "--config", "portico.yaml", "--inside", "inside.pcap", option, path), 73, "\(path): cannot create")
+      try desk.portico("replay", "--config", "portico.yaml", "--inside", "inside.pcap", option, path), 73,
+      "\(path): cannot create")
   }
 }

@@ -3,17 +3,24 @@ import Testing
 
 @Suite("portico replay and check")
 struct ReplayCommandTests {
-  private func expectSuccess(_ result: PorticoCommand.Result, sourceLocation: SourceLocation = #_sourceLocation) {
+  private func expectSuccess(
+    _ result: PorticoCommand.Result, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
     #expect(result.code == 0 && !result.isSignalled, "\(result.errors)", sourceLocation: sourceLocation)
-    #expect(result.errors.isEmpty, "no progress line where there is no terminal", sourceLocation: sourceLocation)
+    #expect(
+      result.errors.isEmpty, "no progress line where there is no terminal", sourceLocation: sourceLocation)
   }
 
   /// What the two captures of a desk become.
-  private func reference(_ desk: borrowing Desk) throws -> (inside: [UInt8], outside: [UInt8], table: [UInt8], stats: [UInt8]) {
+  private func reference(_ desk: borrowing Desk) throws -> (
+    inside: [UInt8], outside: [UInt8], table: [UInt8], stats: [UInt8]
+  ) {
     expectSuccess(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--inside-out",
-        "reference-inside.pcap", "--outside-out", "reference-outside.pcap", "--table", "reference-table.json", "--stats",
+        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap",
+        "--inside-out",
+        "reference-inside.pcap", "--outside-out", "reference-outside.pcap", "--table", "reference-table.json",
+        "--stats",
         "reference-stats.json"))
     return (
       try desk.bytes("reference-inside.pcap"), try desk.bytes("reference-outside.pcap"),
@@ -38,7 +45,7 @@ struct ReplayCommandTests {
     #expect(stats?["sessions"] as? Int == 3)
     #expect(outputs.table.last == UInt8(ascii: "\n") && outputs.stats.last == UInt8(ascii: "\n"))
     for document in [outputs.table, outputs.stats] {
-      #expect(document.count { $0 == UInt8(ascii: "\n") } == 1, "one line, so that files can be put together")
+      #expect(document.count { $0 == UInt8(ascii: "\n") } == 1, "one line, and one line feed")
     }
   }
 
@@ -50,8 +57,10 @@ struct ReplayCommandTests {
     #expect(first == second)
     expectSuccess(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--inside-out",
-        "i.pcap", "--outside-out", "o.pcap", "--table", "t.json", "--stats", "s.json", "--seed", "18446744073709551615"))
+        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap",
+        "--inside-out",
+        "i.pcap", "--outside-out", "o.pcap", "--table", "t.json", "--stats", "s.json", "--seed",
+        "18446744073709551615"))
     #expect(try desk.bytes("i.pcap") == first.inside && desk.bytes("o.pcap") == first.outside)
     #expect(try desk.bytes("t.json") == first.table && desk.bytes("s.json") == first.stats)
   }
@@ -62,7 +71,8 @@ struct ReplayCommandTests {
     let expected = try reference(desk)
     let other = side == "inside" ? "outside" : "inside"
     let result = try desk.portico(
-      "replay", "--config", "portico.yaml", "--\(side)", "-", "--\(other)", "\(other).pcap", "--outside-out", "-",
+      "replay", "--config", "portico.yaml", "--\(side)", "-", "--\(other)", "\(other).pcap", "--outside-out",
+      "-",
       "--inside-out", "i.pcap", input: "\(side).pcap")
     #expect(result.code == 0)
     #expect(Array(result.output) == expected.outside)
@@ -76,17 +86,22 @@ struct ReplayCommandTests {
     let desk = try Desk()
     let expected = try reference(desk)
     var result = try desk.portico(
-      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--table", "-")
+      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--table",
+      "-")
     #expect(Array(result.output) == expected.table)
     result = try desk.portico(
-      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--stats", "-")
+      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--stats",
+      "-")
     #expect(Array(result.output) == expected.stats)
     result = try desk.portico(
-      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--table", "-", "--stats", "-")
+      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--table",
+      "-", "--stats", "-")
     #expect(Array(result.output) == expected.table + expected.stats)
   }
 
-  @Test("pcapng, microseconds and raw IP give what nanoseconds and Ethernet give", arguments: ["pcapng", "microseconds", "raw"])
+  @Test(
+    "pcapng, microseconds and raw IP give what nanoseconds and Ethernet give",
+    arguments: ["pcapng", "microseconds", "raw"])
   func formats(format: String) throws {
     let desk = try Desk()
     let expected = try reference(desk)
@@ -97,7 +112,8 @@ struct ReplayCommandTests {
         case "microseconds": Bytes.capture(packets, isNanoseconds: false)
         default:
           Bytes.capture(
-            packets.map { Bytes.Packet(microseconds: $0.microseconds, frame: Array($0.frame[14...])) }, link: 101)
+            packets.map { Bytes.Packet(microseconds: $0.microseconds, frame: Array($0.frame[14...])) },
+            link: 101)
         }
       try desk.put(name, capture)
     }
@@ -122,22 +138,30 @@ struct ReplayCommandTests {
     try desk.put("none.pcap", Bytes.capture([]))
     expectSuccess(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "none.pcap", "--inside-out", "i.pcap", "--outside-out", "o.pcap",
+        "replay", "--config", "portico.yaml", "--inside", "none.pcap", "--inside-out", "i.pcap",
+        "--outside-out", "o.pcap",
         "--table", "t.json", "--stats", "s.json"))
     #expect(try desk.bytes("i.pcap").count == 24 && desk.bytes("o.pcap").count == 24)
     #expect(String(decoding: try desk.bytes("t.json"), as: UTF8.self) == "{\"bindings\":[],\"next\":null}\n")
-    #expect(String(decoding: try desk.bytes("s.json"), as: UTF8.self).hasPrefix("{\"uptimeSeconds\":0,\"bindings\":0,"))
+    #expect(
+      String(decoding: try desk.bytes("s.json"), as: UTF8.self).hasPrefix(
+        "{\"uptimeSeconds\":0,\"bindings\":0,"))
   }
 
   @Test("without --table and --stats people get the table and a summary")
   func forPeople() throws {
     let desk = try Desk()
-    let result = try desk.portico("replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap")
+    let result = try desk.portico(
+      "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap")
     expectSuccess(result)
     let lines = result.text.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
-    #expect(lines.first == "PROTO PRIVATE IP PRIVATE PORT PUBLIC IP PUBLIC PORT DESTINATION STATE IDLE EXPIRES OUT IN")
+    #expect(
+      lines.first
+        == "PROTO PRIVATE IP PRIVATE PORT PUBLIC IP PUBLIC PORT DESTINATION STATE IDLE EXPIRES OUT IN")
     #expect(lines.count > 4)
-    #expect(lines.dropFirst().first?.hasPrefix("udp 192.168.1.2 5000 203.0.113.5 50001 198.51.100.7:9 active ") == true)
+    #expect(
+      lines.dropFirst().first?.hasPrefix("udp 192.168.1.2 5000 203.0.113.5 50001 198.51.100.7:9 active ")
+        == true)
     #expect(lines.dropFirst().first?.hasSuffix(" 1/46 1/46") == true)
     #expect(result.text.contains("3 bindings, 3 sessions"))
   }
@@ -150,7 +174,8 @@ struct ReplayCommandTests {
     try desk.put("t.json", [UInt8](repeating: 7, count: 100_000))
     expectSuccess(
       try desk.portico(
-        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap", "--outside-out", "o.pcap",
+        "replay", "--config", "portico.yaml", "--inside", "inside.pcap", "--outside", "outside.pcap",
+        "--outside-out", "o.pcap",
         "--table", "t.json"))
     #expect(try desk.bytes("o.pcap") == expected.outside && desk.bytes("t.json") == expected.table)
   }
@@ -171,14 +196,18 @@ struct ReplayCommandTests {
     expectSuccess(try desk.portico("check", package.appending(path: "config/portico.yaml").path))
   }
 
-  @Test("help names every option and the exit codes", arguments: [["--help"], ["replay", "--help"], ["check", "--help"], ["help", "replay"]])
+  @Test(
+    "help names every option and the exit codes",
+    arguments: [["--help"], ["replay", "--help"], ["check", "--help"], ["help", "replay"]])
   func help(arguments: [String]) throws {
     let desk = try Desk()
     let result = try PorticoCommand.run(arguments, in: desk.folder)
     expectSuccess(result)
     #expect(result.text.contains("USAGE: portico"))
     if arguments.contains("replay") {
-      for option in ["--config", "--inside", "--outside", "--inside-out", "--outside-out", "--table", "--stats", "--seed"] {
+      for option in [
+        "--config", "--inside", "--outside", "--inside-out", "--outside-out", "--table", "--stats", "--seed",
+      ] {
         #expect(result.text.contains(option))
       }
     }

@@ -28,9 +28,12 @@ enum Capture {
   }
 
   static func bytes(_ records: [Record], link: Link = .ethernet) -> [UInt8] {
-    var bytes = little(0xA1B2_3C4D) + [2, 0, 4, 0] + little(0) + little(0) + little(262_144) + little(link.rawValue)
+    var bytes =
+      little(0xA1B2_3C4D) + [2, 0, 4, 0] + little(0) + little(0) + little(262_144) + little(link.rawValue)
     for record in records {
-      bytes += little(UInt32(record.nanoseconds / 1_000_000_000)) + little(UInt32(record.nanoseconds % 1_000_000_000))
+      bytes +=
+        little(UInt32(record.nanoseconds / 1_000_000_000))
+        + little(UInt32(record.nanoseconds % 1_000_000_000))
       bytes += little(UInt32(record.bytes.count)) + little(UInt32(record.wireLength ?? record.bytes.count))
       bytes += record.bytes
     }
@@ -42,7 +45,8 @@ enum Capture {
       UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
         | UInt32(bytes[offset + 3]) << 24
     }
-    guard bytes.count >= 24, word(0) == 0xA1B2_3C4D, word(4) == 0x0004_0002, word(16) == 262_144, word(20) == 1
+    guard bytes.count >= 24, word(0) == 0xA1B2_3C4D, word(4) == 0x0004_0002, word(16) == 262_144,
+      word(20) == 1
     else {
       throw Unreadable(description: "\(name): no pcap header of nanoseconds, Ethernet, snap length 262144")
     }
@@ -70,7 +74,10 @@ enum Capture {
   }
 
   private static func little(_ value: UInt32) -> [UInt8] {
-    [UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value >> 16),
-     UInt8(truncatingIfNeeded: value >> 24)]
+    [
+      UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8),
+      UInt8(truncatingIfNeeded: value >> 16),
+      UInt8(truncatingIfNeeded: value >> 24),
+    ]
   }
 }

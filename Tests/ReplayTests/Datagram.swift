@@ -72,7 +72,8 @@ struct Datagram: Equatable {
   }
 
   /// - Parameter type: 8 is an echo request, 0 its reply.
-  static func query(_ type: UInt8, _ source: String, _ destination: String, _ identifier: UInt16) -> Datagram {
+  static func query(_ type: UInt8, _ source: String, _ destination: String, _ identifier: UInt16) -> Datagram
+  {
     let data: [UInt8] =
       switch type {
       case 13, 14: [UInt8](repeating: 0, count: 12)
@@ -137,7 +138,8 @@ struct Datagram: Equatable {
     func header(_ checksum: UInt16) -> [UInt8] {
       [0x40 | UInt8(5 + options.count / 4), typeOfService] + Datagram.big(UInt16(truncatingIfNeeded: length))
         + Datagram.big(identification) + Datagram.big(flagsAndOffset) + [timeToLive, protocolNumber]
-        + Datagram.big(checksum) + Datagram.octets(source.address) + Datagram.octets(destination.address) + options
+        + Datagram.big(checksum) + Datagram.octets(source.address) + Datagram.octets(destination.address)
+        + options
     }
     return header(Datagram.sum(InternetChecksum.of(header(0)), headerError)) + body
   }
@@ -165,7 +167,8 @@ struct Datagram: Equatable {
       func bytes(_ checksum: UInt16) -> [UInt8] {
         Datagram.big(source.port) + Datagram.big(destination.port) + Datagram.big(segment.sequence)
           + Datagram.big(segment.acknowledgement)
-          + [UInt8((20 + segment.options.count) / 4) << 4, segment.flags.rawValue] + Datagram.big(segment.window)
+          + [UInt8((20 + segment.options.count) / 4) << 4, segment.flags.rawValue]
+          + Datagram.big(segment.window)
           + Datagram.big(checksum) + [0, 0] + segment.options + segment.data
       }
       let zero = bytes(0)
@@ -213,14 +216,19 @@ enum Link {
     "52:54:" + Datagram.octets(host).map { PacketText.hex($0, 2) }.joined(separator: ":")
   }
 
-  static func octets(_ mac: String) -> [UInt8] { mac.split(separator: ":").compactMap { UInt8($0, radix: 16) } }
+  static func octets(_ mac: String) -> [UInt8] {
+    mac.split(separator: ":").compactMap { UInt8($0, radix: 16) }
+  }
 
-  static func frame(_ destination: String, _ source: String, type: UInt16 = 0x0800, _ payload: [UInt8]) -> [UInt8] {
+  static func frame(_ destination: String, _ source: String, type: UInt16 = 0x0800, _ payload: [UInt8])
+    -> [UInt8]
+  {
     octets(destination) + octets(source) + Datagram.big(type) + payload
   }
 
   static func arp(
-    _ operation: UInt16, from sender: (mac: String, address: String), to target: (mac: String, address: String)
+    _ operation: UInt16, from sender: (mac: String, address: String),
+    to target: (mac: String, address: String)
   ) -> [UInt8] {
     [0, 1, 8, 0, 6, 4] + Datagram.big(operation) + octets(sender.mac) + Datagram.octets(sender.address)
       + octets(target.mac) + Datagram.octets(target.address)

@@ -41,7 +41,9 @@ struct FilteringTests {
 
   @Test("FIL1 FIL2 FIL3 TCP, RFC 5382 REQ-3: a SYN from outside over a live binding", arguments: cases)
   func tcp(filtering: String, from: Sender, passes: Bool) throws {
-    var script = try Script(["filtering": "{ tcp: \(filtering), udp: address-dependent, icmp: address-dependent }"])
+    var script = try Script([
+      "filtering": "{ tcp: \(filtering), udp: address-dependent, icmp: address-dependent }"
+    ])
     script.outbound(.s(1), .tcp("192.168.1.2:5000", End(Stage.s1, 3478), .syn), as: Stage.x(50001))
     let packet = Datagram.tcp(sender(from), Stage.x(50001), .syn)
     if passes {

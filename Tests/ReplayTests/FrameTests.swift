@@ -17,7 +17,8 @@ struct FrameTests {
     let mark: (inout Datagram) -> Void = { $0.typeOfService = value }
     script.outbound(.s(1), FrameTests.out.with(mark), as: FrameTests.x)
     script.inbound(.s(2), FrameTests.back.with(mark), to: FrameTests.host)
-    script.outbound(.s(3), Datagram.tcp(FrameTests.host, FrameTests.remote, .syn).with(mark), as: FrameTests.x)
+    script.outbound(
+      .s(3), Datagram.tcp(FrameTests.host, FrameTests.remote, .syn).with(mark), as: FrameTests.x)
     script.outbound(.s(4), Datagram.echo(Stage.c1, Stage.s1, 1).with(mark), as: Stage.x(0))
     try script.check()
   }
@@ -49,12 +50,18 @@ struct FrameTests {
     let host = (mac: Link.mac(of: Stage.c1), address: Stage.c1)
     let router = (mac: Link.router, address: Script.router)
     let nobody = "00:00:00:00:00:00"
-    func ask(_ time: Double, _ side: Side, _ asker: (mac: String, address: String), _ wanted: String, to: String = Link.broadcast) {
-      script.receive(.s(time), side, Link.frame(to, asker.mac, type: 0x0806, Link.arp(1, from: asker, to: (nobody, wanted))))
+    func ask(
+      _ time: Double, _ side: Side, _ asker: (mac: String, address: String), _ wanted: String,
+      to: String = Link.broadcast
+    ) {
+      script.receive(
+        .s(time), side,
+        Link.frame(to, asker.mac, type: 0x0806, Link.arp(1, from: asker, to: (nobody, wanted))))
     }
     func answer(_ time: Double, _ side: Side, _ asker: (mac: String, address: String), _ wanted: String) {
       let own = side == .inside ? Link.gatewayInside : Link.gatewayOutside
-      script.expect(.s(time), side, Link.frame(asker.mac, own, type: 0x0806, Link.arp(2, from: (own, wanted), to: asker)))
+      script.expect(
+        .s(time), side, Link.frame(asker.mac, own, type: 0x0806, Link.arp(2, from: (own, wanted), to: asker)))
     }
     ask(1, .inside, host, "192.168.1.1")
     answer(1, .inside, host, "192.168.1.1")
@@ -92,11 +99,14 @@ struct FrameTests {
     for (index, wanted) in ["203.0.113.5", "203.0.113.7", "203.0.113.8", "203.0.113.9"].enumerated() {
       script.receive(
         .s(Double(index)), .outside,
-        Link.frame(Link.broadcast, Link.router, type: 0x0806, Link.arp(1, from: router, to: ("00:00:00:00:00:00", wanted))))
+        Link.frame(
+          Link.broadcast, Link.router, type: 0x0806,
+          Link.arp(1, from: router, to: ("00:00:00:00:00:00", wanted))))
       script.expect(
         .s(Double(index)), .outside,
         Link.frame(
-          Link.router, Link.gatewayOutside, type: 0x0806, Link.arp(2, from: (Link.gatewayOutside, wanted), to: router)))
+          Link.router, Link.gatewayOutside, type: 0x0806,
+          Link.arp(2, from: (Link.gatewayOutside, wanted), to: router)))
     }
     try script.check()
   }
@@ -108,9 +118,11 @@ struct FrameTests {
     for (index, change) in ([(0, 9), (2, 9), (4, 7), (5, 16)] as [(Int, UInt8)]).enumerated() {
       var body = good
       body[change.0] = change.1
-      script.receive(.s(Double(index + 1)), .outside, Link.frame(Link.broadcast, Link.router, type: 0x0806, body))
+      script.receive(
+        .s(Double(index + 1)), .outside, Link.frame(Link.broadcast, Link.router, type: 0x0806, body))
     }
-    script.receive(.s(9), .outside, Link.frame(Link.broadcast, Link.router, type: 0x0806, Array(good.dropLast())))
+    script.receive(
+      .s(9), .outside, Link.frame(Link.broadcast, Link.router, type: 0x0806, Array(good.dropLast())))
     script.expectDrop("malformedARP", 5)
     try script.check()
   }
@@ -125,7 +137,8 @@ struct FrameTests {
     func answer(_ time: Double, from mac: String, to: String) {
       script.receive(.s(time), .outside, Link.frame(Link.gatewayOutside, mac, FrameTests.back.bytes))
       script.expect(
-        .s(time), .inside, Link.frame(to, Link.gatewayInside, FrameTests.back.delivered(to: FrameTests.host).bytes))
+        .s(time), .inside,
+        Link.frame(to, Link.gatewayInside, FrameTests.back.delivered(to: FrameTests.host).bytes))
     }
     send(1, from: "03:00:00:00:00:09")  // a group address, as no sender has
     script.expect(.s(1), .outside, Link.frame(Link.outsidePlaceholder, Link.gatewayOutside, bytes))
@@ -136,7 +149,8 @@ struct FrameTests {
     // A dropped packet teaches as well; one that fails the first questions, or is for another station, does not.
     script.receive(
       .s(5), .outside,
-      Link.frame(Link.gatewayOutside, "52:54:00:00:00:13", Datagram.udp("198.51.100.7:1", Stage.x(50009)).bytes))
+      Link.frame(
+        Link.gatewayOutside, "52:54:00:00:00:13", Datagram.udp("198.51.100.7:1", Stage.x(50009)).bytes))
     script.expectDrop("noBinding")
     send(6, from: "52:54:00:00:00:22")
     script.expect(.s(6), .outside, Link.frame("52:54:00:00:00:13", Link.gatewayOutside, bytes))
@@ -144,21 +158,24 @@ struct FrameTests {
       .s(7), .outside,
       Link.frame(Link.gatewayOutside, "52:54:00:00:00:14", FrameTests.back.with { $0.headerError = 1 }.bytes))
     script.expectDrop("badIPv4Checksum")
-    script.receive(.s(8), .outside, Link.frame("02:09:09:09:09:09", "52:54:00:00:00:15", FrameTests.back.bytes))
+    script.receive(
+      .s(8), .outside, Link.frame("02:09:09:09:09:09", "52:54:00:00:00:15", FrameTests.back.bytes))
     script.expectDrop("notForUs")
     script.receive(.s(9), .outside, Link.frame(Link.broadcast, "52:54:00:00:00:16", FrameTests.back.bytes))
     script.expectDrop("notForUs")
     // On-link: the station itself is the next hop, and nothing about the router is learned.
     script.receive(
       .s(10), .outside,
-      Link.frame(Link.gatewayOutside, "52:54:00:00:00:77", Datagram.udp("203.0.113.77:9", Stage.x(50009)).bytes))
+      Link.frame(
+        Link.gatewayOutside, "52:54:00:00:00:77", Datagram.udp("203.0.113.77:9", Stage.x(50009)).bytes))
     script.expectDrop("noBinding")
     send(11, from: "52:54:00:00:00:22")
     script.expect(.s(11), .outside, Link.frame("52:54:00:00:00:13", Link.gatewayOutside, bytes))
     let near = Datagram.udp(FrameTests.host, "203.0.113.77:9")
     script.receive(.s(12), .inside, Link.frame(Link.gatewayInside, "52:54:00:00:00:22", near.bytes))
     script.expect(
-      .s(12), .outside, Link.frame("52:54:00:00:00:77", Link.gatewayOutside, near.sent(as: FrameTests.x).bytes))
+      .s(12), .outside,
+      Link.frame("52:54:00:00:00:77", Link.gatewayOutside, near.sent(as: FrameTests.x).bytes))
     // A gratuitous ARP moves the router.
     script.introduce(Script.router, "52:54:00:00:00:18", on: .outside, at: .s(13))
     send(14, from: "52:54:00:00:00:22")
@@ -175,13 +192,16 @@ struct FrameTests {
     script.receive(.s(2), .outside, FrameTests.back)
     script.expect(
       .s(2), .inside,
-      Link.frame(Link.mac(of: Stage.c2), Link.gatewayInside, FrameTests.back.delivered(to: "10.9.0.7:5000").bytes))
+      Link.frame(
+        Link.mac(of: Stage.c2), Link.gatewayInside, FrameTests.back.delivered(to: "10.9.0.7:5000").bytes))
     try script.check()
   }
 
   // MARK: Layout
 
-  @Test("a VLAN tag with identifier 0 is taken off; any other tag is dropped", arguments: [UInt16(0x8100), 0x88A8])
+  @Test(
+    "a VLAN tag with identifier 0 is taken off; any other tag is dropped",
+    arguments: [UInt16(0x8100), 0x88A8])
   func vlan(type: UInt16) throws {
     var script = try Script()
     func tagged(_ tag: UInt16, _ packet: Datagram) -> [UInt8] {
@@ -202,9 +222,15 @@ struct FrameTests {
   @Test("IPv6, unknown types and frames without a header are dropped under names of their own")
   func otherTypes() throws {
     var script = try Script()
-    script.receive(.s(1), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), type: 0x86DD, [0x60] + [UInt8](repeating: 0, count: 39)))
-    script.receive(.s(2), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), type: 0x88CC, [1, 2, 3]))
-    script.receive(.s(3), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), type: 46, [UInt8](repeating: 0, count: 46)))
+    script.receive(
+      .s(1), .inside,
+      Link.frame(
+        Link.gatewayInside, Link.mac(of: Stage.c1), type: 0x86DD, [0x60] + [UInt8](repeating: 0, count: 39)))
+    script.receive(
+      .s(2), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), type: 0x88CC, [1, 2, 3]))
+    script.receive(
+      .s(3), .inside,
+      Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), type: 46, [UInt8](repeating: 0, count: 46)))
     for length in [0, 1, 13] { script.receive(.s(4), .inside, [UInt8](repeating: 2, count: length)) }
     script.expectDrop("ipv6")
     script.expectDrop("unknownEtherType", 2)
@@ -230,9 +256,13 @@ struct FrameTests {
   @Test("an Ethernet trailer is cut off in both directions")
   func trailer() throws {
     var script = try Script()
-    script.receive(.s(1), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), FrameTests.out.bytes + [9, 9, 9]))
+    script.receive(
+      .s(1), .inside,
+      Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), FrameTests.out.bytes + [9, 9, 9]))
     script.expect(.s(1), .outside, FrameTests.out.sent(as: FrameTests.x))
-    script.receive(.s(2), .outside, Link.frame(Link.gatewayOutside, Link.router, FrameTests.back.bytes + [UInt8](repeating: 0, count: 10)))
+    script.receive(
+      .s(2), .outside,
+      Link.frame(Link.gatewayOutside, Link.router, FrameTests.back.bytes + [UInt8](repeating: 0, count: 10)))
     script.expect(.s(2), .inside, FrameTests.back.delivered(to: FrameTests.host))
     try script.check()
   }
@@ -252,7 +282,8 @@ struct FrameTests {
       Link.frame(Link.outsidePlaceholder, Link.gatewayOutside, FrameTests.out.sent(as: FrameTests.x).bytes))
     script.receive(
       .s(2), .outside,
-      isOutsideRaw ? FrameTests.back.bytes : Link.frame(Link.gatewayOutside, Link.router, FrameTests.back.bytes))
+      isOutsideRaw
+        ? FrameTests.back.bytes : Link.frame(Link.gatewayOutside, Link.router, FrameTests.back.bytes))
     script.expect(
       .s(2), .inside,
       Link.frame(
@@ -267,7 +298,9 @@ struct FrameTests {
 
   // MARK: Size
 
-  private static func segment(_ source: End, _ destination: End, length: Int, _ flags: SegmentFlags = [.ack]) -> Datagram {
+  private static func segment(_ source: End, _ destination: End, length: Int, _ flags: SegmentFlags = [.ack])
+    -> Datagram
+  {
     let data = (0..<length - 40).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     return Datagram(
       source: source, destination: destination, payload: .tcp(Datagram.Segment(flags: flags, data: data)))
@@ -277,8 +310,10 @@ struct FrameTests {
   func superFrame(length: Int) throws {
     var script = try Script()
     script.outbound(.s(1), .tcp(FrameTests.host, FrameTests.remote, .syn), as: FrameTests.x)
-    script.outbound(.s(2), FrameTests.segment(FrameTests.host, FrameTests.remote, length: length), as: FrameTests.x)
-    script.inbound(.s(3), FrameTests.segment(FrameTests.remote, FrameTests.x, length: length), to: FrameTests.host)
+    script.outbound(
+      .s(2), FrameTests.segment(FrameTests.host, FrameTests.remote, length: length), as: FrameTests.x)
+    script.inbound(
+      .s(3), FrameTests.segment(FrameTests.remote, FrameTests.x, length: length), to: FrameTests.host)
     try script.check()
   }
 
@@ -292,7 +327,8 @@ struct FrameTests {
       let isTCP = bytes[9] == 6
       let sum = ~InternetChecksum.of(
         InternetChecksum.pseudoHeader(
-          source: Array(bytes[12..<16]), destination: Array(bytes[16..<20]), protocolNumber: bytes[9], length: length))
+          source: Array(bytes[12..<16]), destination: Array(bytes[16..<20]), protocolNumber: bytes[9],
+          length: length))
       let field = 20 + (isTCP ? 16 : 6)
       bytes[field] = UInt8(sum >> 8)
       bytes[field + 1] = UInt8(sum & 0xFF)
@@ -302,7 +338,8 @@ struct FrameTests {
       (1.0, Datagram.tcp(FrameTests.host, FrameTests.remote, .syn, "odd")), (2, FrameTests.out),
       (3, FrameTests.segment(FrameTests.host, FrameTests.remote, length: 3001)),
     ] {
-      script.receive(.s(time), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), partial(packet)))
+      script.receive(
+        .s(time), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), partial(packet)))
       script.expect(.s(time), .outside, packet.sent(as: FrameTests.x))
     }
     script.receive(.s(4), .outside, Link.frame(Link.gatewayOutside, Link.router, partial(FrameTests.back)))
@@ -314,14 +351,16 @@ struct FrameTests {
   func tooBig() throws {
     var script = try Script(interfaces: ("", ", mtu: 1400"))
     script.outbound(.s(1), .tcp(FrameTests.host, FrameTests.remote, .syn), as: FrameTests.x)
-    script.outbound(.s(2), FrameTests.segment(FrameTests.host, FrameTests.remote, length: 1400), as: FrameTests.x)
+    script.outbound(
+      .s(2), FrameTests.segment(FrameTests.host, FrameTests.remote, length: 1400), as: FrameTests.x)
     for (time, length) in [(3.0, 1401), (4, 1500)] {
       let packet = FrameTests.segment(FrameTests.host, FrameTests.remote, length: length)
       script.dropped(.s(time), .inside, packet, "packetTooBig")
       script.expect(.s(time), .inside, .error(3, 4, rest: 1400, from: "192.168.1.1", about: packet))
     }
     // Larger than the inside itself can be: a super-frame.
-    script.outbound(.s(5), FrameTests.segment(FrameTests.host, FrameTests.remote, length: 1501), as: FrameTests.x)
+    script.outbound(
+      .s(5), FrameTests.segment(FrameTests.host, FrameTests.remote, length: 1501), as: FrameTests.x)
     try script.check()
   }
 }

@@ -20,7 +20,9 @@ struct ICMPQueryTests {
     ])
   }
 
-  @Test("IQ2 two hosts with one identifier each get their own replies", arguments: ["sequential", "preserve", "random"])
+  @Test(
+    "IQ2 two hosts with one identifier each get their own replies",
+    arguments: ["sequential", "preserve", "random"])
   func sameIdentifier(choice: String) throws {
     let requests: [Datagram] = [.echo(Stage.c1, Stage.s1, 42), .echo(Stage.c2, Stage.s1, 42)]
     let ends = try Script.publicEnds(["port-choice": choice], requests).ends
@@ -91,7 +93,8 @@ struct ICMPQueryTests {
     var script = try Script(["port-choice": "preserve"])
     for (time, identifier) in [(1.0, UInt16(0)), (2, 65535)] {
       script.outbound(.s(time), .echo(Stage.c1, Stage.s1, identifier), as: Stage.x(identifier))
-      script.inbound(.s(time + 0.1), .echoReply(Stage.s1, Stage.gateway, identifier), to: End(Stage.c1, identifier))
+      script.inbound(
+        .s(time + 0.1), .echoReply(Stage.s1, Stage.gateway, identifier), to: End(Stage.c1, identifier))
     }
     try script.check()
   }
@@ -106,7 +109,9 @@ struct ICMPQueryTests {
     #expect(outcome.stats.drops["portsExhausted"] == 4)
   }
 
-  @Test("IQ9 timestamp, information and address mask requests have a binding as echo has", arguments: [UInt8(13), 15, 17])
+  @Test(
+    "IQ9 timestamp, information and address mask requests have a binding as echo has",
+    arguments: [UInt8(13), 15, 17])
   func otherQueries(type: UInt8) throws {
     var script = try Script()
     script.outbound(.s(1), .query(type, Stage.c1, Stage.s1, 42), as: Stage.x(0))
@@ -120,19 +125,23 @@ struct ICMPQueryTests {
   @Test("IQ10 an Ethernet trailer is in no checksum and is not forwarded")
   func trailer() throws {
     var script = try Script()
-    for (time, trailer) in [(1.0, [UInt8](repeating: 0xAA, count: 1)), (2, [1, 2, 3]), (3, [UInt8](repeating: 0xFF, count: 40))] {
+    for (time, trailer) in [
+      (1.0, [UInt8](repeating: 0xAA, count: 1)), (2, [1, 2, 3]), (3, [UInt8](repeating: 0xFF, count: 40)),
+    ] {
       let packet = Datagram.echo(Stage.c1, Stage.s1, 42)
       script.receive(
         .s(time), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), packet.bytes) + trailer)
       script.expect(.s(time), .outside, packet.sent(as: Stage.x(0)))
       let reply = Datagram.echoReply(Stage.s1, Stage.gateway, 0)
-      script.receive(.s(time + 0.1), .outside, Link.frame(Link.gatewayOutside, Link.router, reply.bytes) + trailer)
+      script.receive(
+        .s(time + 0.1), .outside, Link.frame(Link.gatewayOutside, Link.router, reply.bytes) + trailer)
       script.expect(.s(time + 0.1), .inside, reply.delivered(to: "192.168.1.2:42"))
       // The gateway's own answer, too.
       let ping = Datagram.echo(Stage.c1, "192.168.1.1", 1)
       script.receive(
         .s(time + 0.2), .inside, Link.frame(Link.gatewayInside, Link.mac(of: Stage.c1), ping.bytes) + trailer)
-      script.expect(.s(time + 0.2), .inside, .echoReply("192.168.1.1", Stage.c1, 1).with { $0.identification = 0 })
+      script.expect(
+        .s(time + 0.2), .inside, .echoReply("192.168.1.1", Stage.c1, 1).with { $0.identification = 0 })
     }
     try script.check()
   }

@@ -13,7 +13,9 @@ enum InternetChecksum {
   }
 
   /// The pseudo-header of TCP and UDP.
-  static func pseudoHeader(source: [UInt8], destination: [UInt8], protocolNumber: UInt8, length: Int) -> [UInt8] {
+  static func pseudoHeader(source: [UInt8], destination: [UInt8], protocolNumber: UInt8, length: Int)
+    -> [UInt8]
+  {
     source + destination + [0, protocolNumber, UInt8(length >> 8 & 0xFF), UInt8(length & 0xFF)]
   }
 }

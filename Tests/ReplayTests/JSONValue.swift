@@ -40,13 +40,15 @@ enum JSONValue: Equatable, Decodable {
       return Set(expected.keys).union(found.keys).sorted().flatMap { key in
         let wanted = expected[key] ?? (path == absentAsZero ? .number(0) : nil)
         return differences(
-          expected: wanted, found: found[key], at: path.isEmpty ? key : "\(path).\(key)", absentAsZero: absentAsZero)
+          expected: wanted, found: found[key], at: path.isEmpty ? key : "\(path).\(key)",
+          absentAsZero: absentAsZero)
       }
     case (.array(let expected), .array(let found)):
       return (0..<max(expected.count, found.count)).flatMap { index in
         differences(
           expected: index < expected.count ? expected[index] : nil,
-          found: index < found.count ? found[index] : nil, at: "\(path)[\(index)]", absentAsZero: absentAsZero)
+          found: index < found.count ? found[index] : nil, at: "\(path)[\(index)]", absentAsZero: absentAsZero
+        )
       }
     default:
       guard expected != found else { return [] }
@@ -62,7 +64,9 @@ enum JSONValue: Equatable, Decodable {
     case .string(let value): "\"\(value)\""
     case .array(let values): "[" + values.map(\.text).joined(separator: ", ") + "]"
     case .object(let members):
-      "{" + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value.text)" }.joined(separator: ", ") + "}"
+      "{"
+        + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value.text)" }.joined(separator: ", ")
+        + "}"
     }
   }
 }

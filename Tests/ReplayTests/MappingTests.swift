@@ -8,7 +8,9 @@ struct MappingTests {
   @Test("MAP1 one public endpoint towards every remote, UDP, RFC 4787 REQ-1")
   func udp() throws {
     var script = try Script()
-    for (time, remote) in [(1.0, "142.250.195.100:3478"), (2, "142.250.195.100:3479"), (3, "151.101.65.69:3478")] as [(Double, End)] {
+    for (time, remote) in [
+      (1.0, "142.250.195.100:3478"), (2, "142.250.195.100:3479"), (3, "151.101.65.69:3478"),
+    ] as [(Double, End)] {
       script.outbound(.s(time), .udp("192.168.1.2:5000", remote), as: Stage.x(50001))
       script.inbound(.s(time + 0.1), .udp(remote, Stage.x(50001)), to: "192.168.1.2:5000")
     }
@@ -26,7 +28,9 @@ struct MappingTests {
   @Test("MAP2 three connections from one private port have one public endpoint, RFC 5382 REQ-1")
   func tcp() throws {
     var script = try Script()
-    for (time, remote) in [(1.0, "142.250.195.100:80"), (2, "142.250.195.100:443"), (3, "151.101.65.69:80")] as [(Double, End)] {
+    for (time, remote) in [(1.0, "142.250.195.100:80"), (2, "142.250.195.100:443"), (3, "151.101.65.69:80")]
+      as [(Double, End)]
+    {
       script.outbound(.s(time), .tcp("192.168.1.2:5000", remote, .syn), as: Stage.x(50001))
       script.inbound(.s(time + 0.1), .tcp(remote, Stage.x(50001), [.syn, .ack]), to: "192.168.1.2:5000")
     }
@@ -41,7 +45,8 @@ struct MappingTests {
       .udp("192.168.1.2:5000", "142.250.195.100:3478"), .udp("192.168.1.2:5000", "142.250.195.100:9"),
     ]
     let ends = try Script.publicEnds(
-      ["pool": "[{ address: 203.0.113.5, ports: 1024-65535 }]", "port-choice": "preserve", "parity": "true"], packets
+      ["pool": "[{ address: 203.0.113.5, ports: 1024-65535 }]", "port-choice": "preserve", "parity": "true"],
+      packets
     ).ends
     #expect(ends[0] == Stage.x(5000))
     #expect(ends[1] != nil && ends[1] != ends[0] && ends[1] == ends[2] && ends[1] == ends[3])
@@ -74,7 +79,8 @@ struct MappingTests {
       }
       var segment = Datagram.Segment(flags: [.psh, .ack], options: timestamps, data: Array("odd".utf8))
       segment.window = 1
-      let tcp = Datagram(source: "192.168.1.2:5000", destination: "142.250.195.100:80", payload: .tcp(segment))
+      let tcp = Datagram(
+        source: "192.168.1.2:5000", destination: "142.250.195.100:80", payload: .tcp(segment))
       let back = Datagram(source: "142.250.195.100:80", destination: Stage.x(50001), payload: .tcp(segment))
       if time == 1 {
         script.outbound(.s(0.5), .tcp("192.168.1.2:5000", "142.250.195.100:80", .syn), as: Stage.x(50001))
@@ -82,7 +88,8 @@ struct MappingTests {
       script.outbound(.s(time), tcp.with(change), as: Stage.x(50001))
       script.inbound(.s(time + 0.1), back.with(change), to: "192.168.1.2:5000")
       script.outbound(
-        .s(time + 0.2), Datagram.udp("192.168.1.2:5000", "142.250.195.100:80").with(change), as: Stage.x(50001))
+        .s(time + 0.2), Datagram.udp("192.168.1.2:5000", "142.250.195.100:80").with(change),
+        as: Stage.x(50001))
       script.outbound(.s(time + 0.3), Datagram.echo(Stage.c1, Stage.s1, 5).with(change), as: Stage.x(0))
     }
     try script.check()
@@ -103,7 +110,8 @@ struct MappingTests {
     for error in [UInt16(1), 0x1234, 0xFFFE] {
       let time = Duration.s(3) + .milliseconds(Int(error))
       let wrong: (inout Datagram) -> Void = { $0.error = error }
-      script.outbound(time, Datagram.udp("192.168.1.2:5000", "142.250.195.100:9").with(wrong), as: Stage.x(50001))
+      script.outbound(
+        time, Datagram.udp("192.168.1.2:5000", "142.250.195.100:9").with(wrong), as: Stage.x(50001))
       script.outbound(
         time + .nanosecond, Datagram.tcp("192.168.1.2:5000", "142.250.195.100:9", .syn).with(wrong),
         as: Stage.x(50001))
@@ -129,7 +137,8 @@ struct MappingTests {
     try script.check()
   }
 
-  @Test("MAP11 the outside makes sessions under a binding, never bindings, and keeps none alive, RFC 4787 REQ-8")
+  @Test(
+    "MAP11 the outside makes sessions under a binding, never bindings, and keeps none alive, RFC 4787 REQ-8")
   func insideAlone() throws {
     var script = try Script(["filtering": "endpoint-independent", "inbound-refresh": "true"])
     script.dropped(.s(0.5), .outside, .udp("151.101.65.69:9", Stage.x(50001)), "noBinding")

@@ -51,7 +51,8 @@ private struct Lines {
       type = word(payload + 2)
       payload += 4
     }
-    lines.append("Ethernet \(mac(6)) > \(mac(0)) type 0x\(PacketText.hex(type, 4))\(tags) length \(bytes.count)")
+    lines.append(
+      "Ethernet \(mac(6)) > \(mac(0)) type 0x\(PacketText.hex(type, 4))\(tags) length \(bytes.count)")
     switch type {
     case 0x0800: ipv4(payload, limit: bytes.count, indent: "")
     case 0x0806: arp(payload)
@@ -96,7 +97,9 @@ private struct Lines {
           + bytes[at + 20..<at + header].map { PacketText.hex($0, 2) }.joined(separator: " "))
     }
     let end = min(limit, at + max(total, header))
-    if indent.isEmpty, at + total > bytes.count { lines.append("cut \(at + total - bytes.count) bytes short") }
+    if indent.isEmpty, at + total > bytes.count {
+      lines.append("cut \(at + total - bytes.count) bytes short")
+    }
     if field & 0x1FFF != 0 {
       lines.append("\(indent)payload of a later fragment, \(end - at - header) bytes")
     } else {
@@ -112,7 +115,8 @@ private struct Lines {
     let length = end - at
     let segment = bytes[at..<max(at, end)]
     let pseudoHeader = InternetChecksum.pseudoHeader(
-      source: Array(bytes[network + 12..<network + 16]), destination: Array(bytes[network + 16..<network + 20]),
+      source: Array(bytes[network + 12..<network + 16]),
+      destination: Array(bytes[network + 16..<network + 20]),
       protocolNumber: protocolNumber, length: length)
     func check(_ field: Int, covers bytes: [UInt8]) -> String {
       let value = "checksum 0x\(PacketText.hex(word(field), 4))"
@@ -124,21 +128,26 @@ private struct Lines {
     }
     switch protocolNumber {
     case 6:
-      guard length >= 20 else { return lines.append("\(indent)TCP: \(length) bytes, ports \(ports(at, length))") }
+      guard length >= 20 else {
+        return lines.append("\(indent)TCP: \(length) bytes, ports \(ports(at, length))")
+      }
       let header = Int(bytes[at + 12] >> 4) * 4
       let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"]
       let flags = names.indices.filter { bytes[at + 13] & 1 << UInt8($0) != 0 }.map { names[$0] }
       lines.append(
         "\(indent)TCP \(word(at)) > \(word(at + 2)) \(flags.joined(separator: " ")) sequence \(long(at + 4)) "
           + "acknowledgement \(long(at + 8)) header \(header) window \(word(at + 14)) "
-          + "\(check(at + 16, covers: pseudoHeader + segment)) urgent \(word(at + 18)) data \(max(0, length - header))")
+          + "\(check(at + 16, covers: pseudoHeader + segment)) urgent \(word(at + 18)) data \(max(0, length - header))"
+      )
       if header > 20, header <= length {
         lines.append(
           "\(indent)  options "
             + bytes[at + 20..<at + header].map { PacketText.hex($0, 2) }.joined(separator: " "))
       }
     case 17:
-      guard length >= 8 else { return lines.append("\(indent)UDP: \(length) bytes, ports \(ports(at, length))") }
+      guard length >= 8 else {
+        return lines.append("\(indent)UDP: \(length) bytes, ports \(ports(at, length))")
+      }
       lines.append(
         "\(indent)UDP \(word(at)) > \(word(at + 2)) length \(word(at + 4)) "
           + "\(check(at + 6, covers: pseudoHeader + segment)) data \(length - 8)")
@@ -151,7 +160,9 @@ private struct Lines {
           + (isQuery
             ? "identifier \(word(at + 4)) sequence \(word(at + 6)) data \(length - 8)"
             : "rest 0x\(PacketText.hex(long(at + 4), 8))"))
-      if !isQuery, indent.isEmpty, [3, 4, 5, 11, 12].contains(type) { ipv4(at + 8, limit: end, indent: "  quoted ") }
+      if !isQuery, indent.isEmpty, [3, 4, 5, 11, 12].contains(type) {
+        ipv4(at + 8, limit: end, indent: "  quoted ")
+      }
     default:
       lines.append("\(indent)protocol \(protocolNumber), \(length) bytes")
     }

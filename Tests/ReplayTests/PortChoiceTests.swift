@@ -5,14 +5,18 @@ import Testing
 /// RFC 4787 REQ-3 and REQ-4, RFC 6888 REQ-8: which public port a binding gets.
 @Suite("PA port choice")
 struct PortChoiceTests {
-  private static let everyPort = ["pool": "[{ address: 203.0.113.5, ports: 1-65535 }]", "port-choice": "preserve", "parity": "true"]
+  private static let everyPort = [
+    "pool": "[{ address: 203.0.113.5, ports: 1-65535 }]", "port-choice": "preserve", "parity": "true",
+  ]
   private static let seeds: [UInt64] = [1, 2, 3, 0xFFFF_FFFF_FFFF_FFFF]
   private static let remote = End(Stage.s1, 9)
 
   /// UDP packets of many private endpoints to one remote.
   private func packets(_ sources: [End]) -> [Datagram] { sources.map { .udp($0, PortChoiceTests.remote) } }
 
-  @Test("PA2 the private port is kept where it is free", arguments: [UInt16(1), 500, 1023, 1024, 1025, 40000, 65535])
+  @Test(
+    "PA2 the private port is kept where it is free",
+    arguments: [UInt16(1), 500, 1023, 1024, 1025, 40000, 65535])
   func preserved(port: UInt16) throws {
     let sources = [End(Stage.c1, port)]
     #expect(try Script.publicEnds(PortChoiceTests.everyPort, packets(sources)).ends == [Stage.x(port)])
@@ -23,7 +27,9 @@ struct PortChoiceTests {
     arguments: [UInt16(1), 2, 500, 501, 1022, 1023, 1024, 1025, 30000, 30001, 65534, 65535], seeds)
   func conflict(port: UInt16, seed: UInt64) throws {
     let hosts = (2..<22).map { End("192.168.1.\($0)", port) }
-    let ends = try Script.publicEnds(PortChoiceTests.everyPort, packets(hosts), seed: seed).ends.compactMap { $0 }
+    let ends = try Script.publicEnds(PortChoiceTests.everyPort, packets(hosts), seed: seed).ends.compactMap {
+      $0
+    }
     #expect(ends.count == hosts.count && Set(ends).count == hosts.count)
     #expect(ends.first == Stage.x(port))
     for end in ends {
@@ -33,11 +39,14 @@ struct PortChoiceTests {
     }
   }
 
-  @Test("PA3 PA4 used up: first the parity is given up, then the class, then the packet refused", arguments: seeds)
+  @Test(
+    "PA3 PA4 used up: first the parity is given up, then the class, then the packet refused", arguments: seeds
+  )
   func givenUp(seed: UInt64) throws {
     // Well-known: 1000 to 1003; others: 2000 to 2003.
     let keys = [
-      "pool": "[{ address: 203.0.113.5, ports: '1000-1003,2000-2003' }]", "port-choice": "preserve", "parity": "true",
+      "pool": "[{ address: 203.0.113.5, ports: '1000-1003,2000-2003' }]", "port-choice": "preserve",
+      "parity": "true",
     ]
     let hosts = (2..<11).map { End("192.168.1.\($0)", 1000) }
     let (ends, outcome) = try Script.publicEnds(keys, packets(hosts), seed: seed)
@@ -52,9 +61,12 @@ struct PortChoiceTests {
 
   @Test("PA4 without parity, and in sequence: the lowest of the class, then the lowest of all")
   func sequence() throws {
-    let keys = ["pool": "[{ address: 203.0.113.5, ports: '1000-1001,2000-2003' }]", "port-choice": "sequential"]
+    let keys = [
+      "pool": "[{ address: 203.0.113.5, ports: '1000-1001,2000-2003' }]", "port-choice": "sequential",
+    ]
     let sources: [End] = [
-      "192.168.1.2:3001", "192.168.1.3:3001", "192.168.1.4:7", "192.168.1.5:7", "192.168.1.6:8", "192.168.1.7:3001",
+      "192.168.1.2:3001", "192.168.1.3:3001", "192.168.1.4:7", "192.168.1.5:7", "192.168.1.6:8",
+      "192.168.1.7:3001",
     ]
     var (ends, _) = try Script.publicEnds(keys.merging(["parity": "false"]) { $1 }, packets(sources))
     #expect(ends.map { $0?.port } == [2000, 2001, 1000, 1001, 2002, 2003])
@@ -85,10 +97,13 @@ struct PortChoiceTests {
     #expect(port != 0 && port < 1024 && port & 1 == 0)
   }
 
-  @Test("PA6 PA15 ports stay in the configured ranges; a query's identifier has nothing to do with them", arguments: seeds)
+  @Test(
+    "PA6 PA15 ports stay in the configured ranges; a query's identifier has nothing to do with them",
+    arguments: seeds)
   func ranges(seed: UInt64) throws {
     let keys = [
-      "pool": "[{ address: 203.0.113.5, ports: '1024-1029,1040-1049' }]", "port-choice": "random", "parity": "true",
+      "pool": "[{ address: 203.0.113.5, ports: '1024-1029,1040-1049' }]", "port-choice": "random",
+      "parity": "true",
     ]
     let hosts = (2..<18).map { End("192.168.1.\($0)", UInt16(30000 + $0)) }
     let (ends, outcome) = try Script.publicEnds(keys, packets(hosts), seed: seed)
@@ -100,15 +115,20 @@ struct PortChoiceTests {
     #expect(identifiers.contains { !(1024...1049).contains($0) })
   }
 
-  @Test("PA7 every port of the pool is used exactly once, the rest is refused, each sender told once a second")
+  @Test(
+    "PA7 every port of the pool is used exactly once, the rest is refused, each sender told once a second")
   func exhausted() throws {
     // Two hosts of 16384 ports at most would not fill a whole pool; five do.
     let sources = (0..<64768).map { End("192.168.1.\(2 + $0 / 16000)", UInt16(1500 + $0 % 16000)) }
-    let keys = ["pool": "[{ address: 203.0.113.5, ports: 1024-65535 }]", "port-choice": "preserve", "parity": "true"]
+    let keys = [
+      "pool": "[{ address: 203.0.113.5, ports: 1024-65535 }]", "port-choice": "preserve", "parity": "true",
+    ]
     let lasting = keys.merging(["lifetimes": "{ udp: 600s }"]) { $1 }
     let (ends, outcome) = try Script.publicEnds(
       lasting,
-      flood: Datagram.udp("192.168.1.2:1", PortChoiceTests.remote).with { $0.payload = .udp([1], hasChecksum: false) },
+      flood: Datagram.udp("192.168.1.2:1", PortChoiceTests.remote).with {
+        $0.payload = .udp([1], hasChecksum: false)
+      },
       from: sources)
     let ports = ends.compactMap { $0?.port }
     #expect(ports.count == 64512)
@@ -118,7 +138,8 @@ struct PortChoiceTests {
     #expect(outcome.stats.pool.first { $0.transport == .udp }?.inUse == 64512)
   }
 
-  @Test("PA7 EX2 EX3 no port is left: 3/13 to the sender, once a second; live bindings go on, RFC 6888 REQ-11")
+  @Test(
+    "PA7 EX2 EX3 no port is left: 3/13 to the sender, once a second; live bindings go on, RFC 6888 REQ-11")
   func answered() throws {
     var script = try Script(["pool": "[{ address: 203.0.113.5, ports: 50001-50002 }]"])
     script.outbound(.s(1), .udp("192.168.1.2:5000", "142.250.195.100:9"), as: Stage.x(50001))
@@ -138,7 +159,8 @@ struct PortChoiceTests {
   func tiny(count: Int, choice: String) throws {
     for parity in ["true", "false"] {
       let keys = [
-        "pool": "[{ address: 203.0.113.5, ports: '5000-\(5000 + count - 1)' }]", "port-choice": choice, "parity": parity,
+        "pool": "[{ address: 203.0.113.5, ports: '5000-\(5000 + count - 1)' }]", "port-choice": choice,
+        "parity": parity,
       ]
       let sources = (2..<7).map { End("192.168.1.\($0)", UInt16(6001)) }
       let (ends, outcome) = try Script.publicEnds(keys, packets(sources))
@@ -150,7 +172,9 @@ struct PortChoiceTests {
 
   @Test("PA11 a released port rests 120 s for others, not for its host, for all protocols, RFC 6888 REQ-8")
   func rest() throws {
-    var script = try Script(["pool": "[{ address: 203.0.113.5, ports: 50001-50002 }]", "exhaustion": "silent"])
+    var script = try Script([
+      "pool": "[{ address: 203.0.113.5, ports: 50001-50002 }]", "exhaustion": "silent",
+    ])
     script.outbound(.s(1), .udp("192.168.1.2:5000", "142.250.195.100:9"), as: Stage.x(50001))
     script.outbound(.s(100), .udp("192.168.1.3:5000", "142.250.195.100:9"), as: Stage.x(50002))
     // 50001 is released at 301 s. Until 421 s it is its host's alone.
@@ -164,7 +188,9 @@ struct PortChoiceTests {
 
   @Test("PA11 the same host has its resting port at once; resting ports count")
   func ownRest() throws {
-    var script = try Script(["pool": "[{ address: 203.0.113.5, ports: 50001-50002 }]", "exhaustion": "silent"])
+    var script = try Script([
+      "pool": "[{ address: 203.0.113.5, ports: 50001-50002 }]", "exhaustion": "silent",
+    ])
     script.outbound(.s(1), .udp("192.168.1.2:5000", "142.250.195.100:9"), as: Stage.x(50001))
     script.outbound(.s(302), .udp("192.168.1.2:5999", "142.250.195.100:9"), as: Stage.x(50001))
     script.outbound(.s(303), .udp("192.168.1.3:5000", "142.250.195.100:9"), as: Stage.x(50002))
@@ -184,7 +210,9 @@ struct PortChoiceTests {
     try script.check()
   }
 
-  @Test("PA12 ports come back after their rest over many rounds, none is lost", arguments: ["preserve", "random", "sequential"])
+  @Test(
+    "PA12 ports come back after their rest over many rounds, none is lost",
+    arguments: ["preserve", "random", "sequential"])
   func rounds(choice: String) throws {
     var script = try Script([
       "pool": "[{ address: 203.0.113.5, ports: 50001-50016 }]", "port-choice": choice, "exhaustion": "silent",
@@ -208,7 +236,9 @@ struct PortChoiceTests {
 
 extension Datagram {
   /// An ICMP error that the gateway writes itself: 576 bytes at most.
-  static func error(_ type: UInt8, _ code: UInt8, rest: UInt32 = 0, from: String, about packet: Datagram) -> Datagram {
+  static func error(_ type: UInt8, _ code: UInt8, rest: UInt32 = 0, from: String, about packet: Datagram)
+    -> Datagram
+  {
     var error = Datagram(
       source: End(from, 0), destination: End(packet.source.address, 0),
       payload: .icmp(type: type, code: code, rest: rest, data: Array(packet.bytes.prefix(548))))

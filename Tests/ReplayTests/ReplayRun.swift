@@ -24,7 +24,9 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
 }
 
 /// Puts captures through the gateway in this process, as `portico replay` does.
-func replay(_ configuration: Configuration, inside: URL?, outside: URL?, seed: UInt64 = 1) throws -> ReplayOutcome {
+func replay(_ configuration: Configuration, inside: URL?, outside: URL?, seed: UInt64 = 1) throws
+  -> ReplayOutcome
+{
   try withTemporaryFolder { folder in
     let insideOut = folder.appending(path: "inside.pcap")
     let outsideOut = folder.appending(path: "outside.pcap")

@@ -11,7 +11,8 @@ struct Scenario: CustomTestStringConvertible, Sendable {
   /// Every folder that holds a configuration.
   static let all: [Scenario] = {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Scenarios")
-    let folders = (try? FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)) ?? []
+    let folders =
+      (try? FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)) ?? []
     return folders.filter { FileManager.default.fileExists(atPath: $0.appending(path: "portico.yaml").path) }
       .sorted { $0.path < $1.path }.map(Scenario.init)
   }()

@@ -6,7 +6,9 @@ struct ScenarioTests {
   func folders() {
     let names = Scenario.all.map(\.testDescription)
     #expect(names.count >= 4)
-    for name in ["browser", "browser-offload", "reference-example", "tcp-close"] { #expect(names.contains(name)) }
+    for name in ["browser", "browser-offload", "reference-example", "tcp-close"] {
+      #expect(names.contains(name))
+    }
   }
 
   @Test("a replay makes of the inputs what is expected, byte for byte", arguments: Scenario.all)
@@ -32,7 +34,8 @@ struct HarnessTests {
     #expect(text.hasPrefix(isInside ? "inside: record 4 differs" : "outside: record 4 differs"))
     #expect(text.contains("WRONG"), "the expected packet's header checksum no longer fits")
     let marks = text.split(separator: "\n").filter { $0.contains("[") }
-    #expect(marks.count == 2 && marks.allSatisfy { $0.contains("  0010 ") }, "one byte in the second line of each")
+    #expect(
+      marks.count == 2 && marks.allSatisfy { $0.contains("  0010 ") }, "one byte in the second line of each")
   }
 
   @Test("every byte of an output counts", arguments: 0..<54)
@@ -40,7 +43,9 @@ struct HarnessTests {
     let expected = try Scenario.named("reference-example").expectation().outside
     var changed = expected
     changed[2].bytes[offset] &+= 1
-    #expect(Comparison.records("outside", expected: changed, found: expected).first?.contains("record 3 differs") == true)
+    #expect(
+      Comparison.records("outside", expected: changed, found: expected).first?.contains("record 3 differs")
+        == true)
   }
 
   @Test("a stamp, a missing and an extra record")
@@ -78,6 +83,7 @@ struct HarnessTests {
     expectation.stats = stats.replacing("\"filtered\": 4,", with: "\"filtered\": 4, \"ipv6\": 0,")
     #expect(try expectation.differences(from: outcome).isEmpty)
     expectation.stats = stats.replacing("\"hairpins\": 0,", with: "")
-    #expect(try expectation.differences(from: outcome) == ["stats: events.hairpins: expected nothing, found 0"])
+    #expect(
+      try expectation.differences(from: outcome) == ["stats: events.hairpins: expected nothing, found 0"])
   }
 }

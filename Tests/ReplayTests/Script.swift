@@ -26,18 +26,21 @@ struct Script {
   ///   - more: further lines of the file.
   ///   - introducesHosts: whether MAC addresses are made known.
   init(
-    _ nat: [String: String] = [:], interfaces: (inside: String, outside: String) = ("", ""), more: [String] = [],
+    _ nat: [String: String] = [:], interfaces: (inside: String, outside: String) = ("", ""),
+    more: [String] = [],
     introducesHosts: Bool = true
   ) throws {
     var keys = [
-      "pool": "[{ address: 203.0.113.5, ports: 50001-60000 }]", "port-choice": "sequential", "parity": "false",
+      "pool": "[{ address: 203.0.113.5, ports: 50001-60000 }]", "port-choice": "sequential",
+      "parity": "false",
       "unsolicited-syn": "silent",
     ]
     keys.merge(nat) { $1 }
     let lines =
       [
         "interfaces:", "  inside: { name: lan0, address: 192.168.1.1/24\(interfaces.inside) }",
-        "  outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1\(interfaces.outside) }", "nat:",
+        "  outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1\(interfaces.outside) }",
+        "nat:",
       ] + keys.sorted { $0.key < $1.key }.map { "  \($0.key): \($0.value)" } + more
     configuration = try Configuration.parse(lines.joined(separator: "\n") + "\n", file: "script.yaml")
     guard introducesHosts else { return }
@@ -63,7 +66,8 @@ struct Script {
   mutating func introduce(_ address: String, _ mac: String, on side: Side, at time: Duration) {
     receive(
       time, side,
-      Link.frame(Link.broadcast, mac, type: 0x0806, Link.arp(2, from: (mac, address), to: (Link.broadcast, address))))
+      Link.frame(
+        Link.broadcast, mac, type: 0x0806, Link.arp(2, from: (mac, address), to: (Link.broadcast, address))))
   }
 
   /// A packet comes in, from the sender's own MAC address inside, from the router's outside.
@@ -126,7 +130,9 @@ struct Script {
     if found != wanted { differences.append("drops: expected \(wanted), found \(found)") }
     for (side, stats) in [(Side.inside, outcome.stats.inside), (.outside, outcome.stats.outside)] {
       let (came, went) = (received[side]!, expected[side]!)
-      let wanted = [came.count, came.map(\.bytes.count).reduce(0, +), went.count, went.map(\.bytes.count).reduce(0, +)]
+      let wanted = [
+        came.count, came.map(\.bytes.count).reduce(0, +), went.count, went.map(\.bytes.count).reduce(0, +),
+      ]
       let found = [stats.packetsReceived, stats.bytesReceived, stats.packetsSent, stats.bytesSent]
       if found != wanted.map(UInt64.init) {
         differences.append("\(side) received, bytes, sent, bytes: expected \(wanted), found \(found)")
@@ -136,7 +142,8 @@ struct Script {
       let found = Script.sessions(outcome.table)
       if found != sessions {
         differences.append(
-          "table: expected\n  \(sessions.joined(separator: "\n  "))\nfound\n  \(found.joined(separator: "\n  "))")
+          "table: expected\n  \(sessions.joined(separator: "\n  "))\nfound\n  \(found.joined(separator: "\n  "))"
+        )
       }
       let counted = found.count { $0.contains(" idle ") }
       if counted != outcome.stats.sessions || outcome.table.bindings.count != outcome.stats.bindings {

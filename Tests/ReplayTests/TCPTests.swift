@@ -32,7 +32,7 @@ struct TCPTests {
     /// 1 s: SYN, SYN-ACK, ACK.
     mutating func open() { play([(1, .inside, .syn), (1.1, .outside, [.syn, .ack]), (1.2, .inside, .ack)]) }
 
-    /// What the table says of it a nanosecond and more after its last segment.
+    /// What the table says of it as of its last segment.
     mutating func state() throws -> String {
       let session = try script.run().table.bindings.first?.sessions.first
       return session.map { "\($0.state.rawValue) expires \($0.expiresIn)" } ?? "none"
@@ -40,7 +40,7 @@ struct TCPTests {
 
     /// Checks that the session lives until `due` and no longer.
     mutating func endsAt(_ due: Duration, sourceLocation: SourceLocation = #_sourceLocation) throws {
-      // A later SYN-ACK of a stranger to another port moves the clock and nothing else.
+      // A segment to a port that nothing is bound to moves the clock and nothing else.
       var alive = self
       alive.script.dropped(due, .outside, .tcp(remote, Stage.x(59999), .ack), "noBinding")
       let there = try alive.script.check(sourceLocation: sourceLocation)
@@ -68,130 +68,185 @@ struct TCPTests {
   ]
 
   static let cases: [Case] = [
-    Case(name: "TCP1 handshake: established for 7440 s, RFC 5382 REQ-5", steps: opening, state: "established", due: 7_441_200),
-    Case(name: "TCP2 SYN alone: transitory for 240 s", steps: [(1, .inside, .syn)], state: "syn-sent", due: 241_000),
     Case(
-      name: "TCP3 a repeated SYN extends nothing", steps: [(1, .inside, .syn), (2, .inside, .syn), (240, .inside, .syn)],
+      name: "TCP1 handshake: established for 7440 s, RFC 5382 REQ-5", steps: opening, state: "established",
+      due: 7_441_200),
+    Case(
+      name: "TCP2 SYN alone: transitory for 240 s", steps: [(1, .inside, .syn)], state: "syn-sent",
+      due: 241_000),
+    Case(
+      name: "TCP3 a repeated SYN extends nothing",
+      steps: [(1, .inside, .syn), (2, .inside, .syn), (240, .inside, .syn)],
       state: "syn-sent", due: 241_000),
     Case(
       name: "TCP3 ACK, data and FIN without an answer extend nothing",
-      steps: [(1, .inside, .syn), (2, .inside, .ack), (3, .inside, [.psh, .ack]), (4, .inside, closing), (5, .outside, .ack)],
+      steps: [
+        (1, .inside, .syn), (2, .inside, .ack), (3, .inside, [.psh, .ack]), (4, .inside, closing),
+        (5, .outside, .ack),
+      ],
       state: "syn-sent", due: 241_000),
     Case(
       name: "TCP4 duplicates in the opening, RFC 7857 section 2.1",
-      steps: [(1, .inside, .syn), (1.05, .inside, .syn), (1.1, .outside, [.syn, .ack]), (1.15, .outside, [.syn, .ack]),
-              (1.2, .inside, .ack), (1.3, .inside, .ack)],
+      steps: [
+        (1, .inside, .syn), (1.05, .inside, .syn), (1.1, .outside, [.syn, .ack]),
+        (1.15, .outside, [.syn, .ack]),
+        (1.2, .inside, .ack), (1.3, .inside, .ack),
+      ],
       state: "established", due: 7_441_300),
     Case(
-      name: "TCP4 a SYN-ACK counts from where it comes, its own side's does not", steps: [(1, .inside, .syn), (2, .inside, [.syn, .ack])],
+      name: "TCP4 a SYN-ACK counts from where it comes, its own side's does not",
+      steps: [(1, .inside, .syn), (2, .inside, [.syn, .ack])],
       state: "syn-sent", due: 241_000),
     Case(
-      name: "TCP5 closed by the inside first", steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .ack)],
+      name: "TCP5 closed by the inside first",
+      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .ack)],
       state: "closed", due: 243_000),
     Case(
-      name: "TCP5 closed by the outside first", steps: opening + [(2, .outside, closing), (3, .inside, closing), (4, .outside, .ack)],
+      name: "TCP5 closed by the outside first",
+      steps: opening + [(2, .outside, closing), (3, .inside, closing), (4, .outside, .ack)],
       state: "closed", due: 243_000),
     Case(
-      name: "TCP5 closed by both at once", steps: opening + [(2, .inside, closing), (2, .outside, closing), (2.5, .inside, .ack)],
+      name: "TCP5 closed by both at once",
+      steps: opening + [(2, .inside, closing), (2, .outside, closing), (2.5, .inside, .ack)],
       state: "closed", due: 242_000),
     Case(
-      name: "TCP6 half-closed: the established clock, restarted by data of the other side, RFC 6146 section 3.5.2.2",
-      steps: opening + [(2, .inside, closing), (1000, .outside, [.psh, .ack])], state: "half-closed", due: 8_440_000),
+      name:
+        "TCP6 half-closed: the established clock, restarted by data of the other side, RFC 6146 section 3.5.2.2",
+      steps: opening + [(2, .inside, closing), (1000, .outside, [.psh, .ack])], state: "half-closed",
+      due: 8_440_000),
     Case(
       name: "TCP6 half-closed: a repeated FIN restarts it, and SYN too",
-      steps: opening + [(2, .inside, closing), (10, .inside, closing), (20, .outside, .syn)], state: "half-closed",
+      steps: opening + [(2, .inside, closing), (10, .inside, closing), (20, .outside, .syn)],
+      state: "half-closed",
       due: 7_460_000),
     Case(
       name: "TCP7 retransmitted FIN and last ACK pass and extend nothing",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (100, .outside, closing), (200, .inside, .ack)],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, closing), (100, .outside, closing), (200, .inside, .ack),
+      ],
       state: "closed", due: 243_000),
     Case(
       name: "TCP8 after both FINs a SYN of one side passes and restores nothing, RFC 7857 section 2.1",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .syn), (5, .inside, .syn), (6, .outside, .ack)],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, closing), (4, .inside, .syn), (5, .inside, .syn),
+        (6, .outside, .ack),
+      ],
       state: "closed", due: 243_000),
     Case(
       name: "TCP9 SYN of both sides after the close: established again",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .syn), (5, .outside, [.syn, .ack])],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, closing), (4, .inside, .syn), (5, .outside, [.syn, .ack]),
+      ],
       state: "established", due: 7_445_000),
     Case(
       name: "TCP9 SYN of both sides after the close, the outside first",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .outside, .syn), (5, .inside, .syn)],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, closing), (4, .outside, .syn), (5, .inside, .syn),
+      ],
       state: "established", due: 7_445_000),
     Case(
-      name: "TCP10 RST from outside passes: transitory, not freed, RFC 7857 section 2.3", steps: opening + [(2, .outside, .rst)],
+      name: "TCP10 RST from outside passes: transitory, not freed, RFC 7857 section 2.3",
+      steps: opening + [(2, .outside, .rst)],
       state: "reset", due: 242_000),
     Case(
       name: "TCP10 RST from inside, and another one that changes nothing",
-      steps: opening + [(2, .inside, [.rst, .ack]), (3, .outside, .rst), (4, .inside, .rst)], state: "reset", due: 242_000),
+      steps: opening + [(2, .inside, [.rst, .ack]), (3, .outside, .rst), (4, .inside, .rst)], state: "reset",
+      due: 242_000),
     Case(
-      name: "TCP10 RST when half-closed", steps: opening + [(2, .inside, closing), (3, .outside, .rst)], state: "reset",
+      name: "TCP10 RST when half-closed", steps: opening + [(2, .inside, closing), (3, .outside, .rst)],
+      state: "reset",
       due: 243_000),
     Case(
       name: "TCP10 RST after the close changes nothing",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .rst)], state: "closed", due: 243_000),
+      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .rst)], state: "closed",
+      due: 243_000),
     Case(
       name: "TCP11 data after RST: established again, RFC 6146 section 3.5.2.2",
-      steps: opening + [(2, .outside, .rst), (3, .outside, [.psh, .ack])], state: "established", due: 7_443_000),
+      steps: opening + [(2, .outside, .rst), (3, .outside, [.psh, .ack])], state: "established",
+      due: 7_443_000),
     Case(
       name: "TCP11 data after RST: earlier FINs are forgotten",
-      steps: opening + [(2, .inside, closing), (3, .outside, .rst), (4, .inside, .ack), (5, .outside, closing)],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, .rst), (4, .inside, .ack), (5, .outside, closing),
+      ],
       state: "half-closed", due: 7_445_000),
     Case(
       name: "TCP11 after-reset: transitory stays so",
-      steps: opening + [(2, .outside, .rst), (3, .outside, [.psh, .ack]), (4, .inside, .ack)], state: "reset", due: 242_000,
+      steps: opening + [(2, .outside, .rst), (3, .outside, [.psh, .ack]), (4, .inside, .ack)], state: "reset",
+      due: 242_000,
       nat: ["tcp": "{ after-reset: transitory }"]),
     Case(
       name: "TCP11 after-reset: transitory, and SYN of both sides: established",
-      steps: opening + [(2, .outside, .rst), (3, .inside, .syn), (4, .outside, [.syn, .ack])], state: "established",
+      steps: opening + [(2, .outside, .rst), (3, .inside, .syn), (4, .outside, [.syn, .ack])],
+      state: "established",
       due: 7_444_000, nat: ["tcp": "{ after-reset: transitory }"]),
     Case(
-      name: "TCP13 RST in answer to SYN: transitory from then on", steps: [(1, .inside, .syn), (5, .outside, [.rst, .ack])],
+      name: "TCP13 RST in answer to SYN: transitory from then on",
+      steps: [(1, .inside, .syn), (5, .outside, [.rst, .ack])],
       state: "reset", due: 245_000),
     Case(
       name: "TCP13 data after a refused SYN does not establish",
-      steps: [(1, .inside, .syn), (5, .outside, [.rst, .ack]), (6, .inside, .ack), (7, .outside, [.psh, .ack])], state: "reset",
+      steps: [
+        (1, .inside, .syn), (5, .outside, [.rst, .ack]), (6, .inside, .ack), (7, .outside, [.psh, .ack]),
+      ], state: "reset",
       due: 245_000),
     Case(
       name: "TCP13 a refused SYN, then SYN of both sides",
-      steps: [(1, .inside, .syn), (5, .outside, [.rst, .ack]), (6, .inside, .syn), (7, .outside, [.syn, .ack])],
+      steps: [
+        (1, .inside, .syn), (5, .outside, [.rst, .ack]), (6, .inside, .syn), (7, .outside, [.syn, .ack]),
+      ],
       state: "established", due: 7_447_000),
     Case(
-      name: "TCP15 simultaneous open, RFC 5382 REQ-2a", steps: [(1, .inside, .syn), (1.1, .outside, .syn), (1.2, .inside, [.syn, .ack])],
+      name: "TCP15 simultaneous open, RFC 5382 REQ-2a",
+      steps: [(1, .inside, .syn), (1.1, .outside, .syn), (1.2, .inside, [.syn, .ack])],
       state: "established", due: 7_441_200),
     Case(
       name: "TCP17 SYN and challenge ACK on a live connection, then RST and a new one, RFC 5961",
-      steps: opening + [(10, .inside, .syn), (10.1, .outside, .ack), (10.2, .inside, .rst), (11, .inside, .syn),
-                        (11.1, .outside, [.syn, .ack]), (11.2, .inside, .ack)],
+      steps: opening + [
+        (10, .inside, .syn), (10.1, .outside, .ack), (10.2, .inside, .rst), (11, .inside, .syn),
+        (11.1, .outside, [.syn, .ack]), (11.2, .inside, .ack),
+      ],
       state: "established", due: 7_451_200),
     Case(
       name: "TCP18 a late retransmission after a lost ACK passes",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (3.1, .inside, .ack), (30, .outside, [.fin, .psh, .ack]),
-                        (30.1, .inside, .ack)],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, closing), (3.1, .inside, .ack),
+        (30, .outside, [.fin, .psh, .ack]),
+        (30.1, .inside, .ack),
+      ],
       state: "closed", due: 243_000),
     Case(
-      name: "TCP19 a stale SYN-ACK changes nothing of a live connection, RFC 1337", steps: opening + [(10, .outside, [.syn, .ack]), (11, .inside, .ack)],
+      name: "TCP19 a stale SYN-ACK changes nothing of a live connection, RFC 1337",
+      steps: opening + [(10, .outside, [.syn, .ack]), (11, .inside, .ack)],
       state: "established", due: 7_451_000),
     Case(
       name: "TCP19 a RST in TIME-WAIT changes nothing, RFC 1337",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .outside, [.psh, .ack]), (4.1, .inside, .rst), (5, .inside, .ack)],
+      steps: opening + [
+        (2, .inside, closing), (3, .outside, closing), (4, .outside, [.psh, .ack]), (4.1, .inside, .rst),
+        (5, .inside, .ack),
+      ],
       state: "closed", due: 243_000),
     Case(
       name: "TCP22 a keep-alive from outside restarts the established clock, RFC 5382 REQ-5",
       steps: opening + [(7000, .outside, .ack)], state: "established", due: 14_440_000),
     Case(
       name: "TCP22 a keep-alive from inside restarts the established clock",
-      steps: opening + [(7000, .inside, .ack), (14_440, .inside, .ack)], state: "established", due: 21_880_000),
+      steps: opening + [(7000, .inside, .ack), (14_440, .inside, .ack)], state: "established", due: 21_880_000
+    ),
     Case(
-      name: "TCP24 a lifetime for a destination port replaces tcp-established", steps: opening, state: "established",
+      name: "TCP24 a lifetime for a destination port replaces tcp-established", steps: opening,
+      state: "established",
       due: 601_200, nat: ["lifetimes": "{ ports: { tcp/443: 600s } }"]),
     Case(
-      name: "TCP24 and leaves the transitory one", steps: opening + [(2, .inside, closing), (3, .outside, closing)],
+      name: "TCP24 and leaves the transitory one",
+      steps: opening + [(2, .inside, closing), (3, .outside, closing)],
       state: "closed", due: 243_000, nat: ["lifetimes": "{ ports: { tcp/443: 600s, tcp/444: 700s } }"]),
     Case(
       name: "TCP2 lifetimes are configured", steps: [(1, .inside, .syn)], state: "syn-sent", due: 301_000,
       nat: ["lifetimes": "{ tcp-transitory: 300s, tcp-established: 8000s }"]),
     Case(
-      name: "TCP1 lifetimes are configured, established", steps: opening, state: "established", due: 8_001_200,
+      name: "TCP1 lifetimes are configured, established", steps: opening, state: "established",
+      due: 8_001_200,
       nat: ["lifetimes": "{ tcp-transitory: 300s, tcp-established: 8000s }"]),
   ]
 
@@ -208,7 +263,10 @@ struct TCPTests {
   func reopened() throws {
     var connection = try Connection()
     connection.open()
-    connection.play([(2, .inside, TCPTests.closing), (3, .outside, TCPTests.closing), (4, .inside, .syn), (5, .outside, [.syn, .ack])])
+    connection.play([
+      (2, .inside, TCPTests.closing), (3, .outside, TCPTests.closing), (4, .inside, .syn),
+      (5, .outside, [.syn, .ack]),
+    ])
     let outcome = try connection.script.check(sessions: [
       "tcp 192.168.1.2:5000 203.0.113.5:50001 142.250.195.100:443 established idle 0 expires 7440 out 4/160 in 3/120"
     ])
@@ -247,7 +305,9 @@ struct TCPTests {
   @Test("TCP14 loose: picked up from inside with ACK, never with RST, never from outside")
   func loose() throws {
     var script = try Script(["tcp": "{ loose: true }"])
-    for (time, flags) in [(1.0, SegmentFlags.rst), (2, [.rst, .ack]), (3, .fin), (4, [.syn, .ack]), (5, .psh)] {
+    for (time, flags) in [
+      (1.0, SegmentFlags.rst), (2, [.rst, .ack]), (3, .fin), (4, [.syn, .ack]), (5, .psh),
+    ] {
       script.dropped(.s(time), .inside, .tcp(TCPTests.host, TCPTests.remote, flags), "noSession")
     }
     script.dropped(.s(6), .outside, .tcp(TCPTests.remote, TCPTests.x, .ack), "noBinding")
@@ -282,7 +342,10 @@ struct TCPTests {
       ([1, 2, 4, 0x23, 0x00, 0, 0, 0], [1, 2, 4, 0x05, 0xB4, 0, 0, 0]),
       ([1, 1, 1, 2, 4, 0xFF, 0xFF, 0], [1, 1, 1, 2, 4, 0x05, 0xB4, 0]),
       // A small first one does not end the scan, a lowered one does.
-      ([2, 4, 0x02, 0, 2, 4, 0xFF, 0xFF, 2, 4, 0xFF, 0xFF], [2, 4, 0x02, 0, 2, 4, 0x05, 0xB4, 2, 4, 0xFF, 0xFF]),
+      (
+        [2, 4, 0x02, 0, 2, 4, 0xFF, 0xFF, 2, 4, 0xFF, 0xFF],
+        [2, 4, 0x02, 0, 2, 4, 0x05, 0xB4, 2, 4, 0xFF, 0xFF]
+      ),
       // Length 0, length beyond the header, and the end of the list end the scan.
       ([8, 0, 2, 4, 0xFF, 0xFF, 0, 0], [8, 0, 2, 4, 0xFF, 0xFF, 0, 0]),
       ([8, 40, 2, 4, 0xFF, 0xFF, 0, 0], [8, 40, 2, 4, 0xFF, 0xFF, 0, 0]),
@@ -292,7 +355,8 @@ struct TCPTests {
     var script = try Script()
     func packet(_ source: End, _ destination: End, _ flags: SegmentFlags, _ options: [UInt8]) -> Datagram {
       Datagram(
-        source: source, destination: destination, payload: .tcp(Datagram.Segment(flags: flags, options: options, data: [1])))
+        source: source, destination: destination,
+        payload: .tcp(Datagram.Segment(flags: flags, options: options, data: [1])))
     }
     let (host, remote, x) = (TCPTests.host, TCPTests.remote, TCPTests.x)
     script.receive(.s(1), .inside, packet(host, remote, .syn, options))
@@ -304,9 +368,12 @@ struct TCPTests {
     try script.check()
   }
 
-  @Test("TCP20 mss-clamp: off, a number, and auto from the smaller MTU", arguments: [
-    ("{ mss-clamp: off }", "", UInt16(9000)), ("{ mss-clamp: 1200 }", "", 1200), ("{ mss-clamp: auto }", ", mtu: 1280", 1240),
-  ])
+  @Test(
+    "TCP20 mss-clamp: off, a number, and auto from the smaller MTU",
+    arguments: [
+      ("{ mss-clamp: off }", "", UInt16(9000)), ("{ mss-clamp: 1200 }", "", 1200),
+      ("{ mss-clamp: auto }", ", mtu: 1280", 1240),
+    ])
   func configuredSize(tcp: String, mtu: String, limit: UInt16) throws {
     var script = try Script(["tcp": tcp], interfaces: ("", mtu))
     func packet(_ size: UInt16) -> Datagram {
@@ -321,7 +388,9 @@ struct TCPTests {
 
   @Test(
     "flags that no sender means are malformed: none of the six, SYN with FIN, SYN with RST",
-    arguments: [SegmentFlags([]), [.syn, .fin], [.syn, .rst], [.syn, .fin, .ack], SegmentFlags(rawValue: 0xC0)])
+    arguments: [
+      SegmentFlags([]), [.syn, .fin], [.syn, .rst], [.syn, .fin, .ack], SegmentFlags(rawValue: 0xC0),
+    ])
   func malformed(flags: SegmentFlags) throws {
     var connection = try Connection()
     connection.open()

@@ -35,7 +35,9 @@ struct UDPTimerTests {
     try script.check()
   }
 
-  @Test("UT3 inbound packets restart it only with inbound-refresh, RFC 4787 REQ-6a, RFC 6888 REQ-7", arguments: [true, false])
+  @Test(
+    "UT3 inbound packets restart it only with inbound-refresh, RFC 4787 REQ-6a, RFC 6888 REQ-7",
+    arguments: [true, false])
   func inboundRefresh(isOn: Bool) throws {
     var script = try Script(["inbound-refresh": "\(isOn)"])
     script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
@@ -80,7 +82,9 @@ struct UDPTimerTests {
 
   @Test("UT7 a dropped packet restarts nothing: TTL, header checksum, filter, RFC 4787 REQ-6")
   func dropped() throws {
-    var script = try Script(["filtering": "address-and-port-dependent", "inbound-refresh": "true", "icmp-errors-per-second": "0"])
+    var script = try Script([
+      "filtering": "address-and-port-dependent", "inbound-refresh": "true", "icmp-errors-per-second": "0",
+    ])
     script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
     script.dropped(.s(100), .inside, UDPTimerTests.out.with { $0.timeToLive = 1 }, "ttlExceeded")
     script.dropped(.s(101), .inside, UDPTimerTests.out.with { $0.timeToLive = 0 }, "ttlExceeded")
