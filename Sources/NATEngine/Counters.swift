@@ -17,7 +17,9 @@ public struct Counters: BitwiseCopyable, Sendable {
   @usableFromInline static let drops = events + 8
   static let count = drops + DropReason.allCases.count
 
-  @inlinable @inline(__always) func add(_ value: Int, at index: Int) { words[index] = words[index] &+ UInt64(value) }
+  @inlinable @inline(__always) func add(_ value: Int, at index: Int) {
+    words[index] = words[index] &+ UInt64(value)
+  }
 
   /// A frame came in; bytes are frame lengths.
   @inlinable @inline(__always) public func countReceived(_ side: Side, bytes: Int) {
@@ -34,7 +36,9 @@ public struct Counters: BitwiseCopyable, Sendable {
     add(1, at: Counters.drops &+ Int(reason.rawValue))
   }
 
-  @inlinable @inline(__always) public func count(_ event: GatewayEvent) { add(1, at: Counters.events &+ Int(event.rawValue)) }
+  @inlinable @inline(__always) public func count(_ event: GatewayEvent) {
+    add(1, at: Counters.events &+ Int(event.rawValue))
+  }
 
   public func drops(_ reason: DropReason) -> Int { Int(words[Counters.drops + Int(reason.rawValue)]) }
 

@@ -124,7 +124,9 @@ extension Translator {
   ) -> SessionIndex? {
     if let session = leg.session { return session }
     let state: SessionState =
-      if packet.kind != .tcp { .active } else if packet.tcpFlags.isOpening { .opened(by: side) } else { .established }
+      if packet.kind != .tcp { .active } else if packet.tcpFlags.isOpening { .opened(by: side) } else {
+        .established
+      }
     let made = shard.insertSession(
       binding, remote: leg.remote, state: state, flags: isHairpin ? .hairpin : [],
       opener: packet.destinationPort, at: now)

@@ -3,7 +3,9 @@ public import NATWire
 
 extension Translator {
   /// The remote endpoint as sessions know it: queries have no remote port.
-  @inlinable @inline(__always) public static func remote(_ transport: TransportProtocol, _ address: IPv4Address, _ port: UInt16) -> Endpoint {
+  @inlinable @inline(__always) public static func remote(
+    _ transport: TransportProtocol, _ address: IPv4Address, _ port: UInt16
+  ) -> Endpoint {
     Endpoint(address, transport == .icmp ? 0 : port)
   }
 
@@ -33,7 +35,9 @@ extension Translator {
 
   /// An inside host sends to the outside.
   @inline(never)
-  public func resolveOutbound(_ packet: Packet, _ transport: TransportProtocol, at now: Instant) -> ResolveOutcome {
+  public func resolveOutbound(_ packet: Packet, _ transport: TransportProtocol, at now: Instant)
+    -> ResolveOutcome
+  {
     let sender = Endpoint(packet.source, packet.sourcePort)
     let remote = Translator.remote(transport, packet.destination, packet.destinationPort)
     let leg = findSender(transport, sender, remote, at: now)

@@ -39,11 +39,15 @@ public struct Translator: ~Copyable {
   }
 
   /// What one of our public addresses is there for; nil for any other address.
-  @inlinable @inline(__always) public func role(of address: IPv4Address) -> PublicRole? { publicAddresses.role(of: address) }
+  @inlinable @inline(__always) public func role(of address: IPv4Address) -> PublicRole? {
+    publicAddresses.role(of: address)
+  }
 
   /// The binding that holds a public endpoint of ours now.
   @inlinable @inline(__always)
-  public func binding(_ transport: TransportProtocol, at public: Endpoint, _ role: PublicRole) -> BindingIndex? {
+  public func binding(_ transport: TransportProtocol, at public: Endpoint, _ role: PublicRole)
+    -> BindingIndex?
+  {
     if role.poolAddress >= 0 {
       return shard.findBinding(poolAddress: Int(role.poolAddress), transport, port: `public`.port)
     }

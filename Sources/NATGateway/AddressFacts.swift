@@ -55,7 +55,7 @@ struct AddressFactsCache: ~Copyable {
   /// - Parameter key: secret, so that nobody can aim two addresses at one place.
   init(memory: MappedMemory, key: UInt64) {
     entries = memory.array(of: AddressFacts.self, count: AddressFactsCache.capacity)
-    self.key = key | 1
+    self.key = key & 0xFFFF_FFFF
   }
 
   @inline(__always) func find(_ address: IPv4Address) -> AddressFacts? {
@@ -85,8 +85,8 @@ struct AddressFactsCache: ~Copyable {
   }
 
   @inline(__always) private func place(of address: IPv4Address) -> Int {
-    // The upper 16 bits number the 65,536 places.
-    Int(truncatingIfNeeded: (UInt64(address.rawValue) &* key) >> 48)
+    // The upper 16 bits number the 65,536 places; the multiplier keeps neighbouring addresses apart whatever the key.
+    Int(truncatingIfNeeded: ((UInt64(address.rawValue) ^ key) &* 0x9E37_79B9_7F4A_7C15) >> 48)
   }
 }
 

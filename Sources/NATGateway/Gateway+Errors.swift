@@ -14,7 +14,8 @@ extension Gateway {
     if side == .inside, role != nil, !translator.settings.hairpin {
       return counters.countDrop(.hairpinDisabled)
     }
-    guard let quote = QuotedPacket(in: packet), let rewrite = resolveError(packet, quote, role, from: side, at: now)
+    guard let quote = QuotedPacket(in: packet),
+      let rewrite = resolveError(packet, quote, role, from: side, at: now)
     else { return counters.countDrop(.icmpErrorUnmatched) }
     guard let hop = egress(packet, to: rewrite.destination, from: side, at: now, &outbox) else { return }
     packet.rewriteQuote(quote, source: rewrite.quotedSource, destination: rewrite.quotedDestination)
@@ -37,7 +38,8 @@ extension Gateway {
   /// Whether a packet from outside is an error about what an inside host sent to an exempt destination: a router on
   /// the way is not exempt itself.
   func isErrorAboutExempt(_ packet: Packet) -> Bool {
-    guard packet.kind == .icmpError, packet.icmpType != ICMPv4.sourceQuench, packet.icmpType != ICMPv4.redirect,
+    guard packet.kind == .icmpError, packet.icmpType != ICMPv4.sourceQuench,
+      packet.icmpType != ICMPv4.redirect,
       insideNetworks.contains(packet.destination), let quote = QuotedPacket(in: packet)
     else { return false }
     return quote.source == packet.destination && exempt.contains(quote.destination)

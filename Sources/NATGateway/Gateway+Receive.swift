@@ -19,7 +19,8 @@ extension Gateway {
     else { return receiveSlowly(&packet, entry, at: now, &outbox) }
 
     if side == .inside {
-      guard source.isInsideHost, destination.isOutsideHost, isForwardable(packet, from: .inside, to: .outside),
+      guard source.isInsideHost, destination.isOutsideHost,
+        isForwardable(packet, from: .inside, to: .outside),
         let hit = translator.hitOutbound(packet, transport, at: now)
       else { return receiveSlowly(&packet, entry, at: now, &outbox) }
       let endpoint = translator.commitOutbound(hit, packet, at: now)
@@ -245,7 +246,8 @@ extension Gateway {
   }
 
   /// ARP teaches its sender and asks for our addresses: public ones on the outside, the inside one on the inside.
-  mutating func receiveARP(_ frame: Frame, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox) {
+  mutating func receiveARP(_ frame: Frame, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox)
+  {
     let body = frame.window(at: Ethernet.headerLength, count: frame.count - Ethernet.headerLength)
     guard let arp = ARPPacket(body) else { return }
     let side = entry.side

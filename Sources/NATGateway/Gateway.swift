@@ -67,7 +67,8 @@ public struct Gateway: ~Copyable {
 
   /// One of several workers over a shared table.
   public init(
-    _ settings: GatewaySettings, table: TranslationTable, worker: Int, counters: Counters, random: RandomSource
+    _ settings: GatewaySettings, table: TranslationTable, worker: Int, counters: Counters,
+    random: RandomSource
   ) {
     self.counters = counters
     var random = random
@@ -84,8 +85,8 @@ public struct Gateway: ~Copyable {
     routes = Routes(settings, memory: map(Routes.byteCount(settings)))
     insideNetworks = NetworkList(settings.insideNetworks, memory: map(settings.insideNetworks.count * 8))
     exempt = NetworkList(settings.exempt, memory: map(settings.exempt.count * 8))
-    insideNeighbours = Neighbours(memory: map(Neighbours.byteCount), key: random.next())
-    outsideNeighbours = Neighbours(memory: map(Neighbours.byteCount), key: random.next())
+    insideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
+    outsideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
     slots = map(FrameBatch.capacity * MemoryLayout<Slot>.stride).array(
       of: Slot.self, count: FrameBatch.capacity)
     answers = AnswerLimiter(memory: map(AnswerLimiter.byteCount), hash: hash)
@@ -206,13 +207,19 @@ public struct Gateway: ~Copyable {
 
   // MARK: What belongs to a side
 
-  @inline(__always) func mac(of side: Side) -> MACAddress { side == .inside ? settings.insideMAC : settings.outsideMAC }
+  @inline(__always) func mac(of side: Side) -> MACAddress {
+    side == .inside ? settings.insideMAC : settings.outsideMAC
+  }
 
-  @inline(__always) func mtu(of side: Side) -> Int { side == .inside ? settings.insideMTU : settings.outsideMTU }
+  @inline(__always) func mtu(of side: Side) -> Int {
+    side == .inside ? settings.insideMTU : settings.outsideMTU
+  }
 
   func address(of side: Side) -> IPv4Address {
     side == .inside ? settings.insideAddress : settings.outsideAddress
   }
 
-  @inline(__always) func neighbours(of side: Side) -> Neighbours { side == .inside ? insideNeighbours : outsideNeighbours }
+  @inline(__always) func neighbours(of side: Side) -> Neighbours {
+    side == .inside ? insideNeighbours : outsideNeighbours
+  }
 }

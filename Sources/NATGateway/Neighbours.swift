@@ -15,20 +15,19 @@ struct Neighbours: BitwiseCopyable {
   }
 
   private let entries: OwnedArray<Entry>
-  private let key: UInt64
+  private let hash: KeyHash
 
   private static let capacity = 1 << 18
   private static let probes = 64
   static let byteCount = capacity * MemoryLayout<Entry>.stride
 
-  /// - Parameter key: secret, and odd, so that nobody can aim collisions.
-  init(memory: MappedMemory, key: UInt64) {
+  init(memory: MappedMemory, hash: KeyHash) {
     entries = memory.array(of: Entry.self, count: Neighbours.capacity)
-    self.key = key | 1
+    self.hash = hash
   }
 
   private func home(_ address: IPv4Address) -> Int {
-    Int(truncatingIfNeeded: (UInt64(address.rawValue) &* key) >> 44) & (Neighbours.capacity - 1)
+    Int(hash.ofAddress(address) >> 32) & (Neighbours.capacity - 1)
   }
 
   func find(_ address: IPv4Address) -> MACAddress? {

@@ -97,15 +97,24 @@ struct UnsolicitedSYNs: ~Copyable {
       frame: bytes.window(
         at: Int(slot) * UnsolicitedSYNs.slotLength, count: Packet.networkOffset + length))
     packet.describeQuoted(
-      kind: .tcp, totalLength: length, source: entry.remote.address, destination: entry.publicEndpoint.address)
+      kind: .tcp, totalLength: length, source: entry.remote.address, destination: entry.publicEndpoint.address
+    )
     return (packet, entry.due)
   }
 
   private mutating func remove(_ slot: UInt32) {
     let entry = entries[slot]
     index.remove(hashOf(entry.publicEndpoint, entry.remote), record: slot)
-    if entry.previous == UnsolicitedSYNs.none { first = entry.next } else { entries[entry.previous].next = entry.next }
-    if entry.next == UnsolicitedSYNs.none { last = entry.previous } else { entries[entry.next].previous = entry.previous }
+    if entry.previous == UnsolicitedSYNs.none {
+      first = entry.next
+    } else {
+      entries[entry.previous].next = entry.next
+    }
+    if entry.next == UnsolicitedSYNs.none {
+      last = entry.previous
+    } else {
+      entries[entry.next].previous = entry.previous
+    }
     entries[slot].next = firstFree
     firstFree = slot + 1
   }

@@ -3,7 +3,7 @@ public import NATWire
 
 /// A pcap file being written: nanoseconds, Ethernet, the machine's byte order.
 ///
-/// Records gather in a buffer of 128 KiB and go out with `write(2)`. A frame can be built in place, from as
+/// Records gather until there are 128 KiB of them, which leaves the cache to others, and go out with `write(2)`. A frame can be built in place, from as
 /// many pieces as needed: ``reserve(_:)``, fill, ``commit(_:at:)``. Only ``close()`` says whether everything
 /// reached the file.
 @safe public struct CaptureWriter: ~Copyable {
@@ -16,7 +16,9 @@ public import NATWire
   private let buffer: UnsafeMutableRawPointer
   private var used = 0
 
-  private static let bufferSize = 1 << 17
+  private static let fullAt = 1 << 17
+  /// Room for the longest frame, too.
+  private static let bufferSize = fullAt + longestFrame + recordHeaderLength
   private static let recordHeaderLength = 16
 
   /// Creates the file, or empties it if it is there. The file's header is the first thing to be written, so a
@@ -71,7 +73,7 @@ public import NATWire
   /// - Precondition: at most ``longestFrame`` bytes.
   public mutating func reserve(_ length: Int) throws(CaptureWriteFault) -> UnsafeMutableRawPointer {
     precondition((0...CaptureWriter.longestFrame).contains(length), "a frame too long for a capture")
-    if used + CaptureWriter.recordHeaderLength + length > CaptureWriter.bufferSize { try flush() }
+    if used + CaptureWriter.recordHeaderLength + length > CaptureWriter.fullAt { try flush() }
     // Safety: the flush left room behind the record header.
     return unsafe buffer + used + CaptureWriter.recordHeaderLength
   }

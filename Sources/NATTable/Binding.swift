@@ -35,7 +35,7 @@ public enum BindingKind: UInt8, BitwiseCopyable, Sendable {
 /// | 0 | private address:32, private port:16, kind:8, protocol:8 | the same |
 /// | 1 | created, ns | free from, ns |
 /// | 2 | first session:32, sessions that the inside host used:32 | next:32, previous:32 in the queue of resting ports |
-/// | 3 | host:32, spare:32 | next:32, previous:32 among the resting ports of its host |
+/// | 3 | host:32 of a dynamic one; next forward of the same private endpoint:32 | next:32, previous:32 among the resting ports of its host |
 ///
 /// 32 bytes, so two share a cache line.
 public struct BindingStore: BitwiseCopyable, Sendable {
@@ -52,9 +52,12 @@ public struct BindingStore: BitwiseCopyable, Sendable {
   @inlinable public var count: Int { directCount &+ extraCount }
 
   /// Whether the place is the live binding of this private endpoint.
-  @inlinable @inline(__always) func matches(_ binding: BindingIndex, _ transport: TransportProtocol, _ `private`: Endpoint) -> Bool {
+  @inlinable @inline(__always) func matches(
+    _ binding: BindingIndex, _ transport: TransportProtocol, _ `private`: Endpoint
+  ) -> Bool {
     let word = words.acquire(Int(binding.rawValue) &* 4)
-    let key = UInt64(`private`.address.rawValue) << 32 | UInt64(`private`.port) << 16 | UInt64(transport.rawValue)
+    let key =
+      UInt64(`private`.address.rawValue) << 32 | UInt64(`private`.port) << 16 | UInt64(transport.rawValue)
     return word & ~0xFF00 == key && BindingStore.isLive(word)
   }
 

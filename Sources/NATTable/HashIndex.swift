@@ -4,7 +4,7 @@ public import CLinuxPacket
 ///
 /// Buckets of 64 bytes hold eight slots of eight bytes. A slot is one word, so that it appears and disappears in one
 /// store: `overflow:8 | tag:28 | record + 1:28` (the overflow count lives in slot 0 of its bucket). The key itself
-/// is in the record; the tag, 27 bits of the hash, makes a wrong candidate rarer than one in 10^8 lookups. A
+/// is in the record; the tag, 27 bits of the hash, leaves one wrong candidate in 20 million lookups. A
 /// full bucket passes entries to the next one and counts them, so a lookup that misses ends at the first bucket that
 /// passed none on: one cache line, nearly always. Three bits of the hash say at which slot of a bucket a search begins,
 /// so a hit is found after one or two of the eight.
@@ -34,7 +34,9 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   @usableFromInline static let tagMask: UInt64 = 0x0FFF_FFFF << 28
   @usableFromInline static let overflowUnit: UInt64 = 1 << 56
 
-  @inlinable @inline(__always) func home(_ hash: UInt64) -> Int { Int(((hash >> 32) &* UInt64(bucketCount)) >> 32) }
+  @inlinable @inline(__always) func home(_ hash: UInt64) -> Int {
+    Int(((hash >> 32) &* UInt64(bucketCount)) >> 32)
+  }
 
   /// The tag in its place; never zero, so an empty slot matches no tag.
   @inlinable @inline(__always) static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x0FFF_FFFF | 1) << 28 }

@@ -21,7 +21,8 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     return again ^ rest
   }
 
-  @inlinable @inline(__always) func ofPrivate(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64 {
+  @inlinable @inline(__always) func ofPrivate(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64
+  {
     self(
       UInt64(endpoint.address.rawValue) << 32 | UInt64(endpoint.port) << 8 | UInt64(transport.rawValue), 1)
   }
@@ -34,11 +35,14 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     self(UInt64(remote.rawValue) << 32 | UInt64(binding.rawValue), 3)
   }
 
-  @inlinable @inline(__always) public func ofAddress(_ address: IPv4Address) -> UInt64 { self(UInt64(address.rawValue), 4) }
+  @inlinable @inline(__always) public func ofAddress(_ address: IPv4Address) -> UInt64 {
+    self(UInt64(address.rawValue), 4)
+  }
 
   @inlinable @inline(__always) public func ofPair(_ a: Endpoint, _ b: Endpoint) -> UInt64 {
     self(
-      UInt64(a.address.rawValue) << 32 | UInt64(b.address.rawValue), UInt64(a.port) << 24 | UInt64(b.port) << 8 | 7)
+      UInt64(a.address.rawValue) << 32 | UInt64(b.address.rawValue),
+      UInt64(a.port) << 24 | UInt64(b.port) << 8 | 7)
   }
 
   @inlinable @inline(__always) func ofPublic(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64 {

@@ -49,9 +49,10 @@ struct LifetimeTable {
     self.durations = durations.array(of: UInt64.self, count: 256)
     tcpClasses = tcp.array(of: UInt8.self, count: 65536)
     udpClasses = udp.array(of: UInt8.self, count: 65536)
-    for (index, duration) in [lifetimes.icmp, lifetimes.udp, lifetimes.tcpEstablished, lifetimes.tcpTransitory]
-      .enumerated()
-    {
+    for (index, duration) in [
+      lifetimes.icmp, lifetimes.udp, lifetimes.tcpEstablished, lifetimes.tcpTransitory,
+    ]
+    .enumerated() {
       self.durations[index] = duration
     }
     for port in 0..<65536 {

@@ -24,7 +24,7 @@ public import Synchronization
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
       fatalError("cannot map \(rounded) bytes for the translation table: errno \(errno)")
     }
-    if pageSize == hugePage { unsafe _ = madvise(mapped, rounded, 14 /* MADV_HUGEPAGE */) }
+    if pageSize == hugePage { unsafe _ = madvise(mapped, rounded, MADV_HUGEPAGE) }
     unsafe base = mapped
     self.byteCount = rounded
   }

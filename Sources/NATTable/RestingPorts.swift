@@ -34,7 +34,11 @@ struct RestingPorts: ~Copyable {
     bindings.set(binding, 0, BindingStore.describe(owner, bindings.transport(of: binding), .resting))
     bindings.set(binding, 1, instant.nanoseconds)
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32 | UInt64(last))
-    if last == BindingStore.none { first = binding.rawValue } else { bindings.setHigh(BindingIndex(last), 2, binding.rawValue) }
+    if last == BindingStore.none {
+      first = binding.rawValue
+    } else {
+      bindings.setHigh(BindingIndex(last), 2, binding.rawValue)
+    }
     last = binding.rawValue
     let chain = chain(of: owner.address, binding)
     let head = chains[chain]
@@ -47,7 +51,11 @@ struct RestingPorts: ~Copyable {
   mutating func remove(_ binding: BindingIndex) {
     let next = bindings.high(binding, 2)
     let previous = bindings.low(binding, 2)
-    if previous == BindingStore.none { first = next } else { bindings.setHigh(BindingIndex(previous), 2, next) }
+    if previous == BindingStore.none {
+      first = next
+    } else {
+      bindings.setHigh(BindingIndex(previous), 2, next)
+    }
     if next == BindingStore.none { last = previous } else { bindings.setLow(BindingIndex(next), 2, previous) }
     let chainNext = bindings.high(binding, 3)
     let chainPrevious = bindings.low(binding, 3)

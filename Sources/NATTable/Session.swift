@@ -24,20 +24,22 @@ public struct SessionFlags: OptionSet, BitwiseCopyable, Sendable {
 /// |---|---|
 /// | 0 | remote address:32, binding:32 |
 /// | 1 | remote port:16, state:8, flags:8, lifetime class:8, spare:24 |
-/// | 2 | expires, ns |
+/// | 2 | expires, ns; of a retired record its epoch |
 /// | 3 | last packet that passed either way, ns |
 /// | 4, 5 | packets and bytes out |
 /// | 6, 7 | packets and bytes in |
 ///
 /// Beside it lie four links that only the worker follows: the timer wheel's list and the binding's list, both ways.
-/// With the two index entries that is 80 B + 11.4 B, and 11.4 B for each remote address that a binding is open to.
+/// With the index entry that is 80 B + 11.4 B, and 11.4 B for each remote address that a binding is open to.
 public struct SessionStore: BitwiseCopyable, Sendable {
   @usableFromInline let words: AtomicWords
   public let capacity: Int
 
   static let wordsPerSession = 8
 
-  @inlinable @inline(__always) func at(_ session: SessionIndex, _ word: Int) -> Int { Int(session.rawValue) &* 8 &+ word }
+  @inlinable @inline(__always) func at(_ session: SessionIndex, _ word: Int) -> Int {
+    Int(session.rawValue) &* 8 &+ word
+  }
 
   @inlinable @inline(__always) public func binding(of session: SessionIndex) -> BindingIndex {
     BindingIndex(UInt32(truncatingIfNeeded: words[at(session, 0)]))
@@ -80,7 +82,9 @@ public struct SessionStore: BitwiseCopyable, Sendable {
   }
 
   /// Whether the record is the session of `binding` with `remote`.
-  @inlinable @inline(__always) func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint) -> Bool {
+  @inlinable @inline(__always) func matches(
+    _ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint
+  ) -> Bool {
     let record = words.group(Int(session.rawValue))
     let second = record.acquire(1)
     return record[0] == UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
@@ -89,7 +93,8 @@ public struct SessionStore: BitwiseCopyable, Sendable {
 
   /// The same, and it still lives at `now`.
   @inlinable @inline(__always)
-  func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint, at now: Instant) -> Bool {
+  func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint, at now: Instant) -> Bool
+  {
     matches(session, binding, remote) && words.group(Int(session.rawValue))[2] >= now.nanoseconds
   }
 

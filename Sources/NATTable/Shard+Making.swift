@@ -19,7 +19,7 @@ extension Shard {
   /// A public endpoint for a new dynamic binding of `private`, or nil if the pool has none for this host.
   /// Nothing is taken yet.
   ///
-  /// - Complexity: O(pool addresses) for a new host, O(1) for one that has an address.
+  /// - Complexity: O(1) for a host that has an address; for a new one O(pool addresses), times those that are full.
   public func choosePublic(
     _ transport: TransportProtocol, for private: Endpoint, _ random: inout RandomSource
   ) -> BindingIndex? {
@@ -79,7 +79,8 @@ extension Shard {
 
   /// Makes the dynamic binding that ``choosePublic(_:for:_:)`` found; false if an index or the table of hosts is full,
   /// and then nothing has changed.
-  public mutating func insertBinding(_ binding: BindingIndex, for private: Endpoint, at now: Instant) -> Bool {
+  public mutating func insertBinding(_ binding: BindingIndex, for private: Endpoint, at now: Instant) -> Bool
+  {
     let transport = bindings.transport(of: binding)
     guard let host = hosts.findOrAdd(`private`.address) else { return false }
     guard forward.insert(hash.ofPrivate(transport, `private`), record: binding.rawValue) else {
@@ -96,7 +97,8 @@ extension Shard {
     bindings.set(binding, 1, now.nanoseconds)
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
     bindings.set(binding, 3, UInt64(host) << 32)
-    bindings.words.release(BindingStore.describe(`private`, transport, .dynamic), at: Int(binding.rawValue) * 4)
+    bindings.words.release(
+      BindingStore.describe(`private`, transport, .dynamic), at: Int(binding.rawValue) * 4)
     var record = hosts[host]
     if record.bindings == 0 {
       record.poolAddress = UInt32(address)
@@ -252,11 +254,15 @@ extension Shard {
     // The epoch stands where the due time stood.
     sessions.words[sessions.at(session, 2)] = epoch
     retireLinks[session.rawValue] = TimerWheel.Link(next: 0, previous: 0)
-    if lastRetired == 0 { firstRetired = session.rawValue + 1 } else { retireLinks[lastRetired - 1].next = session.rawValue + 1 }
+    if lastRetired == 0 {
+      firstRetired = session.rawValue + 1
+    } else {
+      retireLinks[lastRetired - 1].next = session.rawValue + 1
+    }
     lastRetired = session.rawValue + 1
   }
 
-  /// Frees the retired records that no reader can still look at. Called when records run out, and between batches.
+  /// Frees the retired records that no reader can still look at. Called when records run out; callers may at any time.
   public mutating func reclaim() {
     guard firstRetired != 0 else { return }
     epochs.advance()

@@ -18,7 +18,8 @@ extension Shard {
         binding = BindingIndex(firstExtra + freshExtra)
         freshExtra += 1
         describeExtra(binding, mapping.transport, public: mapping.public)
-        let isIndexed = byPublic.insert(hash.ofPublic(mapping.transport, mapping.public), record: binding.rawValue)
+        let isIndexed = byPublic.insert(
+          hash.ofPublic(mapping.transport, mapping.public), record: binding.rawValue)
         precondition(isIndexed, "the index of public endpoints has room for the forwards")
       }
       bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
@@ -85,7 +86,8 @@ extension Shard {
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
     bindings.set(binding, 3, 0)
     bindings.words.release(
-      BindingStore.describe(Endpoint(mapping.private, port), transport, .oneToOne), at: Int(binding.rawValue) * 4)
+      BindingStore.describe(Endpoint(mapping.private, port), transport, .oneToOne),
+      at: Int(binding.rawValue) * 4)
     counts.oneToOneBindings += 1
     return binding
   }

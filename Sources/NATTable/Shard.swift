@@ -68,7 +68,8 @@ public struct Shard: ~Copyable {
     permits = memory.permits
     byPublic = memory.byPublic
     lifetimes = LifetimeTable(
-      settings.lifetimes, durations: memory.lifetimeDurations, tcp: memory.lifetimeTCP, udp: memory.lifetimeUDP)
+      settings.lifetimes, durations: memory.lifetimeDurations, tcp: memory.lifetimeTCP,
+      udp: memory.lifetimeUDP)
     durations = lifetimes.durations
     listLinks = memory.sessionLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
     retireLinks = memory.wheelLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
@@ -173,7 +174,8 @@ public struct Shard: ~Copyable {
 
   /// The first round for an inbound packet: its binding's place needs no search.
   @inlinable @inline(__always)
-  public func prefetchBinding(poolAddress: Int, _ transport: TransportProtocol, port: UInt16) -> BindingIndex {
+  public func prefetchBinding(poolAddress: Int, _ transport: TransportProtocol, port: UInt16) -> BindingIndex
+  {
     let binding = bindings.direct(poolAddress: poolAddress, transport, port: port)
     bindings.prefetch(binding)
     return binding

@@ -106,9 +106,7 @@ public enum TCPTracker {
         return Step(SessionState(rawValue: state.rawValue | mark), .keep)
       }
       if state.rawValue & SessionState.hadBeenEstablished != 0, !resetIsFinal {
-        return flags.contains(.fin)
-          ? Step(SessionState(.halfClosed, marks: mark), .restartEstablished)
-          : Step(.established, .restartEstablished)
+        return Step(.established, .restartEstablished)
       }
       return Step(state, .keep)
 

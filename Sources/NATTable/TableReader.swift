@@ -80,7 +80,8 @@ public final class TableReader {
     let binding = sessions.binding(of: session)
     let snapshot = SessionSnapshot(
       transport: table.bindings.transport(of: binding), kind: table.bindings.kind(of: binding),
-      private: table.bindings.privateEndpoint(of: binding), public: table.bindings.publicEndpoint(of: binding),
+      private: table.bindings.privateEndpoint(of: binding),
+      public: table.bindings.publicEndpoint(of: binding),
       remote: sessions.remote(of: session), bindingCreated: table.bindings.instant(of: binding), state: state,
       flags: sessions.flags(of: session), expires: sessions.expires(session),
       lastPacket: sessions.lastPacket(session), counters: sessions.counters(of: session))

@@ -107,7 +107,9 @@ public final class TranslationTable: Sendable {
       }
     }
     shards = (0..<settings.workers).map { worker in
-      ShardMemory(settings, worker: worker, extraCount: extraPerShard, firstExtra: directCount + worker * extraPerShard, taken: taken)
+      ShardMemory(
+        settings, worker: worker, extraCount: extraPerShard, firstExtra: directCount + worker * extraPerShard,
+        taken: taken)
     }
     sessions = shards.map(\.sessions)
   }

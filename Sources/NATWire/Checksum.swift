@@ -85,7 +85,9 @@ public struct ChecksumDelta: BitwiseCopyable {
   /// A word becomes smaller by `amount`: `~m + (m - amount)` is the same for every `m`.
   @inlinable @inline(__always) public mutating func addDecrement(of amount: UInt16) { sum.add(~amount) }
 
-  @inlinable @inline(__always) public mutating func add(_ other: ChecksumDelta) { sum.value &+= other.sum.value }
+  @inlinable @inline(__always) public mutating func add(_ other: ChecksumDelta) {
+    sum.value &+= other.sum.value
+  }
 
   /// The checksum field after the change: `HC' = ~(~HC + ~m + m')` (RFC 1624 equation 3).
   @inlinable @inline(__always) public func applied(to checksum: UInt16) -> UInt16 {

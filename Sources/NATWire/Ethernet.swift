@@ -25,7 +25,9 @@ public enum LinkLayer: UInt8, BitwiseCopyable, Sendable {
 
 extension Frame {
   /// Writes the Ethernet header at the start of the window.
-  @inlinable @inline(__always) public func setEthernet(destination: MACAddress, source: MACAddress, type: UInt16) {
+  @inlinable @inline(__always) public func setEthernet(
+    destination: MACAddress, source: MACAddress, type: UInt16
+  ) {
     // Fourteen bytes in two overlapping stores.
     setUInt64(destination.rawValue << 16 | source.rawValue >> 32, at: Ethernet.destinationOffset)
     setUInt64(source.rawValue << 16 | UInt64(type), at: Ethernet.sourceOffset)

@@ -55,7 +55,9 @@
     return unsafe UInt64(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 
-  @inlinable @inline(__always) public func address(at offset: Int) -> IPv4Address { IPv4Address(uint32(at: offset)) }
+  @inlinable @inline(__always) public func address(at offset: Int) -> IPv4Address {
+    IPv4Address(uint32(at: offset))
+  }
 
   /// The six bytes from `offset` on; two more must follow, as they do wherever a header holds an address.
   @inlinable @inline(__always) public func macAddress(at offset: Int) -> MACAddress {
@@ -114,7 +116,8 @@
   }
 
   /// Copies the `count` bytes of `source` from `offset` on to `target` here; the windows may overlap.
-  @inlinable @inline(__always) public func copy(_ source: Frame, from offset: Int, count: Int, to target: Int) {
+  @inlinable @inline(__always) public func copy(_ source: Frame, from offset: Int, count: Int, to target: Int)
+  {
     precondition(offset >= 0 && count >= 0 && offset <= source.count &- count)
     precondition(target >= 0 && target <= self.count &- count)
     // Safety: both ranges were checked on the lines above.

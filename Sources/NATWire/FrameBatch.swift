@@ -1,4 +1,3 @@
-
 /// The frames that one call of the gateway works on: descriptors and the memory behind them, allocated once.
 ///
 /// A packet source appends frames by copying them in; the gateway rewrites them in place. All memory is reused when
@@ -70,7 +69,8 @@
     precondition(hasRoom(for: bytes.count))
     let start = used &+ FrameBatch.headroom
     // Safety: `hasRoom` says that `start + bytes.count` lies inside the arena.
-    unsafe (arena + start).copyMemory(from: bytes.baseAddress ?? UnsafeRawPointer(arena), byteCount: bytes.count)
+    unsafe (arena + start).copyMemory(
+      from: bytes.baseAddress ?? UnsafeRawPointer(arena), byteCount: bytes.count)
     let frame = unsafe Frame(unsafeBase: arena + start, count: bytes.count)
     unsafe entries[filled] = Entry(
       frame: frame, wireLength: wireLength, instant: instant, side: side, link: link)

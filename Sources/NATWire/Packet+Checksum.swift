@@ -20,7 +20,8 @@ extension Packet {
   /// - Complexity: O(1) for a packet whose field is anything else, else O(length).
   @inlinable @inline(__always)
   static func isPartial(
-    _ field: UInt16, of segment: Frame, _ source: IPv4Address, _ destination: IPv4Address, _ protocolNumber: UInt8
+    _ field: UInt16, of segment: Frame, _ source: IPv4Address, _ destination: IPv4Address,
+    _ protocolNumber: UInt8
   ) -> Bool {
     let pseudo = Frame.pseudoHeaderSum(
       source: source, destination: destination, protocolNumber: protocolNumber, length: segment.count)
@@ -38,7 +39,9 @@ extension Packet {
   /// Carries a change of the pseudo-header, or of the transport header, into the transport's checksum.
   ///
   /// - Parameter delta: the change of addresses and ports; `partial` that part of it which lies in the pseudo-header.
-  @inlinable @inline(__always) public func carryIntoTransportChecksum(_ delta: ChecksumDelta, pseudoHeader partial: ChecksumDelta) {
+  @inlinable @inline(__always) public func carryIntoTransportChecksum(
+    _ delta: ChecksumDelta, pseudoHeader partial: ChecksumDelta
+  ) {
     guard let offset = checksumOffset else { return }
     let field = frame.uint16(at: offset)
     if hasPartialChecksum {

@@ -195,7 +195,8 @@ extension Packet {
       let word = packet.frame.uint64(at: networkOffset &+ IPv4.minimumHeaderLength &+ TCP.dataOffsetOffset)
       let header = Int(word >> 60) &* 4
       let flags = TCPFlags(rawValue: UInt8(truncatingIfNeeded: word >> 48))
-      guard header >= TCP.minimumHeaderLength, header <= length, !flags.areMalformed, packet.destinationPort != 0
+      guard header >= TCP.minimumHeaderLength, header <= length, !flags.areMalformed,
+        packet.destinationPort != 0
       else { return decodeAny(network, isCut: isCut, into: &packet) }
       checksummed = length
       checksum = UInt16(truncatingIfNeeded: word >> 16)
@@ -205,7 +206,8 @@ extension Packet {
     }
     packet.hasPartialChecksum = isPartial(
       checksum, of: network.window(at: IPv4.minimumHeaderLength, count: checksummed),
-      IPv4Address(UInt32(truncatingIfNeeded: second)), IPv4Address(third), UInt8(truncatingIfNeeded: second >> 48))
+      IPv4Address(UInt32(truncatingIfNeeded: second)), IPv4Address(third),
+      UInt8(truncatingIfNeeded: second >> 48))
     return .ipv4
   }
 
@@ -247,7 +249,8 @@ extension Packet {
       if packet.destinationPort == 0 { return .fault(.portZero) }
       if !packet.isFragment, let offset = packet.checksumOffset {
         packet.hasPartialChecksum = isPartial(
-          frame.uint16(at: offset), of: frame.window(at: packet.transportOffset, count: packet.checksummedLength),
+          frame.uint16(at: offset),
+          of: frame.window(at: packet.transportOffset, count: packet.checksummedLength),
           packet.source, packet.destination, packet.protocolNumber)
       }
     }
@@ -269,7 +272,9 @@ extension Packet {
     }
     switch protocolNumber {
     case IPv4.protocolTCP:
-      guard length >= TCP.minimumHeaderLength else { return isFragment ? .firstFragmentTooSmall : .malformedTCP }
+      guard length >= TCP.minimumHeaderLength else {
+        return isFragment ? .firstFragmentTooSmall : .malformedTCP
+      }
       let header = Int(frame.uint8(at: offset &+ TCP.dataOffsetOffset) >> 4) &* 4
       guard header >= TCP.minimumHeaderLength else { return .malformedTCP }
       guard header <= length else { return isFragment ? .firstFragmentTooSmall : .malformedTCP }

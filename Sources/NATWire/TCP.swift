@@ -33,7 +33,9 @@ extension Frame {
   /// A malformed length ends the scan; nothing is ever added.
   /// - Returns: what the change does to the TCP checksum, which the caller applies.
   @inline(never)
-  public func clampMaximumSegmentSize(to limit: UInt16, tcpAt offset: Int, headerLength: Int) -> ChecksumDelta? {
+  public func clampMaximumSegmentSize(to limit: UInt16, tcpAt offset: Int, headerLength: Int)
+    -> ChecksumDelta?
+  {
     var at = offset &+ TCP.minimumHeaderLength
     let end = offset &+ headerLength
     while at < end {

@@ -11,7 +11,7 @@ struct BenchEngineCommand: ParsableCommand {
     abstract: "Time the engine alone: nanoseconds a packet, both directions mixed.",
     discussion: """
       UDP packets of 64 bytes over flows that each have a binding and a session of their own, in random order, every \
-      second one an answer. Only `Gateway.process` is timed, a batch of 32 at a time.
+      second one an answer. Only `Gateway.process` is timed, a batch of \(FrameBatch.capacity) at a time.
       """)
 
   @Option(help: "Numbers of flows.") var flows: [Int] = [1000, 1_000_000]

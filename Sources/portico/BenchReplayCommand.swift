@@ -114,7 +114,8 @@ struct BenchReplayCommand: ParsableCommand {
         frame.setUInt16(4500, at: network + 22)
         frame.setUInt16(UInt16(64 - network - 20), at: network + 24)
         try unsafe writer.append(
-          UnsafeRawBufferPointer(buffer), at: Instant(nanoseconds: 1_700_000_000_000_000_000 + UInt64(packet) * 1000))
+          UnsafeRawBufferPointer(buffer),
+          at: Instant(nanoseconds: 1_700_000_000_000_000_000 + UInt64(packet) * 1000))
         frame.setUInt16(0, at: network + IPv4.checksumOffset)
       }
     }

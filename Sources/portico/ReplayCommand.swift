@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Glibc
 import NATComposition
 import NATConfiguration
@@ -59,7 +60,9 @@ struct ReplayCommand: ParsableCommand {
         throw ValidationError("\(output) is an input; give the output a file of its own")
       }
     }
-    let files = outputs.filter { $0 != "-" }
+    let files = outputs.filter { $0 != "-" }.map {
+      URL(fileURLWithPath: $0).resolvingSymlinksInPath().standardizedFileURL.path
+    }
     guard Set(files).count == files.count else {
       throw ValidationError("two outputs go to one file; give each a file of its own")
     }
@@ -92,7 +95,8 @@ struct ReplayCommand: ParsableCommand {
   private func makeReplay(_ configuration: Configuration) throws -> Replay {
     do {
       let insideWriter: CaptureWriter? = if let insideOut { try CaptureWriter(path: insideOut) } else { nil }
-      let outsideWriter: CaptureWriter? = if let outsideOut { try CaptureWriter(path: outsideOut) } else { nil }
+      let outsideWriter: CaptureWriter? =
+        if let outsideOut { try CaptureWriter(path: outsideOut) } else { nil }
       return Replay(configuration, seed: seed, insideOut: insideWriter, outsideOut: outsideWriter)
     } catch {
       throw Failure.exit(Failure.cannotWrite, error.description)
@@ -105,12 +109,11 @@ struct ReplayCommand: ParsableCommand {
       if let table {
         let output = try TextOutput(path: table)
         try replay.tableDocument.write { try output.write($0) }
-        try output.write([UInt8(ascii: "\n")])
         try output.close()
       }
       if let stats {
         let output = try TextOutput(path: stats)
-        try output.write(Array((replay.statsDocument.json + "\n").utf8))
+        try output.write(Array(replay.statsDocument.json.utf8))
         try output.close()
       }
       guard table == nil, stats == nil else { return }

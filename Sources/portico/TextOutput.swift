@@ -13,8 +13,11 @@ struct TextOutput: ~Copyable {
     self.path = path == "-" ? "standard output" : path
     // Safety: the path is not kept.
     descriptor =
-      unsafe path == "-" ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    if descriptor < 0 { throw Fault(description: "\(self.path): cannot create the file: \(TextOutput.reason())") }
+      unsafe path == "-"
+      ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    if descriptor < 0 {
+      throw Fault(description: "\(self.path): cannot create the file: \(TextOutput.reason())")
+    }
   }
 
   deinit { if descriptor >= 0 { _ = Glibc.close(descriptor) } }

@@ -150,11 +150,13 @@ struct DictionaryTable {
     return true
   }
 
-  private func choosePort(_ transport: TransportProtocol, for private: Endpoint, poolAddress: Int) -> Choice? {
+  private func choosePort(_ transport: TransportProtocol, for private: Endpoint, poolAddress: Int) -> Choice?
+  {
     let address = settings.pool[poolAddress].address
     func isFree(_ port: UInt16) -> Bool {
       mayHave(
-        Place(transport: transport, public: Endpoint(address, port)), poolAddress: poolAddress, `private`.address)
+        Place(transport: transport, public: Endpoint(address, port)), poolAddress: poolAddress,
+        `private`.address)
     }
     let own = `private`.port
     if settings.policy.portChoice == .preserve, isFree(own) {

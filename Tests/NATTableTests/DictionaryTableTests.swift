@@ -19,9 +19,9 @@ import Testing
       return count
     }
     #if DEBUG
-      return 100_000
+    return 100_000
     #else
-      return 1_000_000
+    return 1_000_000
     #endif
   }()
 

@@ -54,7 +54,8 @@ import Testing
       for (record, hash) in present { #expect(index.find(hash, { $0 == record }) == record, "seed \(seed)") }
       for (record, hash) in present { index.remove(hash, record: record) }
       // Counts of overflow and slots go back to nothing, unless a count had reached its end.
-      #expect((0..<index.bucketCount * 8).allSatisfy { index.words[$0] == 0 }, "seed \(seed), capacity \(capacity)")
+      #expect(
+        (0..<index.bucketCount * 8).allSatisfy { index.words[$0] == 0 }, "seed \(seed), capacity \(capacity)")
       withExtendedLifetime(memory) {}
     }
   }
@@ -76,7 +77,9 @@ import Testing
     let last = index.bucketCount - 1
     #expect(index.bucketCount == 9)
     for record in UInt32(0)..<20 {
-      #expect(index.insert(hash(bucket: last, tag: UInt64(record), slot: UInt64(record & 7), in: index), record: record))
+      #expect(
+        index.insert(
+          hash(bucket: last, tag: UInt64(record), slot: UInt64(record & 7), in: index), record: record))
     }
     // Eight fit, eight go on to bucket 0, four to bucket 1 by way of both.
     #expect(overflow(index, last) == 12)

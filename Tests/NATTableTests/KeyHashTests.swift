@@ -19,7 +19,8 @@ import Testing
       hash.ofPrivate(.udp, Endpoint(IPv4Address(0x0A00_0001 + UInt32(number)), 5060))
     },
     Shape(testDescription: "a thousand ports of each host") { hash, number in
-      hash.ofPrivate(.tcp, Endpoint(IPv4Address(0x0A00_0001 + UInt32(number / 1000)), UInt16(40000 + number % 1000)))
+      hash.ofPrivate(
+        .tcp, Endpoint(IPv4Address(0x0A00_0001 + UInt32(number / 1000)), UInt16(40000 + number % 1000)))
     },
     Shape(testDescription: "sessions of neighbouring bindings with one server") { hash, number in
       hash.ofSession(BindingIndex(65536 + number), Endpoint(IPv4Address(0x5DB8_D822), 443))
@@ -29,7 +30,8 @@ import Testing
     },
     Shape(testDescription: "sessions of one binding with the ports of one server") { hash, number in
       hash.ofSession(
-        BindingIndex(70000), Endpoint(IPv4Address(0x5DB8_D822 + UInt32(number >> 16)), UInt16(number & 0xFFFF)))
+        BindingIndex(70000),
+        Endpoint(IPv4Address(0x5DB8_D822 + UInt32(number >> 16)), UInt16(number & 0xFFFF)))
     },
     Shape(testDescription: "addresses in a row") { hash, number in
       hash.ofAddress(IPv4Address(0x0A00_0000 + UInt32(number)))

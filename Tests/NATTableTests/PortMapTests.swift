@@ -63,7 +63,8 @@ import Testing
               #expect(lowest == nil, "\(comment) \(portClass) \(parity)")
               continue
             }
-            #expect(isFree[port] && fits(port, portClass, parity), "\(comment) \(portClass) \(parity): \(port)")
+            #expect(
+              isFree[port] && fits(port, portClass, parity), "\(comment) \(portClass) \(parity): \(port)")
           }
         }
       }

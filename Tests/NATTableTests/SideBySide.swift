@@ -46,7 +46,9 @@ final class SideBySide {
     shards = (0..<settings.workers).map { ShardBox(table.makeShard(worker: $0)) }
     for worker in 0..<settings.workers {
       models.append(
-        DictionaryTable(settings, worker: worker, resetIsFinal: resetIsFinal) { table.owner(of: $0) == worker })
+        DictionaryTable(settings, worker: worker, resetIsFinal: resetIsFinal) {
+          table.owner(of: $0) == worker
+        })
     }
   }
 
@@ -75,11 +77,16 @@ final class SideBySide {
     settings.sessionLimit = random.pick([3, 12, 60])
     let elsewhere = IPv4Address(203, 0, 113, 20)
     let candidates = [
-      StaticForward(.tcp, public: Endpoint(pool[0].address, 1023), private: Endpoint(IPv4Address(192, 168, 1, 2), 80)),
-      StaticForward(.udp, public: Endpoint(pool[0].address, 2001), private: Endpoint(IPv4Address(192, 168, 1, 3), 53)),
-      StaticForward(.tcp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 2), 80)),
-      StaticForward(.icmp, public: Endpoint(pool[0].address, 1), private: Endpoint(IPv4Address(192, 168, 1, 4), 1)),
-      StaticForward(.udp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 5), 4)),
+      StaticForward(
+        .tcp, public: Endpoint(pool[0].address, 1023), private: Endpoint(IPv4Address(192, 168, 1, 2), 80)),
+      StaticForward(
+        .udp, public: Endpoint(pool[0].address, 2001), private: Endpoint(IPv4Address(192, 168, 1, 3), 53)),
+      StaticForward(
+        .tcp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 2), 80)),
+      StaticForward(
+        .icmp, public: Endpoint(pool[0].address, 1), private: Endpoint(IPv4Address(192, 168, 1, 4), 1)),
+      StaticForward(
+        .udp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 5), 4)),
     ]
     settings.forwards = candidates.filter { _ in random.chance(40) }
     if random.chance(50) {
@@ -92,7 +99,8 @@ final class SideBySide {
   }
 
   private static func privatePorts(of settings: TableSettings) -> [UInt16] {
-    [0, 1, 7, 53, 80, 1023, 1024, 1025, 2002, 40001] + settings.pool.prefix(1).flatMap { [$0.ports[0].lowerBound] }
+    [0, 1, 7, 53, 80, 1023, 1024, 1025, 2002, 40001]
+      + settings.pool.prefix(1).flatMap { [$0.ports[0].lowerBound] }
   }
 
   var summary: String {
@@ -150,8 +158,10 @@ final class SideBySide {
       if let (key, session) = models[worker].firstDue,
         let binding = index(of: key.place, worker)
       {
-        let found = shards[worker].shard.findSession(binding, remote: key.remote, at: Instant(nanoseconds: now))
-        try expect((found != nil) == (session.expires >= now), "a session's life to its due time, from \(previous)")
+        let found = shards[worker].shard.findSession(
+          binding, remote: key.remote, at: Instant(nanoseconds: now))
+        try expect(
+          (found != nil) == (session.expires >= now), "a session's life to its due time, from \(previous)")
       }
     }
     for worker in models.indices {
@@ -187,7 +197,8 @@ final class SideBySide {
   }
 
   private func place(of binding: BindingIndex) -> Place {
-    Place(transport: table.bindings.transport(of: binding), public: table.bindings.publicEndpoint(of: binding))
+    Place(
+      transport: table.bindings.transport(of: binding), public: table.bindings.publicEndpoint(of: binding))
   }
 
   private func outbound() throws(Difference) {
@@ -203,7 +214,8 @@ final class SideBySide {
     if let first = found { binding = try chooseForward(first, remote, worker) }
     if binding == nil {
       let hasRoom = shards[worker].shard.hasRoom(sessions: 1)
-      try expect(hasRoom == (models[worker].sessions.count < models[worker].sessionLimit), "room for a session")
+      try expect(
+        hasRoom == (models[worker].sessions.count < models[worker].sessionLimit), "room for a session")
       if let mapping = shards[worker].shard.oneToOne(private: `private`.address) {
         guard hasRoom else { return }
         binding = shards[worker].shard.insertOneToOne(transport, mapping, port: `private`.port, at: instant)
@@ -240,7 +252,8 @@ final class SideBySide {
     if table.bindings.kind(of: first) == .forward {
       let `private` = table.bindings.privateEndpoint(of: first)
       let transport = table.bindings.transport(of: first)
-      let expected = settings.forwards.filter { $0.private == `private` && $0.transport == transport }.map(\.public)
+      let expected = settings.forwards.filter { $0.private == `private` && $0.transport == transport }.map(
+        \.public)
       try expect(places.map(\.public) == expected, "the forwards of \(`private`)")
     } else {
       try expect(places.count == 1, "a binding that is no forward has none after it")
@@ -267,7 +280,8 @@ final class SideBySide {
     if settings.policy.portChoice == .sequential {
       try expect(place.public.port == choice.lowest, "\(place) for \(`private`) instead of \(choice.lowest)")
     } else {
-      try expect(choice.isAllowed(place.public.port), "\(place) for \(`private`), such as \(choice.lowest) was due")
+      try expect(
+        choice.isAllowed(place.public.port), "\(place) for \(`private`), such as \(choice.lowest) was due")
     }
     // Choosing takes nothing: now and then nothing comes of it.
     if random.chance(5) { return nil }
@@ -293,9 +307,11 @@ final class SideBySide {
     try expect((binding != nil) == (owner != nil), "the binding at \(place)")
     if let binding, let expected = models[worker].bindings[place] {
       try expect(table.bindings.kind(of: binding) == expected.kind, "kind of \(place)")
-      try expect(table.bindings.privateEndpoint(of: binding) == expected.private, "private endpoint of \(place)")
+      try expect(
+        table.bindings.privateEndpoint(of: binding) == expected.private, "private endpoint of \(place)")
       let isOpen = shards[worker].shard.isOpen(binding, to: remote.address)
-      try expect(isOpen == models[worker].isOpen(place, to: remote.address), "\(place) open to \(remote.address)")
+      try expect(
+        isOpen == models[worker].isOpen(place, to: remote.address), "\(place) open to \(remote.address)")
     } else if let mapping = settings.oneToOne.first(where: { $0.public == place.public.address }) {
       worker = table.owner(of: mapping.private)
       try expect(shards[worker].shard.oneToOne(public: mapping.public) == mapping, "a 1:1 mapping")
@@ -317,7 +333,8 @@ final class SideBySide {
     let place = place(of: binding)
     let key = SessionKey(place: place, remote: remote)
     var session = shards[worker].shard.findSession(binding, remote: remote, at: instant)
-    try expect((session != nil) == (models[worker].find(place, remote: remote, at: now) != nil), "session \(key)")
+    try expect(
+      (session != nil) == (models[worker].find(place, remote: remote, at: now) != nil), "session \(key)")
     if session == nil {
       var state = SessionState.active
       var connection: PlainConnection?
@@ -328,7 +345,8 @@ final class SideBySide {
       }
       let isHairpin = random.chance(10)
       session = shards[worker].shard.insertSession(
-        binding, remote: remote, state: state, flags: isHairpin ? .hairpin : [], opener: remote.port, at: instant)
+        binding, remote: remote, state: state, flags: isHairpin ? .hairpin : [], opener: remote.port,
+        at: instant)
       let made = models[worker].insertSession(
         key, connection, isHairpin: isHairpin, opener: remote.port, at: now)
       try expect((session != nil) == made, "room for session \(key)")
@@ -357,11 +375,14 @@ final class SideBySide {
 
   private func compare(_ session: SessionIndex, _ key: SessionKey, _ worker: Int) throws(Difference) {
     let sessions = shards[worker].shard.sessions
-    guard let expected = models[worker].sessions[key] else { throw Difference(description: "no session \(key)") }
+    guard let expected = models[worker].sessions[key] else {
+      throw Difference(description: "no session \(key)")
+    }
     try expect(place(of: sessions.binding(of: session)) == key.place, "binding of session \(key)")
     try expect(sessions.remote(of: session) == key.remote, "remote of session \(key)")
     try expect(sessions.expires(session).nanoseconds == expected.expires, "due time of session \(key)")
-    try expect(sessions.lastPacket(session).nanoseconds == expected.lastPacket, "last packet of session \(key)")
+    try expect(
+      sessions.lastPacket(session).nanoseconds == expected.lastPacket, "last packet of session \(key)")
     try expect(sessions.counters(of: session) == expected.counters, "counters of session \(key)")
     try expect(
       sessions.state(of: session).phase == expected.connection?.phase ?? .active, "state of session \(key)")
@@ -374,7 +395,9 @@ final class SideBySide {
     let worker = random.below(models.count)
     guard !models[worker].sessions.isEmpty else { return }
     let key = random.pick(models[worker].keys)
-    guard let binding = index(of: key.place, worker) else { throw Difference(description: "no binding \(key)") }
+    guard let binding = index(of: key.place, worker) else {
+      throw Difference(description: "no binding \(key)")
+    }
     let instant = Instant(nanoseconds: now)
     guard let session = shards[worker].shard.findSession(binding, remote: key.remote, at: instant) else {
       throw Difference(description: "no session \(key)")
@@ -396,7 +419,9 @@ final class SideBySide {
   // MARK: The whole table
 
   func compareAll() throws(Difference) {
-    guard let reader = reader ?? TableReader(table) else { throw Difference(description: "no place for a reader") }
+    guard let reader = reader ?? TableReader(table) else {
+      throw Difference(description: "no place for a reader")
+    }
     var snapshots: [SessionSnapshot] = []
     var cursor: TableReader.Cursor? = TableReader.Cursor()
     while let from = cursor {
@@ -416,7 +441,8 @@ final class SideBySide {
         try expect(snapshot.bindingCreated.nanoseconds == binding.created, "age of the binding of \(key)")
       }
       try expect(
-        snapshot.expires.nanoseconds == session.expires && snapshot.lastPacket.nanoseconds == session.lastPacket
+        snapshot.expires.nanoseconds == session.expires
+          && snapshot.lastPacket.nanoseconds == session.lastPacket
           && snapshot.counters == session.counters
           && snapshot.state.phase == session.connection?.phase ?? .active
           && snapshot.flags.contains(.insideUsed) == session.isInsideUsed

@@ -61,7 +61,8 @@ import Testing
     (
       .openedOutside,
       [
-        (.established, "e"), (.established, "e"), (.openedOutside, "-"), (.openedOutside, "-"), (.refused, "t"),
+        (.established, "e"), (.established, "e"), (.openedOutside, "-"), (.openedOutside, "-"),
+        (.refused, "t"),
       ],
       [
         (.openedOutside, "-"), (.openedOutside, "-"), (.openedOutside, "-"), (.openedOutside, "-"),
@@ -106,20 +107,27 @@ import Testing
         (.closedSynOutside, "-"),
       ],
       [
-        (.closedSynOutside, "-"), (.closedSynOutside, "-"), (.closedSynOutside, "-"), (.closedSynOutside, "-"),
+        (.closedSynOutside, "-"), (.closedSynOutside, "-"), (.closedSynOutside, "-"),
+        (.closedSynOutside, "-"),
         (.closedSynOutside, "-"),
       ]
     ),
     // A connection that was refused had never been established: data does not bring it back.
     (
       .refused,
-      [(.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refused, "-"), (.refused, "-"), (.refused, "-")],
-      [(.refusedSynOutside, "-"), (.refusedSynOutside, "-"), (.refused, "-"), (.refused, "-"), (.refused, "-")]
+      [
+        (.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refused, "-"), (.refused, "-"), (.refused, "-"),
+      ],
+      [
+        (.refusedSynOutside, "-"), (.refusedSynOutside, "-"), (.refused, "-"), (.refused, "-"),
+        (.refused, "-"),
+      ]
     ),
     (
       .refusedSynInside,
       [
-        (.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refusedSynInside, "-"),
+        (.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refusedSynInside, "-"),
+        (.refusedSynInside, "-"),
         (.refusedSynInside, "-"),
       ],
       [
@@ -141,8 +149,13 @@ import Testing
     // One that had been: anything but SYN and RST does, earlier FINs forgotten, its own FIN counted.
     (
       .reset,
-      [(.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.finInside, "e"), (.reset, "-")],
-      [(.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.finOutside, "e"), (.reset, "-")]
+      [
+        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.finInside, "e"), (.reset, "-"),
+      ],
+      [
+        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.finOutside, "e"),
+        (.reset, "-"),
+      ]
     ),
     (
       .resetSynInside,
@@ -151,7 +164,8 @@ import Testing
         (.resetSynInside, "-"),
       ],
       [
-        (.established, "n"), (.established, "n"), (.established, "e"), (.finOutside, "e"), (.resetSynInside, "-"),
+        (.established, "n"), (.established, "n"), (.established, "e"), (.finOutside, "e"),
+        (.resetSynInside, "-"),
       ]
     ),
     (

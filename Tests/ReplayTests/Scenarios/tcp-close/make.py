@@ -166,17 +166,18 @@ receive("inside", 312, HOSTS[HOST_A], ipv4(
     HOST_A, SERVER, TCP, tcp((HOST_A, 40099), (SERVER, 443), ACK, 1000, 5000), identification=7))  # noSession
 refused(312.1, 50001, (SERVER, 444), ACK)  # noSession
 
-# 320 s: an unsolicited SYN that the filter refuses, and its repetition; nobody is told (`unsolicited-syn: silent`).
-refused(320, 50001, (STRANGER, 5555), SYN)  # filtered
+# 320 s: an unsolicited SYN that the filter refuses; its repetition changes nothing.
+unsolicited = refused(320, 50001, (STRANGER, 5555), SYN)  # filtered, answered at 326 s
 refused(321, 50001, (STRANGER, 5555), SYN)  # filtered
 
-# 322 s: another one is met by the host's own SYN, and the connection opens from both sides.
+# 322 s: another one is met by the host's own SYN: no answer, and the connection opens from both sides.
 CROSSED = flow(HOST_A, 40001, 50001, OTHER_SERVER, 5556)
 refused(322, 50001, (OTHER_SERVER, 5556), SYN)  # filtered
 outbound(323, CROSSED, SYN)
 inbound(324, CROSSED, SYN)
 
-# 326 s: six seconds after the unsolicited SYN, on another connection.
+# 326 s: the answer goes out before the packet of that instant.
+send("outside", 326, ROUTER, ipv4(PUBLIC, STRANGER, ICMP, icmp(3, 3, 0, unsolicited), tos=0xC0))
 outbound(326, AGAIN, PSH | ACK, b"hello")
 
 # 330 s: TTL 1. The error is 576 bytes at most: 28 of headers, 548 of the packet as it came.
