@@ -5,6 +5,7 @@ import Testing
 
 /// The table against a model that is slow and obvious, under random operations.
 ///
+/// The long run is `swift test -c release -Xswiftc -enable-testing --filter DictionaryTableTests`.
 /// `PORTICO_TABLE_SEEDS` (numbers with commas) and `PORTICO_TABLE_OPERATIONS` (for each seed) choose what runs.
 @Suite struct DictionaryTableTests {
   static let seeds: [UInt64] = {
