@@ -1,0 +1,169 @@
+import NATTable
+import NATWire
+import Testing
+
+@testable import NATEngine
+
+@Suite struct TranslatorTests {
+  typealias Fixture = TranslatorFixture
+  let client = Endpoint(Fixture.host, 1234)
+  let server = Endpoint(Fixture.server, 443)
+
+  @Test("MAP1 one binding for all destinations of a private endpoint, and the way back restores it")
+  func endpointIndependent() {
+    var fixture = Fixture()
+    let first = fixture.outbound(Fixture.packet(.udp, from: client, to: server)).rewrite
+    #expect(first == Rewrite(source: Endpoint(Fixture.pool, 50001), destination: server))
+    let elsewhere = Endpoint(IPv4Address(8, 8, 8, 8), 53)
+    #expect(
+      fixture.outbound(Fixture.packet(.udp, from: client, to: elsewhere)).rewrite?.source == first?.source)
+    let next = Endpoint(Fixture.other, 1234)
+    let second = fixture.outbound(Fixture.packet(.udp, from: next, to: server)).rewrite
+    #expect(second?.source == Endpoint(Fixture.pool, 50002))
+    let back = fixture.inbound(Fixture.packet(.udp, from: server, to: Endpoint(Fixture.pool, 50002))).rewrite
+    #expect(back == Rewrite(source: server, destination: next))
+  }
+
+  @Test(
+    "FIL1-FIL3 the filter decides on a remote endpoint without a session",
+    arguments: [
+      (.endpointIndependent, nil, nil), (.addressDependent, nil, .filtered),
+      (.addressAndPortDependent, .filtered, .filtered),
+    ] as [(Filtering, DropReason?, DropReason?)])
+  func filters(filtering: Filtering, samePeer: DropReason?, stranger: DropReason?) {
+    var settings = TranslatorSettings()
+    settings.udpFiltering = filtering
+    var fixture = Fixture(settings)
+    _ = fixture.outbound(Fixture.packet(.udp, from: client, to: server))
+    let target = Endpoint(Fixture.pool, 50001)
+    let otherPort = Endpoint(Fixture.server, 9)
+    #expect(fixture.inbound(Fixture.packet(.udp, from: otherPort, to: target)).reason == samePeer)
+    let other = Endpoint(IPv4Address(9, 9, 9, 9), 443)
+    #expect(fixture.inbound(Fixture.packet(.udp, from: other, to: target)).reason == stranger)
+    #expect(fixture.inbound(Fixture.packet(.udp, from: server, to: target)).reason == nil)
+    #expect(fixture.inbound(Fixture.packet(.tcp, .syn, from: server, to: target)).reason == .noBinding)
+  }
+
+  @Test("TCP14 nothing but SYN without ACK makes a session, from either side")
+  func openers() {
+    var fixture = Fixture()
+    for flags in [.ack, .fin, .rst, [.syn, .ack], [.ack, .psh]] as [TCPFlags] {
+      #expect(fixture.outbound(Fixture.packet(.tcp, flags, from: client, to: server)).reason == .noSession)
+    }
+    #expect(fixture.translator.shard.counts.bindingsCreated == 0)
+    #expect(fixture.outbound(Fixture.packet(.tcp, .syn, from: client, to: server)).rewrite != nil)
+    let target = Endpoint(Fixture.pool, 50001)
+    let otherPort = Endpoint(Fixture.server, 9)
+    #expect(fixture.inbound(Fixture.packet(.tcp, .ack, from: otherPort, to: target)).reason == .noSession)
+    #expect(fixture.inbound(Fixture.packet(.tcp, .syn, from: otherPort, to: target)).rewrite != nil)
+  }
+
+  @Test("EX2 EX5 a pool without a port refuses and leaves no trace; what lives goes on")
+  func exhaustion() {
+    var fixture = Fixture()
+    for port in 1...10 as ClosedRange<UInt16> {
+      #expect(
+        fixture.outbound(Fixture.packet(.udp, from: Endpoint(Fixture.host, port), to: server)).rewrite != nil)
+    }
+    let counts = fixture.translator.shard.counts
+    let late = Fixture.packet(.udp, from: Endpoint(Fixture.other, 11), to: server)
+    #expect(fixture.outbound(late).reason == .portsExhausted)
+    #expect(fixture.translator.shard.counts == counts)
+    #expect(
+      fixture.outbound(Fixture.packet(.udp, from: Endpoint(Fixture.host, 1), to: server)).rewrite != nil)
+    // PA11: what becomes free rests, for others.
+    fixture.pass(nanoseconds: 300_000_000_001)
+    #expect(fixture.outbound(late).reason == .portsExhausted)
+    #expect(
+      fixture.outbound(Fixture.packet(.udp, from: Endpoint(Fixture.host, 77), to: server)).rewrite != nil)
+    fixture.pass(nanoseconds: 119_999_999_998)
+    #expect(fixture.outbound(late).reason == .portsExhausted)
+    fixture.pass(nanoseconds: 1)
+    #expect(fixture.outbound(late).rewrite?.source == Endpoint(Fixture.pool, 50002))
+  }
+
+  @Test("LIM1 LIM2 limits of a host count its dynamic bindings and all its sessions; others go on")
+  func hostLimits() {
+    var settings = TranslatorSettings()
+    settings.portsPerHost = 2
+    settings.sessionsPerHost = 3
+    var fixture = Fixture(settings)
+    func send(_ fixture: inout Fixture, _ host: IPv4Address, _ port: UInt16, _ remote: UInt16) -> DropReason?
+    {
+      fixture.outbound(
+        Fixture.packet(.udp, from: Endpoint(host, port), to: Endpoint(Fixture.server, remote))
+      ).reason
+    }
+    #expect(send(&fixture, Fixture.host, 1, 1) == nil)
+    #expect(send(&fixture, Fixture.host, 2, 1) == nil)
+    #expect(send(&fixture, Fixture.host, 3, 1) == .hostPortLimit)
+    #expect(send(&fixture, Fixture.host, 1, 2) == nil)
+    #expect(send(&fixture, Fixture.host, 1, 3) == .hostSessionLimit)
+    #expect(send(&fixture, Fixture.other, 1, 1) == nil)
+  }
+
+  @Test("HP1 HP9 a hairpinned datagram comes from the sender's public endpoint; a host may meet itself")
+  func hairpin() {
+    var fixture = Fixture()
+    let peer = Endpoint(Fixture.other, 4000)
+    _ = fixture.outbound(Fixture.packet(.udp, from: peer, to: server))
+    let target = Endpoint(Fixture.pool, 50001)
+    let there = fixture.outbound(Fixture.packet(.udp, from: client, to: target)).rewrite
+    #expect(there == Rewrite(source: Endpoint(Fixture.pool, 50002), destination: peer))
+    let back = fixture.outbound(Fixture.packet(.udp, from: peer, to: Endpoint(Fixture.pool, 50002))).rewrite
+    #expect(back == Rewrite(source: target, destination: client))
+    let before = fixture.translator.shard.counts.sessions
+    let itself = fixture.outbound(Fixture.packet(.udp, from: peer, to: target)).rewrite
+    #expect(itself == Rewrite(source: target, destination: peer))
+    #expect(fixture.translator.shard.counts.sessions == before + 1)
+    #expect(fixture.counters.counters.events(.hairpins) == 3)
+  }
+
+  @Test("HP11 nothing is bound there: the packet is dropped and makes nothing")
+  func hairpinToNothing() {
+    var fixture = Fixture()
+    let packet = Fixture.packet(.udp, from: client, to: Endpoint(Fixture.pool, 50009))
+    #expect(fixture.outbound(packet).reason == .noBinding)
+    let counts = fixture.translator.shard.counts
+    #expect(counts.sessionsCreated == 0 && counts.bindingsCreated == 0)
+  }
+
+  @Test("a port that ended is not open: MAP11 inbound packets never make a binding")
+  func inboundMakesNoBinding() {
+    var fixture = Fixture()
+    let target = Endpoint(Fixture.pool, 50001)
+    #expect(fixture.inbound(Fixture.packet(.udp, from: server, to: target)).reason == .noBinding)
+    _ = fixture.outbound(Fixture.packet(.udp, from: client, to: server))
+    fixture.pass(nanoseconds: 300_000_000_000)
+    #expect(fixture.inbound(Fixture.packet(.udp, from: server, to: target)).rewrite != nil)
+    fixture.pass(nanoseconds: 1)
+    #expect(fixture.inbound(Fixture.packet(.udp, from: server, to: target)).reason == .noBinding)
+  }
+
+  @Test("ST-1 a 1:1 host is reached at its own public address, and answers from there")
+  func oneToOne() {
+    var fixture = Fixture()
+    let target = Endpoint(Fixture.oneToOne.public, 80)
+    let there = fixture.inbound(Fixture.packet(.tcp, .syn, from: server, to: target)).rewrite
+    #expect(there?.destination == Endpoint(Fixture.oneToOne.private, 80))
+    let answer = Fixture.packet(.tcp, [.syn, .ack], from: Endpoint(Fixture.oneToOne.private, 80), to: server)
+    #expect(fixture.outbound(answer).rewrite?.source == target)
+  }
+
+  @Test("ST-1 ST-4 a 1:1 host that also has a port forward answers from the address at which it was reached")
+  func oneToOneBesideForward() {
+    let forward = StaticForward(
+      .tcp, public: Endpoint(Fixture.pool, 8080), private: Endpoint(Fixture.oneToOne.private, 80))
+    var fixture = Fixture(forwards: [forward])
+    let answer = Fixture.packet(.tcp, [.syn, .ack], from: forward.private, to: server)
+    let target = Endpoint(Fixture.oneToOne.public, 80)
+    let there = fixture.inbound(Fixture.packet(.tcp, .syn, from: server, to: target)).rewrite
+    #expect(there?.destination == forward.private)
+    #expect(fixture.outbound(answer).rewrite?.source == target)
+    // And over the forward, with another peer, from the forward's endpoint.
+    let second = Endpoint(IPv4Address(198, 51, 100, 8), 443)
+    _ = fixture.inbound(Fixture.packet(.tcp, .syn, from: second, to: forward.public))
+    let answerToSecond = Fixture.packet(.tcp, [.syn, .ack], from: forward.private, to: second)
+    #expect(fixture.outbound(answerToSecond).rewrite?.source == forward.public)
+  }
+}
