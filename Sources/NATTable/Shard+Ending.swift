@@ -21,10 +21,13 @@ extension Shard {
     }
   }
 
-  /// Takes back a dynamic binding whose first session found no room.
+  /// Takes back a binding whose first session found no room.
   public mutating func endUnused(_ binding: BindingIndex, at instant: Instant) {
-    if bindings.kind(of: binding) == .dynamic, firstSession(of: binding) == nil {
-      endDynamic(binding, at: instant)
+    guard firstSession(of: binding) == nil else { return }
+    switch bindings.kind(of: binding) {
+    case .dynamic: endDynamic(binding, at: instant)
+    case .oneToOne: endOneToOne(binding)
+    case .forward, .free, .resting: break
     }
   }
 
