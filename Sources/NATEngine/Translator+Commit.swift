@@ -114,8 +114,9 @@ extension Translator {
 
   private mutating func makeReceiverBinding(_ receiver: Leg, at now: Instant) -> BindingIndex? {
     if let binding = receiver.binding { return binding }
-    if let known = shard.findBinding(receiver.transport, private: receiver.private) { return known }
     guard let mapping = shard.oneToOne(private: receiver.private.address) else { return nil }
+    let endpoint = Endpoint(mapping.public, receiver.private.port)
+    if let known = shard.findBinding(receiver.transport, public: endpoint) { return known }
     return shard.insertOneToOne(receiver.transport, mapping, port: receiver.private.port, at: now)
   }
 

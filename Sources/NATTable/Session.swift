@@ -57,7 +57,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
 
   @inlinable @inline(__always) func setState(_ state: SessionState, of session: SessionIndex) {
     let word = words[at(session, 1)]
-    words[at(session, 1)] = word & ~(0xFF << 40) | UInt64(state.rawValue) << 40
+    words.release(word & ~(0xFF << 40) | UInt64(state.rawValue) << 40, at: at(session, 1))
   }
 
   @inlinable @inline(__always) public func flags(of session: SessionIndex) -> SessionFlags {
@@ -66,7 +66,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
 
   @inlinable @inline(__always) func setFlags(_ flags: SessionFlags, of session: SessionIndex) {
     let word = words[at(session, 1)]
-    words[at(session, 1)] = word & ~(0xFF << 32) | UInt64(flags.rawValue) << 32
+    words.release(word & ~(0xFF << 32) | UInt64(flags.rawValue) << 32, at: at(session, 1))
   }
 
   @inlinable @inline(__always) public func lifetimeClass(of session: SessionIndex) -> LifetimeClass {

@@ -28,9 +28,7 @@ extension Shard {
         BindingStore.describe(mapping.private, mapping.transport, .forward), at: Int(binding.rawValue) * 4)
       if let first = findBinding(mapping.transport, private: mapping.private) {
         // Another forward of the same private endpoint: the chain keeps the order of the configuration.
-        var last = first
-        while bindings.low(last, 3) != 0 { last = BindingIndex(bindings.low(last, 3) - 1) }
-        bindings.setLow(last, 3, binding.rawValue + 1)
+        appendToChain(of: first, binding)
       } else {
         let isIndexed = forward.insert(
           hash.ofPrivate(mapping.transport, mapping.private), record: binding.rawValue)
@@ -39,10 +37,17 @@ extension Shard {
     }
   }
 
+  private func appendToChain(of first: BindingIndex, _ binding: BindingIndex) {
+    var last = first
+    while bindings.low(last, 3) != 0 { last = BindingIndex(bindings.low(last, 3) - 1) }
+    bindings.setLow(last, 3, binding.rawValue + 1)
+  }
+
   /// Static forwards in this shard's table, all of them for one worker.
   public var forwardCount: Int { forwards.count }
 
-  /// The next forward of the same private endpoint, in the order of the configuration.
+  /// The next forward of the same private endpoint, in the order of the configuration; behind the last one the 1:1
+  /// binding of that endpoint, while there is one.
   public func forward(after binding: BindingIndex) -> BindingIndex? {
     guard bindings.kind(of: binding) == .forward else { return nil }
     let next = bindings.low(binding, 3)
@@ -75,11 +80,14 @@ extension Shard {
     let binding = BindingIndex(place)
     let privately = hash.ofPrivate(transport, Endpoint(mapping.private, port))
     let publicly = hash.ofPublic(transport, Endpoint(mapping.public, port))
-    guard forward.insert(privately, record: binding.rawValue) else { return nil }
+    // A forward of the same private endpoint goes before it, and leads to it.
+    let specific = findBinding(transport, private: Endpoint(mapping.private, port))
+    if specific == nil { guard forward.insert(privately, record: binding.rawValue) else { return nil } }
     guard byPublic.insert(publicly, record: binding.rawValue) else {
-      forward.remove(privately, record: binding.rawValue)
+      if specific == nil { forward.remove(privately, record: binding.rawValue) }
       return nil
     }
+    if let specific { appendToChain(of: specific, binding) }
     if freeExtra != 0 { freeExtra = bindings.low(binding, 3) } else { freshExtra += 1 }
     describeExtra(binding, transport, public: Endpoint(mapping.public, port))
     bindings.set(binding, 1, now.nanoseconds)
@@ -94,8 +102,14 @@ extension Shard {
 
   mutating func endOneToOne(_ binding: BindingIndex) {
     let transport = bindings.transport(of: binding)
-    forward.remove(
-      hash.ofPrivate(transport, bindings.privateEndpoint(of: binding)), record: binding.rawValue)
+    let endpoint = bindings.privateEndpoint(of: binding)
+    if !forward.remove(hash.ofPrivate(transport, endpoint), record: binding.rawValue),
+      var before = findBinding(transport, private: endpoint)
+    {
+      // It stands last in the chain of the endpoint's forwards.
+      while let next = forward(after: before), next != binding { before = next }
+      bindings.setLow(before, 3, 0)
+    }
     byPublic.remove(
       hash.ofPublic(transport, bindings.publicEndpoint(of: binding)), record: binding.rawValue)
     bindings.words.release(0, at: Int(binding.rawValue) * 4)

@@ -125,7 +125,7 @@ public final class TranslationTable: Sendable {
     Int(((hash.ofAddress(host) & 0xFFFF_FFFF) &* UInt64(settings.workers)) >> 32)
   }
 
-  /// The writer of a shard. Each shard has one, used by one thread at a time.
+  /// The writer of a shard. Each shard has one, used by one thread at a time; all are made before the first is used.
   public func makeShard(worker: Int) -> Shard { Shard(table: self, memory: shards[worker], worker: worker) }
 }
 

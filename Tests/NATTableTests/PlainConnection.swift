@@ -65,7 +65,6 @@ struct PlainConnection: Equatable {
       }
       guard phase == .reset, hadBeenEstablished, !resetIsFinal else { return .none }
       establish()
-      if flags.contains(.fin) { finish(side) }
       return .established
 
     case .active, .free:

@@ -146,36 +146,37 @@ import Testing
         (.refusedSynOutside, "-"), (.refusedSynOutside, "-"),
       ]
     ),
-    // One that had been: anything but SYN and RST does, earlier FINs forgotten, its own FIN counted.
+    // One that had been: anything but SYN and RST does, earlier FINs forgotten, and its own is none.
     (
       .reset,
       [
-        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.finInside, "e"), (.reset, "-"),
+        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.established, "e"),
+        (.reset, "-"),
       ],
       [
-        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.finOutside, "e"),
+        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.established, "e"),
         (.reset, "-"),
       ]
     ),
     (
       .resetSynInside,
       [
-        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.finInside, "e"),
+        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.established, "e"),
         (.resetSynInside, "-"),
       ],
       [
-        (.established, "n"), (.established, "n"), (.established, "e"), (.finOutside, "e"),
+        (.established, "n"), (.established, "n"), (.established, "e"), (.established, "e"),
         (.resetSynInside, "-"),
       ]
     ),
     (
       .resetSynOutside,
       [
-        (.established, "n"), (.established, "n"), (.established, "e"), (.finInside, "e"),
+        (.established, "n"), (.established, "n"), (.established, "e"), (.established, "e"),
         (.resetSynOutside, "-"),
       ],
       [
-        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.finOutside, "e"),
+        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.established, "e"),
         (.resetSynOutside, "-"),
       ]
     ),
