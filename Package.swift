@@ -79,5 +79,11 @@ let package = Package(
       dependencies: ["NATComposition", "NATConfiguration", "NATControl", "NATPacketIO", "NATWire"],
       exclude: ["Scenarios"], swiftSettings: house),
     .testTarget(name: "PorticoTests", dependencies: ["portico"], swiftSettings: house),
+    .testTarget(
+      name: "ConversationTests",
+      dependencies: [
+        "ReferenceNAT", "NATComposition", "NATConfiguration", "NATGateway", "NATEngine", "NATTable",
+        "NATPacketIO", "NATControl", "NATWire",
+      ], swiftSettings: house),
   ]
 )

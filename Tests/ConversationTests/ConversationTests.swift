@@ -1,0 +1,89 @@
+import Foundation
+import NATConfiguration
+import ReferenceNAT
+import Testing
+
+/// Random conversations through the engine and through the reference, byte for byte.
+///
+/// `PORTICO_CONVERSATION_SEED` begins elsewhere, `PORTICO_CONVERSATIONS` sets how many are held, and
+/// `PORTICO_CONVERSATION_FRAMES` how long they are.
+struct ConversationTests {
+  private static let seed = number("PORTICO_CONVERSATION_SEED") ?? 1
+  private static let count = number("PORTICO_CONVERSATIONS") ?? 200
+  private static let frames = Int(number("PORTICO_CONVERSATION_FRAMES") ?? 300)
+
+  private static func number(_ name: String) -> UInt64? {
+    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
+  }
+
+  @Test("every frame, the table and the counters are those of the reference")
+  func conversationsAreThoseOfTheReference() {
+    for seed in ConversationTests.seed..<ConversationTests.seed + ConversationTests.count {
+      if let failure = hold(seed: seed) {
+        Issue.record("\(failure)")
+        return
+      }
+    }
+  }
+
+  /// Holds one conversation.
+  /// - Returns: what went wrong, for people.
+  private func hold(seed: UInt64) -> String? {
+    var dice = Dice(seed: seed)
+    let surroundings = Surroundings(.implemented, &dice)
+    let configuration = surroundings.configuration
+    var conversation = Conversation(surroundings, .implemented, dice)
+    var comparison = Comparison(configuration, seed: seed)
+    var inputs: [Input] = []
+    var difference: Difference?
+    for _ in 0..<ConversationTests.frames {
+      let heard = comparison.sent.count
+      let input = conversation.next()
+      inputs.append(input)
+      difference = comparison.receive(input)
+      if difference != nil { break }
+      conversation.hear(Array(comparison.sent[heard...]))
+    }
+    if difference == nil { difference = comparison.compareReports() }
+    if difference != nil { return explain(inputs, configuration, seed: seed) }
+    return batchDifference(
+      inputs, configuration, seed: seed, sent: comparison.sent, report: comparison.engineReport)
+  }
+
+  private func explain(_ inputs: [Input], _ configuration: Configuration, seed: UInt64) -> String {
+    let short = shorten(inputs, configuration, seed: seed)
+    let difference = compare(short, configuration, seed: seed)
+    return """
+      seed \(seed), \(inputs.count) frames, shortened to \(short.count):
+      \(configuration.settings.map { "\($0.name): \($0.value)" }.joined(separator: "\n"))
+
+      \(text(short))
+
+      \(difference?.text ?? "no difference any more")
+      """
+  }
+
+  /// The same frames in batches of random size must leave as the same bytes.
+  private func batchDifference(
+    _ inputs: [Input], _ configuration: Configuration, seed: UInt64, sent: [ReferenceFrame], report: [String]
+  ) -> String? {
+    var dice = Dice(seed: seed)
+    var engine = EngineRun(configuration, seed: seed)
+    var batchSent: [ReferenceFrame] = []
+    var start = 0
+    while start < inputs.count {
+      let end = min(inputs.count, start + dice.number(1...100))
+      batchSent += engine.receive(inputs[start..<end])
+      start = end
+    }
+    if batchSent == sent, engine.report == report { return nil }
+    let place = zip(batchSent, sent).prefix { $0 == $1 }.count
+    return """
+      seed \(seed): in batches, frame \(place) of \(batchSent.count) that left differs from that of single frames
+      \(text(Array(batchSent.dropFirst(place).prefix(1))))
+      instead of
+      \(text(Array(sent.dropFirst(place).prefix(1))))
+      \(configuration.settings.map { "\($0.name): \($0.value)" }.joined(separator: "\n"))
+      """
+  }
+}

@@ -1,0 +1,64 @@
+import NATComposition
+import NATConfiguration
+import NATControl
+import NATEngine
+import NATGateway
+import NATTable
+import NATWire
+import ReferenceNAT
+
+/// The engine as a replay runs it, fed with frames from memory.
+struct EngineRun: ~Copyable {
+  private var gateway: Gateway
+  private let counterStore = CounterStore()
+  private let table: TranslationTable
+  private var batch = FrameBatch(maximumFrameLength: 70_000)
+  private var outbox = Outbox()
+
+  init(_ configuration: Configuration, seed: UInt64) {
+    let settings = GatewaySettings(configuration)
+    var random = RandomSource(seed: seed)
+    table = TranslationTable(settings.table, random: &random)
+    gateway = Gateway(settings, table: table, worker: 0, counters: counterStore.counters, random: random)
+  }
+
+  /// Puts frames in as one batch, or several where one has no room for them.
+  /// - Returns: what left.
+  mutating func receive(_ inputs: ArraySlice<Input>) -> [ReferenceFrame] {
+    var sent: [ReferenceFrame] = []
+    for input in inputs {
+      if !batch.hasRoom(for: input.bytes.count) { process(&sent) }
+      // Safety: the batch copies the bytes.
+      unsafe input.bytes.withUnsafeBytes {
+        unsafe batch.append(
+          $0, wireLength: input.wireLength, at: Instant(nanoseconds: input.stamp), from: input.side,
+          link: input.isEthernet ? .ethernet : .rawIP)
+      }
+    }
+    process(&sent)
+    return sent
+  }
+
+  private mutating func process(_ sent: inout [ReferenceFrame]) {
+    while batch.processed < batch.count {
+      gateway.process(&batch, into: &outbox)
+      for index in 0..<outbox.count {
+        let entry = outbox[index]
+        sent.append(
+          ReferenceFrame(
+            side: entry.side == .inside ? .inside : .outside, nanoseconds: entry.instant.nanoseconds,
+            bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }))
+      }
+      outbox.removeAll()
+    }
+    batch.removeAll()
+  }
+
+  /// Table and counters, as lines that can be compared.
+  var report: [String] {
+    guard let reader = TableReader(table) else { preconditionFailure("nobody else reads") }
+    return lines(
+      of: TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock))
+      + lines(of: StatsDocument(gateway))
+  }
+}

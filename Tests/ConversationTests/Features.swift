@@ -1,0 +1,21 @@
+/// What conversations may contain. A switch is on as soon as the engine does what the behaviours ask of it.
+struct Features: OptionSet {
+  let rawValue: Int
+
+  static let fragments = Features(rawValue: 1 << 0)
+  /// ICMP errors in transit.
+  static let errorsInTransit = Features(rawValue: 1 << 1)
+  /// Packets above the MTU of their way on, with DF clear.
+  static let splitting = Features(rawValue: 1 << 2)
+  static let unsolicitedSYNAnswers = Features(rawValue: 1 << 3)
+  /// Transport protocols without ports, over 1:1 mappings.
+  static let otherProtocols = Features(rawValue: 1 << 4)
+  static let evict = Features(rawValue: 1 << 5)
+  static let statics = Features(rawValue: 1 << 6)
+  static let hairpin = Features(rawValue: 1 << 7)
+
+  static let all = Features(rawValue: (1 << 8) - 1)
+
+  /// What the tests run with.
+  static let implemented: Features = []
+}

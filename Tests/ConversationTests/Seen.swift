@@ -1,0 +1,56 @@
+import NATWire
+import ReferenceNAT
+
+/// One frame for the gateway.
+struct Input: Equatable {
+  var bytes: [UInt8]
+  var wireLength: Int
+  var side: Side
+  var isEthernet: Bool
+  /// Nanoseconds.
+  var stamp: UInt64
+}
+
+/// What a host reads of a whole IPv4 packet that the gateway sent.
+struct Seen {
+  var side: Side
+  /// From the IPv4 header on.
+  var packet: [UInt8]
+  var source: IPv4Address
+  var destination: IPv4Address
+  var protocolNumber: UInt8
+  /// Of ICMP the identifier, as is the destination port.
+  var sourcePort: UInt16
+  var destinationPort: UInt16
+  var tcpFlags: UInt8 = 0
+  var icmpType: UInt8 = 0
+
+  /// Nil for frames that nobody would answer: ARP, fragments.
+  init?(_ frame: ReferenceFrame) {
+    let packet = Array(frame.bytes.dropFirst(14))
+    guard word(frame.bytes, 12) == 0x0800, packet.count >= 28, word(packet, 6) & 0x3FFF == 0 else {
+      return nil
+    }
+    let header = Int(packet[0] & 0x0F) * 4
+    guard packet.count >= header + 8 else { return nil }
+    side = frame.side == .inside ? .inside : .outside
+    self.packet = packet
+    source = address(packet, 12)
+    destination = address(packet, 16)
+    protocolNumber = packet[9]
+    switch protocolNumber {
+    case 6:
+      guard packet.count >= header + 20 else { return nil }
+      tcpFlags = packet[header + 13]
+      sourcePort = word(packet, header)
+      destinationPort = word(packet, header + 2)
+    case 17:
+      sourcePort = word(packet, header)
+      destinationPort = word(packet, header + 2)
+    default:
+      icmpType = packet[header]
+      sourcePort = word(packet, header + 4)
+      destinationPort = sourcePort
+    }
+  }
+}
