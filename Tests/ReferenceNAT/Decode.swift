@@ -20,6 +20,7 @@ func decode(_ bytes: [UInt8], wireLength: Int, ethernet: Bool) -> Decoded {
   let captureIsCut = bytes.count < wireLength
   guard ethernet else {
     if bytes.isEmpty { return .drop(.frameTooShort) }
+    if bytes[0] >> 4 == 6 { return .drop(.ipv6) }
     return decodeIPv4(bytes, captureIsCut: captureIsCut, frame: nil)
   }
   guard bytes.count >= 14 else { return .drop(.frameTooShort) }

@@ -29,8 +29,7 @@ extension ReferenceNAT {
   mutating func hairpinQuery(_ packet: Packet) -> Verdict {
     let overOneToOne = oneToOne(public: packet.destination) != nil
     if !overOneToOne && !ICMPType.replies.contains(packet.icmpType) {
-      if case .nobody = owner(public: packet.receiverEnd(.icmp), .icmp) { return .drop(.noBinding) }
-      return .drop(.noSession)
+      return .drop(.noBinding)
     }
     return hairpin(
       packet, .icmp, to: .identifier(at: packet.destination, overOneToOneAlone: overOneToOne))
@@ -44,12 +43,13 @@ extension ReferenceNAT {
     let senderOwner = owner(private: privateEnd, flow, towards: senderRemote)
     var sender = Leg(owner: senderOwner, privateEnd: privateEnd)
 
+    if session(of: senderOwner, towards: senderRemote) == nil && !mayMakeSession(packet, flow) {
+      return .drop(.noSession)
+    }
+
     // Where a port must still be chosen, any stands for it: the receiver's address does not depend on it.
     guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? privateEnd) else {
-      let isUnknownReply =
-        flow == .icmp && session(of: senderOwner, towards: senderRemote) == nil
-        && !mayMakeSession(packet, flow)
-      return .drop(isUnknownReply ? .noSession : .noBinding)
+      return .drop(.noBinding)
     }
     let missingNow = missingSessions(packet, flow, sender: sender, target: target)
     if !missingNow.isEmpty && !mayMakeSession(packet, flow) { return .drop(.noSession) }

@@ -30,9 +30,11 @@ extension ReferenceNAT {
   }
 
   /// Whether a static mapping takes an echo request to a public address: 1:1, or a forward of its identifier.
-  func staticTakesEcho(_ packet: Packet) -> Bool {
+  /// Queries from inside hairpin over 1:1 mappings only, so no forward takes those.
+  func staticTakesEcho(_ packet: Packet, on side: ReferenceSide) -> Bool {
     oneToOne(public: packet.destination) != nil
-      || forwards.contains { $0.flow == .icmp && $0.publicEnd == packet.receiverEnd(.icmp) }
+      || side == .outside
+        && forwards.contains { $0.flow == .icmp && $0.publicEnd == packet.receiverEnd(.icmp) }
   }
 
   /// Row "echo replies the gateway writes": code 0, TOS and payload of the request, no options, TTL 64, DF,
@@ -108,7 +110,7 @@ extension ReferenceNAT {
     case .prohibited: code = 13
     case .hostUnreachable: code = 1
     }
-    if let last = lastRefusalAnswer[packet.source], now - last < 1_000_000_000 { return }
+    if let last = lastRefusalAnswer[packet.source], now - last <= 1_000_000_000 { return }
     lastRefusalAnswer[packet.source] = now
     sendError(type: 3, code: code, about: packet)
   }

@@ -105,7 +105,7 @@ public struct ReferenceNAT {
 
     if packet.destination == settings.inside.address { return receiveForInsideAddress(packet, on: side) }
     if isPublic(packet.destination) && !packet.isFragment && packet.isEchoRequest
-      && !staticTakesEcho(packet)
+      && !staticTakesEcho(packet, on: side)
     {
       return answerEcho(packet)
     }

@@ -112,8 +112,7 @@ extension ReferenceNAT {
         rows.append(
           ReferenceStats.PoolRow(
             address: pool.address, flow: flow,
-            ports: flow == .icmp ? 65536 : spaces[place][flow]?.count ?? 0, inUse: inUse.count,
-            resting: resting.count))
+            ports: spaces[place][flow]?.count ?? 0, inUse: inUse.count, resting: resting.count))
       }
     }
     return ReferenceStats(

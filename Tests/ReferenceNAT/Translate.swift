@@ -28,7 +28,7 @@ extension ReferenceNAT {
     let toPublic = isPublic(packet.destination)
     if side == .outside && !toPublic { return .drop(.noBinding) }
     // Whole echo requests have been answered; in fragments they are not (row "echo request").
-    if toPublic && packet.isFragment && packet.isEchoRequest && !staticTakesEcho(packet) {
+    if toPublic && packet.isFragment && packet.isEchoRequest && !staticTakesEcho(packet, on: side) {
       return .drop(.toGateway)
     }
     let turnsBack = side == .inside && toPublic
