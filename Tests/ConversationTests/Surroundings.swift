@@ -61,7 +61,7 @@ struct Surroundings {
       Station(IPv4Address(203, 0, 113, 4), mac: 0x21), Station(gateway, mac: 0x20),
     ]
     chooseRules(features, &dice)
-    chooseLifetimes(&dice)
+    chooseLifetimes(features, &dice)
     chooseLimits(features, &dice)
     publicAddresses = [outside.address] + configuration.nat.pool.map(\.address)
     if features.contains(.statics), dice.percent(60) { chooseStatics(&dice) }
@@ -120,7 +120,7 @@ struct Surroundings {
     return (first..<first + count).map { Configuration.PoolAddress(addresses[$0], ports: dice.pick(ranges)) }
   }
 
-  private mutating func chooseLifetimes(_ dice: inout Dice) {
+  private mutating func chooseLifetimes(_ features: Features, _ dice: inout Dice) {
     guard dice.percent(60) else { return }
     var lifetimes = Configuration.Lifetimes()
     lifetimes.udpNanoseconds = dice.pick([1, 30, 120, 300]) * Surroundings.second
@@ -134,6 +134,13 @@ struct Surroundings {
         .init(.udp, 53, nanoseconds: 15 * Surroundings.second),
         .init(.udp, 2000, nanoseconds: 500 * Surroundings.second),
       ]
+    }
+    if !features.contains(.shortEstablishedLifetimes) {
+      let transitory = lifetimes.tcpTransitoryNanoseconds
+      lifetimes.tcpEstablishedNanoseconds = max(lifetimes.tcpEstablishedNanoseconds, transitory)
+      for place in lifetimes.ports.indices where lifetimes.ports[place].transport == .tcp {
+        lifetimes.ports[place].nanoseconds = max(lifetimes.ports[place].nanoseconds, transitory)
+      }
     }
     configuration.nat.lifetimes = lifetimes
   }
