@@ -164,7 +164,8 @@ extension Packet {
     sum.add(UInt32(truncatingIfNeeded: second))
     sum.add(third)
     let fragmentBits = UInt64(IPv4.moreFragments | IPv4.fragmentOffsetMask)
-    guard first >> 56 == 0x45, first & fragmentBits == 0, totalLength <= network.count, sum.folded == 0xFFFF
+    guard first >> 56 == 0x45, first & fragmentBits == 0, length >= UDP.headerLength,
+      totalLength <= network.count, sum.folded == 0xFFFF
     else { return decodeAny(network, isCut: isCut, into: &packet) }
     packet.frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
     packet.source = IPv4Address(UInt32(truncatingIfNeeded: second))

@@ -3,7 +3,7 @@ import Testing
 @testable import NATWire
 
 @Suite struct BatchTests {
-  @Test("a batch holds 32 frames, each behind 16 free bytes, and starts anew when it is cleared")
+  @Test("a batch holds 64 frames, each behind 16 free bytes, and starts anew when it is cleared")
   func batch() {
     var batch = FrameBatch(maximumFrameLength: 2000)
     let bytes = [UInt8](repeating: 7, count: 61)
@@ -17,15 +17,15 @@ import Testing
           link: .ethernet)
       }
     }
-    let isFull = !batch.hasRoom(for: 0) && batch.count == 32
+    let isFull = !batch.hasRoom(for: 0) && batch.count == 64
     #expect(isFull)
-    for number in 0..<32 {
+    for number in 0..<64 {
       let entry = batch[number]
       #expect(entry.wireLength == 100 + number && entry.instant.nanoseconds == UInt64(number))
       let wide = entry.frame.extendedForward(by: FrameBatch.headroom)
       for index in 0..<16 { wide.setUInt8(0xEE, at: index) }
     }
-    for number in 0..<32 {
+    for number in 0..<64 {
       let frame = batch[number].frame
       #expect((0..<61).allSatisfy { frame.uint8(at: $0) == 7 }, "\(number)")
     }
