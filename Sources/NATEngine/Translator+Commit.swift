@@ -135,39 +135,34 @@ extension Translator {
     return made
   }
 
-  /// Whether a limit forbids what the packet would make; all of it is counted together.
+  /// Whether a limit forbids what the packet would make; all of it is counted together. The table's own limits are
+  /// asked first, then those of the hosts.
   private func limitReached(_ resolution: Resolution) -> DropReason? {
-    var sessions = 0
-    if let sender = resolution.sender {
-      if sender.binding == nil, shard.oneToOne(private: sender.private.address) == nil {
-        guard shard.hasRoomForBinding else { return .bindingLimit }
-        guard shard.use(of: sender.private.address).bindings < settings.portsPerHost else {
-          return .hostPortLimit
-        }
-      }
-      if sender.session == nil { sessions += 1 }
+    let sender = resolution.sender
+    let receiver = resolution.receiver
+    var makesBinding = false
+    if let sender, sender.binding == nil {
+      makesBinding = shard.oneToOne(private: sender.private.address) == nil
     }
-    var receiverSessions = 0
-    if let receiver = resolution.receiver, receiver.session == nil {
-      let meetsItself =
-        resolution.sender?.binding != nil && resolution.sender?.binding == receiver.binding
-      if !meetsItself {
-        sessions += 1
-        receiverSessions = 1
-      }
+    let meetsItself = sender?.binding != nil && sender?.binding == receiver?.binding
+    let sent = sender != nil && sender?.session == nil ? 1 : 0
+    let received = receiver != nil && receiver?.session == nil && !meetsItself ? 1 : 0
+    if makesBinding, !shard.hasRoomForBinding { return .bindingLimit }
+    if !shard.hasRoom(sessions: sent + received) { return .sessionLimit }
+    if let sender, makesBinding, shard.use(of: sender.private.address).bindings >= settings.portsPerHost {
+      return .hostPortLimit
     }
-    guard shard.hasRoom(sessions: sessions) else { return .sessionLimit }
-    if let sender = resolution.sender, sender.session == nil {
-      let isSameHost = resolution.receiver?.private.address == sender.private.address
-      let more = 1 + (isSameHost ? receiverSessions : 0)
-      guard shard.use(of: sender.private.address).sessions + more <= settings.sessionsPerHost else {
+    let isSameHost = receiver?.private.address == sender?.private.address
+    if let sender, sent > 0 {
+      let more = sent + (isSameHost ? received : 0)
+      if shard.use(of: sender.private.address).sessions + more > settings.sessionsPerHost {
         return .hostSessionLimit
       }
     }
-    if let receiver = resolution.receiver, receiverSessions == 1 {
-      guard shard.use(of: receiver.private.address).sessions + 1 <= settings.sessionsPerHost else {
-        return .hostSessionLimit
-      }
+    if let receiver, received > 0,
+      shard.use(of: receiver.private.address).sessions + received > settings.sessionsPerHost
+    {
+      return .hostSessionLimit
     }
     return nil
   }

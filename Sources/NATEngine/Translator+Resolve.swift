@@ -73,7 +73,6 @@ extension Translator {
   public func resolveHairpin(
     _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
   ) -> ResolveOutcome {
-    guard settings.hairpin else { return .drop(.hairpinDisabled) }
     let target = Endpoint(packet.destination, packet.destinationPort)
     let sender = findSender(
       transport, Endpoint(packet.source, packet.sourcePort),

@@ -11,9 +11,6 @@ extension Gateway {
     case ICMPv4.destinationUnreachable, ICMPv4.timeExceeded, ICMPv4.parameterProblem: break
     default: return counters.countDrop(.icmpTypeNotTranslated)
     }
-    if side == .inside, role != nil, !translator.settings.hairpin {
-      return counters.countDrop(.hairpinDisabled)
-    }
     guard let quote = QuotedPacket(in: packet),
       let rewrite = resolveError(packet, quote, role, from: side, at: now)
     else { return counters.countDrop(.icmpErrorUnmatched) }

@@ -65,6 +65,9 @@ extension Gateway {
       if isErrorAboutExempt(packet) { return forwardPlain(&packet, from: side, at: now, &outbox) }
       return counters.countDrop(.noBinding)
     }
+    if side == .inside, role != nil, !translator.settings.hairpin {
+      return counters.countDrop(.hairpinDisabled)
+    }
     if packet.isFragment { return counters.countDrop(.fragmentNotTranslated) }
     if packet.kind == .icmpError { return receiveError(&packet, role, from: side, at: now, &outbox) }
     guard let transport = packet.transport else { return receiveUntranslated(packet) }
