@@ -18,5 +18,5 @@ struct Features: OptionSet {
   static let shortEstablishedLifetimes = Features(rawValue: 1 << 8)
 
   /// What the tests run with.
-  static let implemented: Features = []
+  static let implemented: Features = [.errorsInTransit, .unsolicitedSYNAnswers, .statics, .hairpin, .shortEstablishedLifetimes]
 }

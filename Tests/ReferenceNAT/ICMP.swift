@@ -110,7 +110,7 @@ extension ReferenceNAT {
     case .prohibited: code = 13
     case .hostUnreachable: code = 1
     }
-    if let last = lastRefusalAnswer[packet.source], now - last <= 1_000_000_000 { return }
+    if let last = lastRefusalAnswer[packet.source], now - last < 1_000_000_000 { return }
     lastRefusalAnswer[packet.source] = now
     sendError(type: 3, code: code, about: packet)
   }
