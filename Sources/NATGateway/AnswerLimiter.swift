@@ -34,7 +34,7 @@ struct AnswerLimiter: BitwiseCopyable {
     for step in 0..<AnswerLimiter.probes {
       let place = (home + step) & (AnswerLimiter.capacity - 1)
       let entry = entries[place]
-      let isOver = entry.address == 0 || now.nanoseconds - entry.answered > AnswerLimiter.second
+      let isOver = entry.address == 0 || now.nanoseconds - entry.answered >= AnswerLimiter.second
       if entry.address == key {
         guard isOver else { return false }
         vacant = place
