@@ -77,7 +77,8 @@ extension Packet {
       var all = addresses
       all.replace(old, with: new)
       carryIntoTransportChecksum(all, pseudoHeader: addresses)
-    } else {
+    } else if new != old {
+      // An identifier that stays leaves the checksum: of the two zeros only one is right for a message of zeros.
       frame.setUInt16(new, at: transportOffset &+ ICMPv4.identifierOffset)
       var change = ChecksumDelta()
       change.replace(old, with: new)

@@ -79,7 +79,11 @@ extension Translator {
     if var receiver = resolution.receiver {
       if resolution.sender != nil {
         receiver.remote = Translator.remote(receiver.transport, source.address, source.port)
-        if receiver.transport == .icmp { receiver.private.port = receivingIdentifier(receiver, source.port) }
+        if receiver.transport == .icmp, resolution.sender?.binding == nil {
+          // It arrives under the identifier that was just chosen, and that is another port of the 1:1 host's.
+          receiver.private.port = source.port
+          receiver.binding = nil
+        }
       }
       guard let binding = makeReceiverBinding(receiver, at: now) else { return .drop(.bindingLimit) }
       destination = shard.bindings.privateEndpoint(of: binding)
@@ -93,12 +97,6 @@ extension Translator {
     }
     if resolution.sender != nil, resolution.receiver != nil { counters.count(.hairpins) }
     return .forward(Rewrite(source: source, destination: destination))
-  }
-
-  /// The identifier under which a hairpinned query arrives: a 1:1 host's is the sender's translated one.
-  private func receivingIdentifier(_ receiver: Leg, _ translated: UInt16) -> UInt16 {
-    guard let binding = receiver.binding, !shard.bindings.isStatic(binding) else { return translated }
-    return receiver.private.port
   }
 
   private mutating func makeSenderBinding(
@@ -144,7 +142,7 @@ extension Translator {
     if let sender, sender.binding == nil {
       makesBinding = shard.oneToOne(private: sender.private.address) == nil
     }
-    let meetsItself = sender?.binding != nil && sender?.binding == receiver?.binding
+    let meetsItself = sender != nil && sender?.private == receiver?.private
     let sent = sender != nil && sender?.session == nil ? 1 : 0
     let received = receiver != nil && receiver?.session == nil && !meetsItself ? 1 : 0
     if makesBinding, !shard.hasRoomForBinding { return .bindingLimit }

@@ -62,7 +62,7 @@ extension Translator {
     guard role.isOneToOne, let mapping = shard.oneToOne(public: packet.destination) else {
       return .drop(.noBinding)
     }
-    guard mayOpenFromOutside(packet) else { return .drop(.noSession) }
+    guard mayOpen(packet) else { return .drop(.noSession) }
     let leg = Leg(
       transport, private: Endpoint(mapping.private, target.port), remote: remote, binding: nil, session: nil)
     return .pass(Resolution(sender: nil, receiver: leg, destination: mapping.private))
@@ -77,7 +77,7 @@ extension Translator {
     let sender = findSender(
       transport, Endpoint(packet.source, packet.sourcePort),
       Translator.remote(transport, target.address, target.port), at: now)
-    if sender.session == nil, !mayOpenFromInside(packet) { return .drop(.noSession) }
+    if sender.session == nil, !mayOpen(packet) { return .drop(.noSession) }
 
     // One field of a query cannot carry two identifiers, so it arrives under the sender's translated one: only a
     // 1:1 mapping, where every identifier is the host's, can take a new one (a reply finds its binding there).
@@ -102,7 +102,7 @@ extension Translator {
       }
     }
     if transport == .icmp, !role.isOneToOne, receiver.session == nil { return .drop(.noBinding) }
-    if receiver.session == nil, !mayOpenFromInside(packet) { return .drop(.noSession) }
+    if receiver.session == nil, !mayOpen(packet) { return .drop(.noSession) }
     return .pass(Resolution(sender: sender, receiver: receiver, destination: receiver.private.address))
   }
 
@@ -145,8 +145,9 @@ extension Translator {
     }
   }
 
-  /// Whether a packet from outside may make a session over a static mapping.
-  func mayOpenFromOutside(_ packet: Packet) -> Bool {
+  /// Whether a packet may make a session over a static mapping or by hairpin: connections are picked up in the middle
+  /// only on their way from inside to outside.
+  func mayOpen(_ packet: Packet) -> Bool {
     switch packet.kind {
     case .tcp: packet.tcpFlags.isOpening
     case .udp, .query: true
@@ -158,7 +159,7 @@ extension Translator {
   func refusal(
     _ packet: Packet, _ transport: TransportProtocol, _ binding: BindingIndex, _ remote: Endpoint
   ) -> DropReason? {
-    if shard.bindings.isStatic(binding) { return mayOpenFromOutside(packet) ? nil : .noSession }
+    if shard.bindings.isStatic(binding) { return mayOpen(packet) ? nil : .noSession }
     switch settings.filtering(of: transport) {
     case .endpointIndependent: break
     case .addressDependent: if !shard.isOpen(binding, to: remote.address) { return .filtered }

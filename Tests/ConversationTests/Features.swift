@@ -18,5 +18,7 @@ struct Features: OptionSet {
   static let shortEstablishedLifetimes = Features(rawValue: 1 << 8)
 
   /// What the tests run with.
-  static let implemented: Features = [.errorsInTransit, .unsolicitedSYNAnswers, .statics, .hairpin, .shortEstablishedLifetimes]
+  static let implemented: Features = [
+    .errorsInTransit, .unsolicitedSYNAnswers, .statics, .hairpin, .shortEstablishedLifetimes,
+  ]
 }
