@@ -57,8 +57,8 @@ func decodeIPv4(
 ) -> Decoded {
   // MAL1, MAL2, MAL10.
   let whenShort: ReferenceDrop = captureIsCut ? .captureTruncated : .malformedIPv4
-  if let first = bytes.first, first >> 4 != 4 { return .drop(.malformedIPv4) }
   guard bytes.count >= 20 else { return .drop(whenShort) }
+  if bytes[0] >> 4 != 4 { return .drop(.malformedIPv4) }
   let headerLength = Int(bytes[0] & 0x0F) * 4
   let totalLength = Int(word(bytes, 2))
   guard headerLength >= 20, totalLength >= headerLength else { return .drop(.malformedIPv4) }
