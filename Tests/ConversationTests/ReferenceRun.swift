@@ -17,7 +17,8 @@ struct ReferenceRun {
   /// - Parameter engineSent: what the engine sent because of it.
   /// - Returns: what left.
   mutating func receive(_ input: Input, engineSent: [ReferenceFrame]) -> [ReferenceFrame] {
-    hints.ports = engineSent.compactMap { Seen($0)?.sourcePort }
+    // The packet's own frame is the last: answers that fell due before it come first.
+    hints.ports = engineSent.reversed().compactMap { Seen($0)?.sourcePort }
     let before = reference.sent.count
     reference.receive(
       input.bytes, wireLength: input.wireLength, on: input.side == .inside ? .inside : .outside,

@@ -137,7 +137,8 @@ extension Packet {
   {
     guard let flow else { return }
     if flow == .icmp {
-      if let identifier = newDestination?.port ?? newSource?.port {
+      // One that stays leaves the checksum: of its two zeros only one is right for a message of zeros.
+      if let identifier = newDestination?.port ?? newSource?.port, identifier != icmpIdentifier {
         carryIntoTransportChecksum(from: [icmpIdentifier], to: [identifier])
         setWord(&bytes, headerLength + 4, identifier)
       }
