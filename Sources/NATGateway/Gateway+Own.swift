@@ -49,10 +49,11 @@ extension Gateway {
 
   /// Tells the sender of `packet`, as it came, why it was not forwarded.
   ///
-  /// Never about an ICMP error, a later fragment or a broadcast (RFC 1812 section 4.3.2.7), and within the side's budget.
+  /// Never about an ICMP error, a later fragment or a broadcast (RFC 1812 section 4.3.2.7), and within the budget of
+  /// the side on which it leaves.
   @inline(never)
   mutating func sendError(
-    _ error: OwnError, about packet: Packet, on side: Side, at now: Instant, _ outbox: inout Outbox
+    _ error: OwnError, about packet: Packet, at now: Instant, _ outbox: inout Outbox
   ) {
     switch packet.kind {
     case .icmpError, .icmpOther, .laterFragment: return
@@ -60,7 +61,7 @@ extension Gateway {
     }
     guard let hop = routes.find(packet.source) else { return }
     let isAllowed =
-      side == .inside ? insideBudget.take(at: now) : outsideBudget.take(at: now)
+      hop.side == .inside ? insideBudget.take(at: now) : outsideBudget.take(at: now)
     guard isAllowed else { return counters.count(.icmpErrorsSuppressed) }
 
     let headers = IPv4.minimumHeaderLength + ICMPv4.headerLength
@@ -81,7 +82,7 @@ extension Gateway {
     frame.setUInt32(rest, at: transport + 4)
     frame.copy(
       packet.frame, from: Packet.networkOffset, count: quoted, to: transport + ICMPv4.headerLength)
-    writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: side), to: packet.source)
+    writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: hop.side), to: packet.source)
     sendFrame(frame, to: hop.side, nextMAC(hop), at: now, &outbox)
   }
 
@@ -114,7 +115,7 @@ extension Gateway {
   @inline(never)
   mutating func answerUnsolicited(at now: Instant, _ outbox: inout Outbox) {
     guard let (packet, due) = unsolicited.popDue(at: now) else { return }
-    sendError(.destinationUnreachable(code: 3), about: packet, on: .outside, at: due, &outbox)
+    sendError(.destinationUnreachable(code: 3), about: packet, at: due, &outbox)
   }
 
   /// Tells an inside sender that a limit or the pool refused its packet: once a host in any second.
@@ -128,6 +129,6 @@ extension Gateway {
     case .silent: return
     }
     guard answers.isDue(packet.source, at: now) else { return }
-    sendError(.destinationUnreachable(code: code), about: packet, on: .inside, at: now, &outbox)
+    sendError(.destinationUnreachable(code: code), about: packet, at: now, &outbox)
   }
 }

@@ -128,7 +128,7 @@ extension Gateway {
   ) -> NextHop? {
     guard let hop = routes.find(destination) else {
       counters.countDrop(.noRoute)
-      sendError(.destinationUnreachable(code: 0), about: packet, on: side, at: now, &outbox)
+      sendError(.destinationUnreachable(code: 0), about: packet, at: now, &outbox)
       return nil
     }
     guard isForwardable(packet, from: side, to: hop.side) else {
@@ -145,11 +145,11 @@ extension Gateway {
   ) {
     guard packet.timeToLive > 1 else {
       counters.countDrop(.ttlExceeded)
-      return sendError(.timeExceeded, about: packet, on: side, at: now, &outbox)
+      return sendError(.timeExceeded, about: packet, at: now, &outbox)
     }
     counters.countDrop(.packetTooBig)
     if packet.doesNotFragment {
-      sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, on: side, at: now, &outbox)
+      sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, at: now, &outbox)
     }
   }
 
