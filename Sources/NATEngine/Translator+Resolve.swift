@@ -135,14 +135,9 @@ extension Translator {
 
   /// Whether a packet from inside may make a session where there is none.
   func mayOpenFromInside(_ packet: Packet) -> Bool {
-    switch packet.kind {
-    case .tcp:
-      packet.tcpFlags.isOpening
-        || settings.loose && packet.tcpFlags.contains(.ack)
-          && packet.tcpFlags.isDisjoint(with: [.syn, .rst])
-    case .udp, .query: true
-    case .queryReply, .icmpError, .icmpOther, .other, .laterFragment: false
-    }
+    mayOpen(packet)
+      || settings.loose && packet.kind == .tcp && packet.tcpFlags.contains(.ack)
+        && packet.tcpFlags.isDisjoint(with: [.syn, .rst])
   }
 
   /// Whether a packet may make a session over a static mapping or by hairpin: connections are picked up in the middle

@@ -7,10 +7,7 @@ extension Gateway {
   mutating func receiveError(
     _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
   ) {
-    switch packet.icmpType {
-    case ICMPv4.destinationUnreachable, ICMPv4.timeExceeded, ICMPv4.parameterProblem: break
-    default: return counters.countDrop(.icmpTypeNotTranslated)
-    }
+    guard passes(packet.icmpType) else { return counters.countDrop(.icmpTypeNotTranslated) }
     guard let quote = QuotedPacket(in: packet),
       let rewrite = resolveError(packet, quote, role, from: side, at: now)
     else { return counters.countDrop(.icmpErrorUnmatched) }
@@ -19,6 +16,11 @@ extension Gateway {
     packet.rewrite(
       Rewrite(source: Endpoint(rewrite.source, 0), destination: Endpoint(rewrite.destination, 0)))
     sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox)
+  }
+
+  /// Errors that concern the sender of what they quote; source quench and redirect do not pass.
+  private func passes(_ type: UInt8) -> Bool {
+    type == ICMPv4.destinationUnreachable || type == ICMPv4.timeExceeded || type == ICMPv4.parameterProblem
   }
 
   private func resolveError(
@@ -35,9 +37,8 @@ extension Gateway {
   /// Whether a packet from outside is an error about what an inside host sent to an exempt destination: a router on
   /// the way is not exempt itself.
   func isErrorAboutExempt(_ packet: Packet) -> Bool {
-    guard packet.kind == .icmpError, packet.icmpType != ICMPv4.sourceQuench,
-      packet.icmpType != ICMPv4.redirect,
-      insideNetworks.contains(packet.destination), let quote = QuotedPacket(in: packet)
+    guard packet.kind == .icmpError, passes(packet.icmpType), insideNetworks.contains(packet.destination),
+      let quote = QuotedPacket(in: packet)
     else { return false }
     return quote.source == packet.destination && exempt.contains(quote.destination)
   }

@@ -110,6 +110,14 @@ extension Gateway {
     _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
   ) {
     if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { passSYN(packet, to: side) }
+    send(&packet, to: side, mac, at: now, &outbox)
+  }
+
+  /// Finishes a partial checksum where no device will, and sends.
+  @inline(__always)
+  private mutating func send(
+    _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
+  ) {
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
     sendFrame(packet.frame, to: side, mac, at: now, &outbox)
   }
@@ -159,8 +167,7 @@ extension Gateway {
   ) {
     guard let hop = egress(packet, to: packet.destination, from: side, at: now, &outbox) else { return }
     packet.decrementTimeToLive(carrying: ChecksumDelta())
-    if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
-    sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox)
+    send(&packet, to: hop.side, nextMAC(hop), at: now, &outbox)
   }
 
   /// Packets of kinds that have neither port nor identifier.

@@ -75,7 +75,7 @@ struct UnsolicitedSYNs: ~Copyable {
     entries[slot] = Entry(
       publicEndpoint: pair.publicEndpoint, remote: pair.remote, due: now.advanced(by: UnsolicitedSYNs.delay),
       length: UInt32(length), next: UnsolicitedSYNs.none, previous: last)
-    let isIndexed = index.insert(hashOf(pair.publicEndpoint, pair.remote), record: slot)
+    let isIndexed = index.insert(hash.ofPair(pair.publicEndpoint, pair.remote), record: slot)
     precondition(isIndexed, "the index has room for every waiting SYN")
     if last == UnsolicitedSYNs.none { first = slot } else { entries[last].next = slot }
     last = slot
@@ -104,7 +104,7 @@ struct UnsolicitedSYNs: ~Copyable {
 
   private mutating func remove(_ slot: UInt32) {
     let entry = entries[slot]
-    index.remove(hashOf(entry.publicEndpoint, entry.remote), record: slot)
+    index.remove(hash.ofPair(entry.publicEndpoint, entry.remote), record: slot)
     if entry.previous == UnsolicitedSYNs.none {
       first = entry.next
     } else {
@@ -120,12 +120,8 @@ struct UnsolicitedSYNs: ~Copyable {
   }
 
   private func find(_ publicEndpoint: Endpoint, _ remote: Endpoint) -> UInt32? {
-    index.find(hashOf(publicEndpoint, remote)) {
+    index.find(hash.ofPair(publicEndpoint, remote)) {
       entries[$0].publicEndpoint == publicEndpoint && entries[$0].remote == remote
     }
-  }
-
-  private func hashOf(_ publicEndpoint: Endpoint, _ remote: Endpoint) -> UInt64 {
-    hash.ofPair(publicEndpoint, remote)
   }
 }

@@ -3,7 +3,7 @@ public import NATWire
 extension Shard {
   /// Whether `count` more sessions have room; false is a full table, never a reason to end a live entry.
   public func hasRoom(sessions count: Int) -> Bool {
-    counts.sessions + count <= sessionLimit && freeRecords >= count
+    counts.sessions + count <= sessionLimit
   }
 
   public var hasRoomForBinding: Bool { counts.dynamicBindings < bindingLimit }
@@ -223,11 +223,6 @@ extension Shard {
   }
 
   // MARK: Records
-
-  private var freeRecords: Int {
-    // Retired records count: while nobody reads they are free at once, and else soon.
-    sessions.capacity - counts.sessions
-  }
 
   private mutating func takeRecord() -> UInt32? {
     if freeSession == 0, firstRetired != 0 { reclaim() }

@@ -9,8 +9,6 @@ public enum ICMPv4 {
 
   public static let echoReply: UInt8 = 0
   public static let destinationUnreachable: UInt8 = 3
-  public static let sourceQuench: UInt8 = 4
-  public static let redirect: UInt8 = 5
   public static let echoRequest: UInt8 = 8
   public static let timeExceeded: UInt8 = 11
   public static let parameterProblem: UInt8 = 12
