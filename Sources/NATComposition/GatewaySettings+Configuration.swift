@@ -41,6 +41,9 @@ extension GatewaySettings {
       case .silent: .silent
       }
     answersUnsolicitedSYN = nat.unsolicitedSYN == .answer
+    fragments.datagrams = nat.fragments.datagrams
+    fragments.memory = Int(nat.fragments.memoryBytes)
+    fragments.lifetime = nat.lifetimes.fragmentNanoseconds
     icmpErrorsPerSecond = nat.icmpErrorsPerSecond
   }
 }

@@ -44,9 +44,9 @@ extension Configuration {
 
   /// The key `fragments`: what may wait for first fragments.
   public struct Fragments: Sendable, Equatable {
-    /// 1 to 2147483647.
+    /// 1 to 1048576: each may need 8 KiB beside what waits.
     public var datagrams = 4096
-    /// The key `memory`: IPv4 total lengths, 64 KiB to 64 GiB.
+    /// The key `memory`: IPv4 total lengths, 64 KiB to 512 MiB.
     public var memoryBytes: UInt64 = 8 << 20
 
     public init() {}

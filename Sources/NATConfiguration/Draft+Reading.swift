@@ -165,10 +165,10 @@ extension Draft {
   }
 
   private mutating func readFragments(_ section: Section) {
-    section.read("datagrams", into: &nat.fragments.datagrams, .limit)
+    section.read("datagrams", into: &nat.fragments.datagrams, .number(1...1_048_576))
     section.read(
       "memory", into: &nat.fragments.memoryBytes,
-      .size(64 << 10...64 << 30, expected: "a size from 64KiB to 64GiB, such as 8MiB"))
+      .size(64 << 10...512 << 20, expected: "a size from 64KiB to 512MiB, such as 8MiB"))
   }
 }
 

@@ -36,6 +36,10 @@ public struct Counters: BitwiseCopyable, Sendable {
     add(1, at: Counters.drops &+ Int(reason.rawValue))
   }
 
+  public func countDrops(_ count: Int, _ reason: DropReason) {
+    add(count, at: Counters.drops &+ Int(reason.rawValue))
+  }
+
   @inlinable @inline(__always) public func count(_ event: GatewayEvent) {
     add(1, at: Counters.events &+ Int(event.rawValue))
   }

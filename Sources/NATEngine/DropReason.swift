@@ -8,7 +8,7 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case frameTooShort, vlanTagged, ipv6, unknownEtherType, malformedARP, captureTruncated
   case malformedIPv4, badIPv4Checksum, badIPv4Options, sourceRoute
   case malformedTCP, malformedUDP, malformedICMP, badTCPFlags, portZero, badICMPChecksum
-  case firstFragmentTooSmall, fragmentedICMPError
+  case firstFragmentTooSmall
   /// The frame was for another station.
   case notForUs
   /// An address that is never a source (RFC 1812 section 5.3.7), one of ours, or source and destination are the same.
@@ -23,9 +23,13 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case toGateway
   /// An echo request to the gateway whose ICMP checksum is wrong.
   case badEchoChecksum
-  case fragmentOfDeadDatagram, fragmentDuplicate, fragmentTimeout, fragmentDatagramLimit, fragmentMemoryLimit
-  /// Not translated yet: the straight line has their place.
-  case fragmentNotTranslated
+  /// Its datagram was refused before it, or contradicts itself.
+  case fragmentOfDeadDatagram
+  /// Exactly the place of an earlier fragment.
+  case fragmentDuplicate
+  /// It waited for the first fragment until its datagram's time was over.
+  case fragmentTimeout
+  case fragmentDatagramLimit, fragmentMemoryLimit
   /// Nothing is bound at that public endpoint, or the destination is none of ours.
   case noBinding
   /// There is no session, and this packet may not make one.
@@ -36,6 +40,8 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// A transport protocol that is not translated.
   case unknownProtocol
   case icmpTypeNotTranslated
+  /// An ICMP error that comes in fragments: what it quotes cannot be checked.
+  case fragmentedICMPError
   /// An ICMP error whose quote belongs to no session, or may not pass.
   case icmpErrorUnmatched
   case noRoute, ttlExceeded, packetTooBig
@@ -68,7 +74,6 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
       case .portZero: .portZero
       case .badICMPChecksum: .badICMPChecksum
       case .firstFragmentTooSmall: .firstFragmentTooSmall
-      case .fragmentedICMPError: .fragmentedICMPError
       }
   }
 

@@ -87,6 +87,16 @@ extension Packet {
     decrementTimeToLive(carrying: addresses)
   }
 
+  /// Writes another identification, and carries it into the header's checksum.
+  public func rewriteIdentification(to identification: UInt16) {
+    let network = Packet.networkOffset
+    var delta = ChecksumDelta()
+    delta.replace(self.identification, with: identification)
+    frame.setUInt16(identification, at: network &+ IPv4.identificationOffset)
+    let checksum = frame.uint16(at: network &+ IPv4.checksumOffset)
+    frame.setUInt16(delta.applied(to: checksum), at: network &+ IPv4.checksumOffset)
+  }
+
   /// Takes one from the TTL (RFC 1812 section 5.3.1), and carries that and `delta` into the header's checksum.
   @inlinable @inline(__always)
   public mutating func decrementTimeToLive(carrying delta: ChecksumDelta) {

@@ -49,8 +49,10 @@ extension Translator {
   @inline(never)
   public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
     if let reason = limitReached(resolution) { return .drop(reason) }
-    var source = Endpoint(packet.source, packet.sourcePort)
-    var destination = Endpoint(packet.destination, packet.destinationPort)
+    var commitment = Commitment(
+      rewrite: Rewrite(
+        source: Endpoint(packet.source, packet.sourcePort),
+        destination: Endpoint(packet.destination, packet.destinationPort)))
 
     // The public endpoint of a new dynamic binding is chosen before anything is made.
     var chosen: BindingIndex?
@@ -69,15 +71,17 @@ extension Translator {
       guard let binding = makeSenderBinding(sender, chosen, senderIsOneToOne, at: now) else {
         return .drop(.bindingLimit)
       }
-      source = shard.bindings.publicEndpoint(of: binding)
+      commitment.rewrite.source = shard.bindings.publicEndpoint(of: binding)
       guard
         let session = makeSession(
           sender, binding, packet, from: .inside, isHairpin: resolution.receiver != nil, at: now)
       else { return .drop(.sessionLimit) }
       useOutbound(session, packet, at: now)
+      commitment.sender = session
     }
     if var receiver = resolution.receiver {
       if resolution.sender != nil {
+        let source = commitment.rewrite.source
         receiver.remote = Translator.remote(receiver.transport, source.address, source.port)
         if receiver.transport == .icmp, resolution.sender?.binding == nil {
           // It arrives under the identifier that was just chosen, and that is another port of the 1:1 host's.
@@ -86,7 +90,7 @@ extension Translator {
         }
       }
       guard let binding = makeReceiverBinding(receiver, at: now) else { return .drop(.bindingLimit) }
-      destination = shard.bindings.privateEndpoint(of: binding)
+      commitment.rewrite.destination = shard.bindings.privateEndpoint(of: binding)
       // A host that meets its own endpoint has one session for both ways.
       receiver.session = receiver.session ?? shard.findSession(binding, remote: receiver.remote, at: now)
       guard
@@ -94,9 +98,10 @@ extension Translator {
           receiver, binding, packet, from: .outside, isHairpin: resolution.sender != nil, at: now)
       else { return .drop(.sessionLimit) }
       useInbound(session, packet, at: now)
+      commitment.receiver = session
     }
     if resolution.sender != nil, resolution.receiver != nil { counters.count(.hairpins) }
-    return .forward(Rewrite(source: source, destination: destination))
+    return .forward(commitment)
   }
 
   private mutating func makeSenderBinding(

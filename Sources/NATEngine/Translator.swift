@@ -122,8 +122,17 @@ public struct Rewrite: BitwiseCopyable, Equatable {
   }
 }
 
+/// What `commit` made of a packet.
+public struct Commitment: BitwiseCopyable {
+  public var rewrite: Rewrite
+  /// The session of the inside host that sent the packet, if one did.
+  public var sender: SessionIndex?
+  /// The session of the inside host that gets it, if one does.
+  public var receiver: SessionIndex?
+}
+
 /// The answer of `commit`.
 public enum CommitOutcome: BitwiseCopyable {
-  case forward(Rewrite)
+  case forward(Commitment)
   case drop(DropReason)
 }

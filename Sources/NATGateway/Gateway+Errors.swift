@@ -4,18 +4,27 @@ import NATWire
 
 extension Gateway {
   /// An ICMP error of somebody else's, on its way through (RFC 5508 section 4).
-  mutating func receiveError(
+  /// - Returns: how it leaves, rewritten; nil if it was dropped.
+  mutating func translateError(
     _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
-  ) {
-    guard passes(packet.icmpType) else { return counters.countDrop(.icmpTypeNotTranslated) }
+  ) -> Passage? {
+    let refusal: DropReason? =
+      packet.isFragment ? .fragmentedICMPError : passes(packet.icmpType) ? nil : .icmpTypeNotTranslated
+    if let refusal {
+      counters.countDrop(refusal)
+      return nil
+    }
     guard let quote = QuotedPacket(in: packet),
       let rewrite = resolveError(packet, quote, role, from: side, at: now)
-    else { return counters.countDrop(.icmpErrorUnmatched) }
-    guard let hop = egress(packet, to: rewrite.destination, from: side, at: now, &outbox) else { return }
+    else {
+      counters.countDrop(.icmpErrorUnmatched)
+      return nil
+    }
+    guard let hop = egress(packet, to: rewrite.destination, from: side, at: now, &outbox) else { return nil }
     packet.rewriteQuote(quote, source: rewrite.quotedSource, destination: rewrite.quotedDestination)
     packet.rewrite(
       Rewrite(source: Endpoint(rewrite.source, 0), destination: Endpoint(rewrite.destination, 0)))
-    sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox)
+    return Passage(hop: hop, sender: nil, receiver: nil)
   }
 
   /// Errors that concern the sender of what they quote; source quench and redirect do not pass.

@@ -38,8 +38,14 @@ extension Gateway {
     sendFrame(reply, to: hop.side, nextMAC(hop), at: now, &outbox)
   }
 
+  /// Whether a packet is an echo request to one of our public addresses that no static mapping has.
+  func isEchoToGateway(_ packet: Packet, _ role: PublicRole?, from side: Side) -> Bool {
+    guard let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest else { return false }
+    return !isTakenByStatic(packet, role, from: side)
+  }
+
   /// Whether a static mapping has the echo request: a 1:1 address always, a forward only from outside.
-  func isTakenByStatic(_ packet: Packet, _ role: PublicRole, from side: Side) -> Bool {
+  private func isTakenByStatic(_ packet: Packet, _ role: PublicRole, from side: Side) -> Bool {
     if role.isOneToOne { return true }
     guard side == .outside else { return false }
     let target = Endpoint(packet.destination, packet.destinationPort)

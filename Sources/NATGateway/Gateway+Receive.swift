@@ -20,7 +20,7 @@ extension Gateway {
 
     if side == .inside {
       guard source.isInsideHost, destination.isOutsideHost,
-        isForwardable(packet, from: .inside, to: .outside),
+        fits(packet, from: .inside, to: .outside),
         let hit = translator.hitOutbound(packet, transport, at: now)
       else { return receiveSlowly(&packet, entry, at: now, &outbox) }
       let endpoint = translator.commitOutbound(hit, packet, at: now)
@@ -28,7 +28,7 @@ extension Gateway {
       sendTranslated(&packet, to: .outside, MACAddress(destination.mac), at: now, &outbox)
     } else {
       guard source.isOutsideHost, let poolAddress = destination.poolAddress,
-        isForwardable(packet, from: .outside, to: .inside),
+        fits(packet, from: .outside, to: .inside),
         packet.kind != .query || packet.icmpType != ICMPv4.echoRequest,
         let hit = translator.hitInbound(packet, transport, poolAddress: poolAddress, at: now),
         let receiver = facts(of: translator.shard.bindings.privateEndpoint(of: hit.binding).address),
@@ -51,9 +51,7 @@ extension Gateway {
       return receiveOwn(packet, from: side, isAnswered: side == .inside, at: now, &outbox)
     }
     let role = translator.role(of: packet.destination)
-    if let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest,
-      !isTakenByStatic(packet, role, from: side)
-    {
+    if !packet.isFragment, isEchoToGateway(packet, role, from: side) {
       return receiveOwn(packet, from: side, isAnswered: true, at: now, &outbox)
     }
     if isExempt(packet, from: side) { return forwardPlain(&packet, from: side, at: now, &outbox) }
@@ -61,16 +59,30 @@ extension Gateway {
       if role == nil, let hop = routes.find(packet.destination), hop.side == .inside {
         return forwardPlain(&packet, from: side, at: now, &outbox)
       }
-    } else if role == nil {
-      if isErrorAboutExempt(packet) { return forwardPlain(&packet, from: side, at: now, &outbox) }
-      return counters.countDrop(.noBinding)
+    } else if role == nil, !packet.isFragment, isErrorAboutExempt(packet) {
+      return forwardPlain(&packet, from: side, at: now, &outbox)
     }
-    if side == .inside, role != nil, !translator.settings.hairpin {
-      return counters.countDrop(.hairpinDisabled)
+    if packet.isFragment { return receiveFragment(&packet, role, from: side, at: now, &outbox) }
+    let host = packet.source
+    if let passage = translate(&packet, role, from: side, at: now, &outbox) {
+      emit(&packet, to: passage.hop, from: side, host: host, at: now, &outbox)
     }
-    if packet.isFragment { return counters.countDrop(.fragmentNotTranslated) }
-    if packet.kind == .icmpError { return receiveError(&packet, role, from: side, at: now, &outbox) }
-    guard let transport = packet.transport else { return receiveUntranslated(packet) }
+  }
+
+  /// Asks a packet, or the first fragment of a datagram, everything from the binding on, and rewrites it in place.
+  /// - Returns: how it leaves; nil if it was dropped, its sender told.
+  mutating func translate(
+    _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
+  ) -> Passage? {
+    if let reason = refusal(of: packet, role, from: side) {
+      counters.countDrop(reason)
+      return nil
+    }
+    if packet.kind == .icmpError { return translateError(&packet, role, from: side, at: now, &outbox) }
+    guard let transport = packet.transport else {
+      receiveUntranslated(packet)
+      return nil
+    }
     let resolved: ResolveOutcome
     if let role {
       resolved =
@@ -86,48 +98,76 @@ extension Gateway {
       if reason == .filtered, packet.tcpFlags.isOpening, settings.answersUnsolicitedSYN {
         unsolicited.add(packet, at: now)
       }
-    case .pass(let resolution): translate(&packet, resolution, from: side, at: now, &outbox)
+      return nil
+    case .pass(let resolution): return translate(&packet, resolution, from: side, at: now, &outbox)
     }
   }
 
-  /// Route, TTL, MTU; then state is made, and the packet leaves rewritten.
+  /// Route, TTL, MTU; then state is made, and the packet rewritten.
   private mutating func translate(
     _ packet: inout Packet, _ resolution: Resolution, from side: Side, at now: Instant, _ outbox: inout Outbox
-  ) {
-    guard let hop = egress(packet, to: resolution.destination, from: side, at: now, &outbox) else { return }
+  ) -> Passage? {
+    guard let hop = egress(packet, to: resolution.destination, from: side, at: now, &outbox) else {
+      return nil
+    }
     switch translator.commit(resolution, packet, at: now) {
     case .drop(let reason):
       counters.countDrop(reason)
       if side == .inside { answerExhaustion(reason, packet, at: now, &outbox) }
-    case .forward(let rewrite):
-      packet.rewrite(rewrite)
-      sendTranslated(&packet, to: hop.side, nextMAC(hop), at: now, &outbox)
+      return nil
+    case .forward(let commitment):
+      packet.rewrite(commitment.rewrite)
+      if packet.carriesSYN { passSYN(packet, to: hop.side) }
+      return Passage(hop: hop, sender: commitment.sender, receiver: commitment.receiver)
     }
+  }
+
+  /// Why a packet is not even looked for in the table.
+  private func refusal(of packet: Packet, _ role: PublicRole?, from side: Side) -> DropReason? {
+    if role == nil { return side == .outside ? .noBinding : nil }
+    // Only a fragment comes here: whole ones have been answered.
+    if isEchoToGateway(packet, role, from: side) { return .toGateway }
+    return side == .inside && !translator.settings.hairpin ? .hairpinDisabled : nil
   }
 
   @inline(__always)
   private mutating func sendTranslated(
     _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
   ) {
-    if packet.kind == .tcp, packet.tcpFlags.contains(.syn) { passSYN(packet, to: side) }
-    send(&packet, to: side, mac, at: now, &outbox)
-  }
-
-  /// Finishes a partial checksum where no device will, and sends.
-  @inline(__always)
-  private mutating func send(
-    _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
-  ) {
+    if packet.carriesSYN { passSYN(packet, to: side) }
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
     sendFrame(packet.frame, to: side, mac, at: now, &outbox)
   }
 
-  /// Whether TTL and MTU let the packet leave. A TCP packet larger than the network it came from can only be a
-  /// super-frame, which its device will cut.
+  /// Sends a packet on its way: a partial checksum is finished where no device will, and what is larger than the MTU of
+  /// the way on is split.
+  ///
+  /// - Parameters:
+  ///   - side: where the packet came from.
+  ///   - host: its source as it came.
+  ///   - keepsIdentification: it has the identification that it leaves with.
+  mutating func emit(
+    _ packet: inout Packet, to hop: NextHop, from side: Side, host: IPv4Address,
+    keepsIdentification: Bool = false, at now: Instant, _ outbox: inout Outbox
+  ) {
+    let isWhole = packet.totalLength <= mtu(of: hop.side) || isSuperFrame(packet, from: side)
+    if packet.hasPartialChecksum, settings.completesChecksums || !isWhole { packet.completePartialChecksum() }
+    if isWhole { return sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox) }
+    if !keepsIdentification, hop.side == .outside { giveIdentification(&packet, of: host, at: now) }
+    split(packet, to: hop, at: now, &outbox)
+  }
+
+  /// Whether TTL and MTU let the packet leave as it is.
   @inline(__always)
-  private func isForwardable(_ packet: Packet, from side: Side, to egress: Side) -> Bool {
+  private func fits(_ packet: Packet, from side: Side, to egress: Side) -> Bool {
     packet.timeToLive > 1
-      && (packet.totalLength <= mtu(of: egress) || packet.kind == .tcp && packet.totalLength > mtu(of: side))
+      && (packet.totalLength <= mtu(of: egress) || isSuperFrame(packet, from: side))
+  }
+
+  /// A TCP packet larger than the network it came from can only be a super-frame, which its device will cut.
+  @inline(__always)
+  private func isSuperFrame(_ packet: Packet, from side: Side) -> Bool {
+    packet.kind == .tcp && packet.totalLength > mtu(of: side) && !packet.isFragment
   }
 
   /// Where the packet leaves, if route, TTL and MTU let it; else it is dropped here, and its sender told.
@@ -139,26 +179,24 @@ extension Gateway {
       sendError(.destinationUnreachable(code: 0), about: packet, at: now, &outbox)
       return nil
     }
-    guard isForwardable(packet, from: side, to: hop.side) else {
-      refuse(packet, to: hop, from: side, at: now, &outbox)
-      return nil
-    }
-    return hop
+    return isForwardable(packet, to: hop, from: side, at: now, &outbox) ? hop : nil
   }
 
-  /// What the sender of a packet hears whose TTL or length stops it.
-  @inline(never)
-  private mutating func refuse(
+  /// Whether TTL and MTU let the packet leave, whole or split; else it is dropped here, and its sender told.
+  mutating func isForwardable(
     _ packet: Packet, to hop: NextHop, from side: Side, at now: Instant, _ outbox: inout Outbox
-  ) {
-    guard packet.timeToLive > 1 else {
+  ) -> Bool {
+    if packet.timeToLive <= 1 {
       counters.countDrop(.ttlExceeded)
-      return sendError(.timeExceeded, about: packet, at: now, &outbox)
+      sendError(.timeExceeded, about: packet, at: now, &outbox)
+      return false
     }
-    counters.countDrop(.packetTooBig)
-    if packet.doesNotFragment {
+    if packet.doesNotFragment, !fits(packet, from: side, to: hop.side) {
+      counters.countDrop(.packetTooBig)
       sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, at: now, &outbox)
+      return false
     }
+    return true
   }
 
   /// Between inside networks, and to and from exempt destinations: a router, nothing more.
@@ -167,7 +205,7 @@ extension Gateway {
   ) {
     guard let hop = egress(packet, to: packet.destination, from: side, at: now, &outbox) else { return }
     packet.decrementTimeToLive(carrying: ChecksumDelta())
-    send(&packet, to: hop.side, nextMAC(hop), at: now, &outbox)
+    emit(&packet, to: hop, from: side, host: packet.source, at: now, &outbox)
   }
 
   /// Packets of kinds that have neither port nor identifier.

@@ -21,6 +21,8 @@ public struct Gateway: ~Copyable {
   var answers: AnswerLimiter
   var factsCache: AddressFactsCache
   var unsolicited: UnsolicitedSYNs
+  var datagrams: DatagramTable
+  var identifications: Identifications
   /// The latest stamp so far; it never goes back.
   public private(set) var clock = Instant(nanoseconds: 0)
   /// The first stamp.
@@ -94,6 +96,8 @@ public struct Gateway: ~Copyable {
     unsolicited = UnsolicitedSYNs(
       entries: map(UnsolicitedSYNs.entryBytes), bytes: map(UnsolicitedSYNs.frameBytes),
       index: map(UnsolicitedSYNs.indexBytes), hash: hash)
+    datagrams = DatagramTable(settings.fragments, hash: hash)
+    identifications = Identifications(lifetime: settings.fragments.lifetime, hash: hash)
     insideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     outsideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     self.memory = memory
@@ -150,6 +154,7 @@ public struct Gateway: ~Copyable {
     if started == nil { started = now }
     counters.countReceived(entry.side, bytes: entry.frame.count)
     translator.shard.advance(to: now)
+    if now > datagrams.quietUntil { endDueDatagrams(at: now) }
     switch outcome {
     case .ipv4: receive(&packet, entry, at: now, &outbox)
     case .arp: receiveARP(packet.frame, entry, at: now, &outbox)

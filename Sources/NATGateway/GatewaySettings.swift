@@ -55,6 +55,7 @@ public struct GatewaySettings: Sendable {
   public var exhaustion = ExhaustionAnswer.prohibited
   /// Whether an unsolicited SYN that a filter refuses is answered, with ICMP 3/3 after six seconds (RFC 5382 REQ-4).
   public var answersUnsolicitedSYN = true
+  public var fragments = FragmentSettings()
   /// ICMP errors of its own on each side.
   public var icmpErrorsPerSecond = 1000
   /// Whether partial checksums are finished here: a capture file has no device that would.

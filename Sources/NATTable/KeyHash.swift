@@ -15,7 +15,7 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     second = random.next()
   }
 
-  @inlinable @inline(__always) func callAsFunction(_ a: UInt64, _ b: UInt64) -> UInt64 {
+  @inlinable @inline(__always) public func callAsFunction(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let (high, low) = (a ^ first).multipliedFullWidth(by: b ^ second)
     let (again, rest) = (high ^ low).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
     return again ^ rest

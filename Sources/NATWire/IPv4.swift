@@ -57,4 +57,54 @@ extension Frame {
     }
     return routed ? .sourceRoute : nil
   }
+
+  // MARK: Splitting
+
+  /// Length of the IPv4 header, in bytes, that every fragment after the first carries: the options without the copied
+  /// flag are left out (RFC 791 section 3.1).
+  ///
+  /// - Precondition: ``faultInIPv4Options(at:headerLength:)`` found nothing.
+  public func copiedIPv4HeaderLength(at offset: Int, headerLength: Int) -> Int {
+    var length = IPv4.minimumHeaderLength
+    forEachCopiedOption(at: offset, headerLength: headerLength) { _, count in length += count }
+    return (length + 3) & ~3
+  }
+
+  /// Writes that header here, padded with zeros to whole words; length and checksum are still those of the whole.
+  public func copyIPv4Header(of whole: Frame, at offset: Int, headerLength: Int) {
+    copy(whole, from: offset, count: IPv4.minimumHeaderLength, to: offset)
+    var length = IPv4.minimumHeaderLength
+    whole.forEachCopiedOption(at: offset, headerLength: headerLength) { option, count in
+      copy(whole, from: option, count: count, to: offset + length)
+      length += count
+    }
+    while length & 3 != 0 {
+      setUInt8(IPv4.optionEnd, at: offset + length)
+      length += 1
+    }
+    setUInt8(0x40 | UInt8(length / 4), at: offset)
+  }
+
+  /// Writes what tells a fragment from its datagram: total length, flags and offset, and the header checksum. The packet
+  /// ends with the frame.
+  public func finishIPv4Fragment(at offset: Int, headerLength: Int, fragmentField: UInt16) {
+    setUInt16(UInt16(count - offset), at: offset + IPv4.totalLengthOffset)
+    setUInt16(fragmentField, at: offset + IPv4.fragmentOffset)
+    setUInt16(0, at: offset + IPv4.checksumOffset)
+    setUInt16(sum(from: offset, count: headerLength).checksum, at: offset + IPv4.checksumOffset)
+  }
+
+  @inline(__always)
+  private func forEachCopiedOption(
+    at offset: Int, headerLength: Int, _ body: (_ option: Int, _ count: Int) -> Void
+  ) {
+    var at = offset + IPv4.minimumHeaderLength
+    let end = offset + headerLength
+    while at < end, uint8(at: at) != IPv4.optionEnd {
+      let type = uint8(at: at)
+      let count = type == IPv4.optionNoOperation ? 1 : Int(uint8(at: at + 1))
+      if type & IPv4.optionCopied != 0 { body(at, count) }
+      at += count
+    }
+  }
 }

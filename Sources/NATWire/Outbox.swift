@@ -18,8 +18,9 @@
     }
   }
 
-  /// Memory for built frames: a whole datagram of 65,535 bytes in fragments of eight bytes, twice over.
-  @usableFromInline static let arenaSize = 2 << 20
+  /// Memory for built frames, twice over: a whole datagram of 65,535 bytes that waited in fragments of 16 bytes and
+  /// leaves in fragments of eight, each under 60 bytes of IPv4 header.
+  @usableFromInline static let arenaSize = 4 << 20
   /// As many entries: 8,192 fragments of one datagram, and those of a batch.
   @usableFromInline static let entryCapacity = 2 * 8192 + 1024
 

@@ -86,6 +86,9 @@ public struct Packet: BitwiseCopyable {
 
   @inlinable public var doesNotFragment: Bool { fragmentField & IPv4.dontFragment != 0 }
 
+  /// Whether it is the SYN or SYN-ACK of a connection.
+  @inlinable public var carriesSYN: Bool { kind == .tcp && tcpFlags.contains(.syn) }
+
   /// The protocol under which the packet is translated, or nil.
   @inlinable public var transport: TransportProtocol? {
     switch kind {
@@ -237,7 +240,8 @@ extension Packet {
     if let fault = packet.readTransport() { return .fault(fault) }
     guard frame.sum(from: networkOffset, count: headerLength).folded == 0xFFFF
     else { return .fault(.badIPv4Checksum) }
-    if packet.kind == .icmpError,
+    // The sum of an ICMP error in fragments covers them all.
+    if packet.kind == .icmpError, !packet.isFragment,
       frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
     {
       return .fault(.badICMPChecksum)
@@ -263,8 +267,8 @@ extension Packet {
     let offset = transportOffset
     let length = transportLength
     if isFragment {
-      // All but the last fragment carry whole units of eight bytes, and none reaches beyond 65,535 bytes (RFC 791).
-      if hasMoreFragments && (length == 0 || length & 7 != 0) { return .malformedIPv4 }
+      // A fragment carries something, and none reaches beyond 65,535 bytes (RFC 791).
+      if length == 0 { return .malformedIPv4 }
       if headerLength &+ fragmentByteOffset &+ length > IPv4.maximumLength { return .malformedIPv4 }
       if fragmentByteOffset > 0 {
         kind = .laterFragment
@@ -295,7 +299,6 @@ extension Packet {
       icmpType = frame.uint8(at: offset)
       kind = ICMPv4.kind(ofType: icmpType)
       storedTransportHeaderLength = UInt8(ICMPv4.headerLength)
-      if kind == .icmpError && isFragment { return .fragmentedICMPError }
       if kind == .query || kind == .queryReply {
         sourcePort = frame.uint16(at: offset &+ ICMPv4.identifierOffset)
         destinationPort = sourcePort

@@ -24,6 +24,4 @@ public enum WireFault: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case badICMPChecksum
   /// A first fragment without its whole transport header (RFC 1858).
   case firstFragmentTooSmall
-  /// A fragment that opens an ICMP error.
-  case fragmentedICMPError
 }

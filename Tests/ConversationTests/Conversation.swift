@@ -29,7 +29,7 @@ struct Conversation {
   /// Tells the hosts what the gateway sent.
   mutating func hear(_ frames: [ReferenceFrame]) {
     for frame in frames {
-      guard let packet = Seen(frame) else { continue }
+      guard let packet = Seen(frame), !packet.isFragment else { continue }
       var packets = seen[packet.side] ?? []
       packets.append(packet)
       if packets.count > Conversation.remembered { packets.removeFirst() }

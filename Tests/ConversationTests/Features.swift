@@ -19,5 +19,7 @@ struct Features: OptionSet {
 
   /// What the tests run with.
   /// Statics and hairpins run too when asked for; queries between them still differ in rare cases.
-  static let implemented: Features = [.errorsInTransit, .unsolicitedSYNAnswers, .shortEstablishedLifetimes]
+  static let implemented: Features = [
+    .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .shortEstablishedLifetimes,
+  ]
 }

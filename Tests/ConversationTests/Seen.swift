@@ -11,7 +11,7 @@ struct Input: Equatable {
   var stamp: UInt64
 }
 
-/// What a host reads of a whole IPv4 packet that the gateway sent.
+/// What a host reads of an IPv4 packet, or of its first fragment, that the gateway sent.
 struct Seen {
   var side: Side
   /// From the IPv4 header on.
@@ -25,16 +25,20 @@ struct Seen {
   var tcpFlags: UInt8 = 0
   var icmpType: UInt8 = 0
 
-  /// Nil for frames that nobody would answer: ARP, fragments.
+  /// The rest of the packet is to come.
+  var isFragment: Bool
+
+  /// Nil for frames without ports: ARP, later fragments.
   init?(_ frame: ReferenceFrame) {
     let packet = Array(frame.bytes.dropFirst(14))
-    guard word(frame.bytes, 12) == 0x0800, packet.count >= 28, word(packet, 6) & 0x3FFF == 0 else {
+    guard word(frame.bytes, 12) == 0x0800, packet.count >= 28, word(packet, 6) & 0x1FFF == 0 else {
       return nil
     }
     let header = Int(packet[0] & 0x0F) * 4
     guard packet.count >= header + 8 else { return nil }
     side = frame.side == .inside ? .inside : .outside
     self.packet = packet
+    isFragment = word(packet, 6) & 0x2000 != 0
     source = address(packet, 12)
     destination = address(packet, 16)
     protocolNumber = packet[9]

@@ -402,27 +402,27 @@ import Testing
       after: """
         nat: { fragments: { datagrams: 0, memory: 8MB } }
         """,
-      "4:32: nat.fragments.datagrams: found \"0\"; expected a number from 1 to 2147483647",
-      "4:43: nat.fragments.memory: found \"8MB\"; expected a size from 64KiB to 64GiB, such as 8MiB"),
+      "4:32: nat.fragments.datagrams: found \"0\"; expected a number from 1 to 1048576",
+      "4:43: nat.fragments.memory: found \"8MB\"; expected a size from 64KiB to 512MiB, such as 8MiB"),
     Refusal(
       "a memory without a unit",
       after: """
         nat: { fragments: { memory: 8388608 } }
         """,
-      "4:29: nat.fragments.memory: found \"8388608\", which has no unit; expected a size from 64KiB to 64GiB, such as 8MiB"
+      "4:29: nat.fragments.memory: found \"8388608\", which has no unit; expected a size from 64KiB to 512MiB, such as 8MiB"
     ),
     Refusal(
       "a memory out of range",
       after: """
         nat: { fragments: { memory: 63KiB } }
         """,
-      "4:29: nat.fragments.memory: found \"63KiB\"; expected a size from 64KiB to 64GiB, such as 8MiB"),
+      "4:29: nat.fragments.memory: found \"63KiB\"; expected a size from 64KiB to 512MiB, such as 8MiB"),
     Refusal(
       "a memory beyond counting",
       after: """
         nat: { fragments: { memory: 99999999999999999GiB } }
         """,
-      "4:29: nat.fragments.memory: found \"99999999999999999GiB\"; expected a size from 64KiB to 64GiB, such as 8MiB"
+      "4:29: nat.fragments.memory: found \"99999999999999999GiB\"; expected a size from 64KiB to 512MiB, such as 8MiB"
     ),
     Refusal(
       "a negative budget of ICMP errors",

@@ -80,7 +80,7 @@ struct TranslatorFixture: ~Copyable {
 }
 
 extension CommitOutcome {
-  var rewrite: Rewrite? { if case .forward(let rewrite) = self { rewrite } else { nil } }
+  var rewrite: Rewrite? { if case .forward(let commitment) = self { commitment.rewrite } else { nil } }
   var reason: DropReason? { if case .drop(let reason) = self { reason } else { nil } }
 }
 

@@ -111,7 +111,7 @@ import Testing
         $0.fragment = 0x2000
         $0.payload = []
       }),
-    Case("a fragment in no units of eight bytes", .malformedIPv4, with(.udp()) { $0.fragment = 0x2000 }),
+    Case("a fragment in no units of eight bytes", nil, with(.udp()) { $0.fragment = 0x2000 }),
     Case("FR10 a fragment beyond 65,535 bytes", .malformedIPv4, with(.udp()) { $0.fragment = 0x1FFF }),
     Case(
       "a last fragment of three bytes", nil,
@@ -133,7 +133,7 @@ import Testing
         $0.payload[5] = 7
       }),
     Case(
-      "an ICMP error in fragments", .fragmentedICMPError,
+      "an ICMP error in fragments", nil,
       with(.icmp(type: 3, rest: [0, 0, 0, 0], quote + [0, 0, 0, 0])) {
         $0.fragment = 0x2000
       }),

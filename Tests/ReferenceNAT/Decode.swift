@@ -66,6 +66,8 @@ func decodeIPv4(
   let packet = Packet(bytes: Array(bytes[..<totalLength]))
   // FR10: what would pass 65,535 bytes when put together.
   if packet.fragmentOffset + totalLength > 65535 { return .drop(.malformedIPv4) }
+  // A fragment carries something.
+  if packet.isFragment && packet.payload.isEmpty { return .drop(.malformedIPv4) }
   if let reason = transportLengthFault(packet) { return .drop(reason) }
 
   // CS6, IE11.

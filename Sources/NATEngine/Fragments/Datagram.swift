@@ -1,0 +1,89 @@
+public import NATTable
+public import NATWire
+
+/// Which datagram a fragment belongs to (RFC 791 section 2.3), and from which side it comes.
+public struct DatagramKey: BitwiseCopyable, Equatable {
+  let source: IPv4Address
+  let destination: IPv4Address
+  let identification: UInt16
+  let protocolNumber: UInt8
+  let side: Side
+
+  public init(of packet: Packet, from side: Side) {
+    source = packet.source
+    destination = packet.destination
+    identification = packet.identification
+    protocolNumber = packet.protocolNumber
+    self.side = side
+  }
+
+  func hash(_ hash: KeyHash) -> UInt64 {
+    hash(
+      UInt64(source.rawValue) << 32 | UInt64(destination.rawValue),
+      UInt64(identification) << 24 | UInt64(protocolNumber) << 16 | UInt64(side.rawValue) << 8 | 8)
+  }
+}
+
+/// The way that a datagram's first fragment took: all others follow it.
+public struct DatagramPassage: BitwiseCopyable {
+  /// The translated addresses.
+  public var source: IPv4Address
+  public var destination: IPv4Address
+  /// Where it leaves, and the neighbour that it is handed to.
+  public var side: Side
+  public var nextHop: IPv4Address
+  /// The identification that all its fragments leave under.
+  public var identification: UInt16
+  /// The session of the inside host that sends, if one does.
+  public var sender: CountedSession?
+  /// The session of the inside host that receives, if one does.
+  public var receiver: CountedSession?
+
+  public init(
+    source: IPv4Address, destination: IPv4Address, side: Side, nextHop: IPv4Address, identification: UInt16,
+    sender: CountedSession?, receiver: CountedSession?
+  ) {
+    self.source = source
+    self.destination = destination
+    self.side = side
+    self.nextHop = nextHop
+    self.identification = identification
+    self.sender = sender
+    self.receiver = receiver
+  }
+}
+
+/// A session by what it is, not by its place: it may end, and its place serve another, before the datagram is complete.
+public struct CountedSession: BitwiseCopyable {
+  let binding: BindingIndex
+  /// When the binding was made: another one at the same public endpoint was made later.
+  let bindingMade: Instant
+  let remote: Endpoint
+}
+
+extension Translator {
+  /// The session for later fragments to count on.
+  public func counted(_ session: SessionIndex) -> CountedSession {
+    let binding = shard.sessions.binding(of: session)
+    return CountedSession(
+      binding: binding, bindingMade: shard.bindings.instant(of: binding),
+      remote: shard.sessions.remote(of: session))
+  }
+
+  /// Counts a fragment after the first: packets, bytes and idle time; it restarts no clock and moves no state.
+  public func countLaterFragment(bytes: Int, on passage: DatagramPassage, at now: Instant) {
+    if let sender = passage.sender, let session = find(sender, at: now) {
+      shard.countOut(session, bytes: bytes, at: now)
+    }
+    if let receiver = passage.receiver, let session = find(receiver, at: now) {
+      shard.countIn(session, bytes: bytes, at: now)
+    }
+  }
+
+  private func find(_ counted: CountedSession, at now: Instant) -> SessionIndex? {
+    guard shard.bindings.isLive(counted.binding),
+      shard.bindings.instant(of: counted.binding) == counted.bindingMade
+    else { return nil }
+    return shard.findSession(counted.binding, remote: counted.remote, at: now)
+  }
+}
