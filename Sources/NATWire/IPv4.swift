@@ -41,7 +41,6 @@ extension Frame {
   func faultInIPv4Options(at offset: Int, headerLength: Int) -> WireFault? {
     var at = offset &+ IPv4.minimumHeaderLength
     let end = offset &+ headerLength
-    var routed = false
     while at < end {
       let type = uint8(at: at)
       if type == IPv4.optionEnd { break }
@@ -52,10 +51,12 @@ extension Frame {
       guard at &+ 1 < end else { return .badIPv4Options }
       let length = Int(uint8(at: at &+ 1))
       guard length >= 2, at &+ length <= end else { return .badIPv4Options }
-      if type == IPv4.optionLooseSourceRoute || type == IPv4.optionStrictSourceRoute { routed = true }
+      if type == IPv4.optionLooseSourceRoute || type == IPv4.optionStrictSourceRoute {
+        return .sourceRoute
+      }
       at &+= length
     }
-    return routed ? .sourceRoute : nil
+    return nil
   }
 
   // MARK: Splitting

@@ -89,6 +89,9 @@ import Testing
     Case("MAL5 loose source route", .sourceRoute, with(.udp()) { $0.options = [131, 7, 4, 10, 0, 0, 1, 0] }),
     Case(
       "MAL5 strict source route", .sourceRoute, with(.udp()) { $0.options = [1, 137, 7, 4, 10, 0, 0, 1] }),
+    Case(
+      "MAL5 the first finding decides", .sourceRoute,
+      with(.udp()) { $0.options = [131, 3, 4, 7, 0, 0, 0, 0] }),
     Case("MAL5 option length 0", .badIPv4Options, with(.udp()) { $0.options = [7, 0, 0, 0] }),
     Case("MAL5 option length 1", .badIPv4Options, with(.udp()) { $0.options = [7, 1, 0, 0] }),
     Case("MAL5 option beyond the header", .badIPv4Options, with(.udp()) { $0.options = [7, 5, 0, 0] }),
