@@ -99,6 +99,7 @@ extension Packet {
     frame.setUInt16(newHeaderChecksum, at: quote.offset + IPv4.checksumOffset)
     message.replace(headerChecksum, with: newHeaderChecksum)
 
+    // What stays leaves the sum alone: of the two zeros of a checksum only one is right for a message of zeros.
     var ports = ChecksumDelta()
     switch quote.transport {
     case .tcp, .udp:
@@ -109,8 +110,10 @@ extension Packet {
     case .icmp:
       // One field is both; the end that changed says which.
       let identifier = source.port != quote.sourcePort ? source.port : destination.port
-      ports.replace(quote.sourcePort, with: identifier)
-      frame.setUInt16(identifier, at: quote.transportOffset + ICMPv4.identifierOffset)
+      if identifier != quote.sourcePort {
+        ports.replace(quote.sourcePort, with: identifier)
+        frame.setUInt16(identifier, at: quote.transportOffset + ICMPv4.identifierOffset)
+      }
     case nil: break
     }
     message.add(ports)

@@ -145,4 +145,24 @@ struct ICMPQueryTests {
     }
     try script.check()
   }
+
+  @Test("IE2 IE7 a quoted message of zeros whose identifier stays keeps its checksum")
+  func quotedZeros() throws {
+    var script = try Script()
+    script.outbound(.s(1), .echo(Stage.c1, Stage.s1, 0), as: Stage.x(0))
+    let error = { (target: String, quoted: String) in
+      // An echo reply of zeros: its checksum is all ones.
+      var quote = Datagram(
+        source: End(quoted, 0), destination: End(Stage.s1, 0),
+        payload: .query(type: 0, sequence: 0, data: [])
+      ).bytes
+      quote.replaceSubrange(22..<24, with: [0xFF, 0xFF])
+      return Datagram(
+        source: End(Stage.s1, 0), destination: End(target, 0),
+        payload: .icmp(type: 3, code: 3, rest: 0, data: quote))
+    }
+    script.receive(.s(2), .outside, error(Stage.gateway, Stage.gateway))
+    script.expect(.s(2), .inside, error(Stage.c1, Stage.c1).with { $0.timeToLive -= 1 })
+    try script.check()
+  }
 }
