@@ -48,29 +48,16 @@ extension Translator {
   /// All that the packet needs is asked for before anything is made, so a refusal leaves no trace.
   @inline(never)
   public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
-    if let reason = limitReached(resolution) { return .drop(reason) }
+    var resolution = resolution
+    let chosen = choosePublic(&resolution, packet, at: now)
+    if let reason = limitReached(resolution, chosen) { return .drop(reason) }
     var commitment = Commitment(
       rewrite: Rewrite(
         source: Endpoint(packet.source, packet.sourcePort),
         destination: Endpoint(packet.destination, packet.destinationPort)))
 
-    // The public endpoint of a new dynamic binding is chosen before anything is made.
-    var chosen: BindingIndex?
-    var senderIsOneToOne: StaticAddress?
-    if let sender = resolution.sender, sender.binding == nil {
-      senderIsOneToOne = shard.oneToOne(private: sender.private.address)
-      if senderIsOneToOne == nil {
-        guard let free = shard.choosePublic(sender.transport, for: sender.private, &random) else {
-          return .drop(.portsExhausted)
-        }
-        chosen = free
-      }
-    }
-
     if let sender = resolution.sender {
-      guard let binding = makeSenderBinding(sender, chosen, senderIsOneToOne, at: now) else {
-        return .drop(.bindingLimit)
-      }
+      guard let binding = makeBinding(sender, chosen, at: now) else { return .drop(.bindingLimit) }
       commitment.rewrite.source = shard.bindings.publicEndpoint(of: binding)
       guard
         let session = makeSession(
@@ -83,13 +70,8 @@ extension Translator {
       if resolution.sender != nil {
         let source = commitment.rewrite.source
         receiver.remote = Translator.remote(receiver.transport, source.address, source.port)
-        if receiver.transport == .icmp, resolution.sender?.binding == nil {
-          // It arrives under the identifier that was just chosen, and that is another port of the 1:1 host's.
-          receiver.private.port = source.port
-          receiver.binding = nil
-        }
       }
-      guard let binding = makeReceiverBinding(receiver, at: now) else { return .drop(.bindingLimit) }
+      guard let binding = makeBinding(receiver, nil, at: now) else { return .drop(.bindingLimit) }
       commitment.rewrite.destination = shard.bindings.privateEndpoint(of: binding)
       // A host that meets its own endpoint has one session for both ways.
       receiver.session = receiver.session ?? shard.findSession(binding, remote: receiver.remote, at: now)
@@ -104,23 +86,30 @@ extension Translator {
     return .forward(commitment)
   }
 
-  private mutating func makeSenderBinding(
-    _ sender: Leg, _ chosen: BindingIndex?, _ mapping: StaticAddress?, at now: Instant
+  /// The public endpoint of a new dynamic binding, chosen before anything is made; nil where none is wanted or free.
+  /// Only now is it known as whom the receiver of a hairpinned packet meets the sender.
+  private mutating func choosePublic(
+    _ resolution: inout Resolution, _ packet: Packet, at now: Instant
   ) -> BindingIndex? {
-    if let binding = sender.binding { return binding }
-    if let mapping {
-      return shard.insertOneToOne(sender.transport, mapping, port: sender.private.port, at: now)
+    guard let sender = resolution.sender, sender.needsPublicEndpoint,
+      let chosen = shard.choosePublic(sender.transport, for: sender.private, &random)
+    else { return nil }
+    if resolution.receiver != nil, let role = role(of: packet.destination) {
+      let translated = shard.bindings.publicEndpoint(of: chosen)
+      resolution.receiver = findHairpinReceiver(packet, sender.transport, role, from: translated, at: now)
     }
-    guard let chosen, shard.insertBinding(chosen, for: sender.private, at: now) else { return nil }
     return chosen
   }
 
-  private mutating func makeReceiverBinding(_ receiver: Leg, at now: Instant) -> BindingIndex? {
-    if let binding = receiver.binding { return binding }
-    guard let mapping = shard.oneToOne(private: receiver.private.address) else { return nil }
-    let endpoint = Endpoint(mapping.public, receiver.private.port)
-    if let known = shard.findBinding(receiver.transport, public: endpoint) { return known }
-    return shard.insertOneToOne(receiver.transport, mapping, port: receiver.private.port, at: now)
+  private mutating func makeBinding(_ leg: Leg, _ chosen: BindingIndex?, at now: Instant) -> BindingIndex? {
+    if let binding = leg.binding { return binding }
+    if let mapping = leg.mapping {
+      // A host that meets itself has made it as the sender.
+      return shard.findOneToOne(leg.transport, mapping, port: leg.private.port)
+        ?? shard.insertOneToOne(leg.transport, mapping, port: leg.private.port, at: now)
+    }
+    guard let chosen, shard.insertBinding(chosen, for: leg.private, at: now) else { return nil }
+    return chosen
   }
 
   private mutating func makeSession(
@@ -139,20 +128,19 @@ extension Translator {
   }
 
   /// Whether a limit forbids what the packet would make; all of it is counted together. The table's own limits are
-  /// asked first, then those of the hosts.
-  private func limitReached(_ resolution: Resolution) -> DropReason? {
+  /// asked first, then those of the hosts, then the pool.
+  private func limitReached(_ resolution: Resolution, _ chosen: BindingIndex?) -> DropReason? {
     let sender = resolution.sender
     let receiver = resolution.receiver
-    var makesBinding = false
-    if let sender, sender.binding == nil {
-      makesBinding = shard.oneToOne(private: sender.private.address) == nil
-    }
-    let meetsItself = sender != nil && sender?.private == receiver?.private
+    let needsPublicEndpoint = sender?.needsPublicEndpoint ?? false
+    let meetsItself = sender?.binding == receiver?.binding && sender?.private == receiver?.private
     let sent = sender != nil && sender?.session == nil ? 1 : 0
     let received = receiver != nil && receiver?.session == nil && !meetsItself ? 1 : 0
-    if makesBinding, !shard.hasRoomForBinding { return .bindingLimit }
+    if needsPublicEndpoint, !shard.hasRoomForBinding { return .bindingLimit }
     if !shard.hasRoom(sessions: sent + received) { return .sessionLimit }
-    if let sender, makesBinding, shard.use(of: sender.private.address).bindings >= settings.portsPerHost {
+    if let sender, needsPublicEndpoint,
+      shard.use(of: sender.private.address).bindings >= settings.portsPerHost
+    {
       return .hostPortLimit
     }
     let isSameHost = receiver?.private.address == sender?.private.address
@@ -167,6 +155,11 @@ extension Translator {
     {
       return .hostSessionLimit
     }
-    return nil
+    return needsPublicEndpoint && chosen == nil ? .portsExhausted : nil
   }
+}
+
+extension Leg {
+  /// Whether the host needs an endpoint of the pool.
+  fileprivate var needsPublicEndpoint: Bool { binding == nil && mapping == nil }
 }

@@ -18,7 +18,8 @@ extension Translator {
   ) -> ErrorRewrite? {
     guard quote.source == packet.destination,
       let receiver = quotedSender(
-        quote, Endpoint(quote.destination, quote.destinationPort), role, at: now)
+        quote, Endpoint(quote.source, quote.sourcePort), Endpoint(quote.destination, quote.destinationPort),
+        role, at: now)
     else { return nil }
     return ErrorRewrite(
       source: packet.source, destination: receiver.address, quotedSource: receiver,
@@ -44,23 +45,32 @@ extension Translator {
         source: source, destination: packet.destination,
         quotedSource: Endpoint(quote.source, quote.sourcePort), quotedDestination: target)
     }
-    guard let sender = quotedSender(quote, target, role, at: now) else { return nil }
+    // A query crosses both bindings under one public identifier, and the quote may hold the receiver's private one.
+    let port = quote.transport == .icmp ? target.port : quote.sourcePort
+    guard let sender = quotedSender(quote, Endpoint(quote.source, port), target, role, at: now) else {
+      return nil
+    }
     return ErrorRewrite(
       source: source, destination: sender.address, quotedSource: sender, quotedDestination: target)
   }
 
-  /// The private endpoint of the inside host that sent the quoted packet, if the session lives.
+  /// The private endpoint of the inside host that sent the quoted packet from a public one, if the session lives.
   private func quotedSender(
-    _ quote: QuotedPacket, _ remote: Endpoint, _ role: PublicRole, at now: Instant
+    _ quote: QuotedPacket, _ source: Endpoint, _ remote: Endpoint, _ role: PublicRole, at now: Instant
   ) -> Endpoint? {
-    guard let transport = quote.transport else {
-      return role.isOneToOne ? shard.oneToOne(public: quote.source).map { Endpoint($0.private, 0) } : nil
+    let mapping = role.isOneToOne ? shard.oneToOne(public: source.address) : nil
+    guard let transport = quote.transport else { return mapping.map { Endpoint($0.private, 0) } }
+    let remote = Translator.remote(transport, remote.address, remote.port)
+    if let binding = binding(transport, at: source, role),
+      shard.findSession(binding, remote: remote, at: now) != nil
+    {
+      return shard.bindings.privateEndpoint(of: binding)
     }
-    guard let binding = binding(transport, at: Endpoint(quote.source, quote.sourcePort), role),
-      shard.findSession(
-        binding, remote: Translator.remote(transport, remote.address, remote.port), at: now) != nil
+    // A forward may stand before a port of the 1:1 host's.
+    guard let mapping, let binding = shard.findOneToOne(transport, mapping, port: source.port),
+      shard.findSession(binding, remote: remote, at: now) != nil
     else { return nil }
-    return shard.bindings.privateEndpoint(of: binding)
+    return Endpoint(mapping.private, source.port)
   }
 
   /// The public endpoint to which the quoted packet was sent, if the session lives.

@@ -64,7 +64,8 @@ extension Translator {
     }
     guard mayOpen(packet) else { return .drop(.noSession) }
     let leg = Leg(
-      transport, private: Endpoint(mapping.private, target.port), remote: remote, binding: nil, session: nil)
+      transport, private: Endpoint(mapping.private, target.port), remote: remote, binding: nil,
+      mapping: mapping)
     return .pass(Resolution(sender: nil, receiver: leg, destination: mapping.private))
   }
 
@@ -73,37 +74,56 @@ extension Translator {
   public func resolveHairpin(
     _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, at now: Instant
   ) -> ResolveOutcome {
-    let target = Endpoint(packet.destination, packet.destinationPort)
     let sender = findSender(
       transport, Endpoint(packet.source, packet.sourcePort),
-      Translator.remote(transport, target.address, target.port), at: now)
+      Translator.remote(transport, packet.destination, packet.destinationPort), at: now)
     if sender.session == nil, !mayOpen(packet) { return .drop(.noSession) }
-
-    // One field of a query cannot carry two identifiers, so it arrives under the sender's translated one: only a
-    // 1:1 mapping, where every identifier is the host's, can take a new one (a reply finds its binding there).
-    let translated = sender.binding.map { shard.bindings.publicEndpoint(of: $0) }
-    let receiving = transport == .icmp ? Endpoint(target.address, translated?.port ?? target.port) : target
-    var receiver: Leg
-    if let binding = binding(transport, at: receiving, role) {
-      receiver = Leg(
-        transport, private: shard.bindings.privateEndpoint(of: binding),
-        remote: Endpoint(IPv4Address.any, 0), binding: binding, session: nil)
-    } else if role.isOneToOne, let mapping = shard.oneToOne(public: target.address) {
-      receiver = Leg(
-        transport, private: Endpoint(mapping.private, receiving.port), remote: Endpoint(IPv4Address.any, 0),
-        binding: nil, session: nil)
-    } else {
+    let translated = publicEndpoint(of: sender)
+    guard let receiver = findHairpinReceiver(packet, transport, role, from: translated, at: now) else {
       return .drop(.noBinding)
     }
-    if let translated {
-      receiver.remote = Translator.remote(transport, translated.address, translated.port)
-      if let binding = receiver.binding {
-        receiver.session = shard.findSession(binding, remote: receiver.remote, at: now)
-      }
-    }
-    if transport == .icmp, !role.isOneToOne, receiver.session == nil { return .drop(.noBinding) }
     if receiver.session == nil, !mayOpen(packet) { return .drop(.noSession) }
     return .pass(Resolution(sender: sender, receiver: receiver, destination: receiver.private.address))
+  }
+
+  /// The inside host at the public endpoint to which another one sends.
+  ///
+  /// One field of a query cannot carry two identifiers, so it arrives under the sender's translated one. Only a 1:1
+  /// mapping, where every identifier is the host's, can take a new one; a reply finds the binding that sent the query.
+  /// - Parameter translated: the sender's public endpoint, nil while it has none.
+  func findHairpinReceiver(
+    _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, from translated: Endpoint?,
+    at now: Instant
+  ) -> Leg? {
+    var target = Endpoint(packet.destination, packet.destinationPort)
+    if transport == .icmp, let translated { target.port = translated.port }
+    let remote = translated.map { Translator.remote(transport, $0.address, $0.port) }
+    if packet.kind != .query, let binding = binding(transport, at: target, role) {
+      let receiver = receiver(over: binding, transport, from: remote, at: now)
+      if transport != .icmp || receiver.session != nil || !role.isOneToOne { return receiver }
+    }
+    guard role.isOneToOne, let mapping = shard.oneToOne(public: target.address) else { return nil }
+    if let binding = shard.findOneToOne(transport, mapping, port: target.port) {
+      return receiver(over: binding, transport, from: remote, at: now)
+    }
+    return Leg(
+      transport, private: Endpoint(mapping.private, target.port), remote: remote ?? Endpoint(.any, 0),
+      binding: nil, mapping: mapping)
+  }
+
+  /// - Parameter remote: who sends, nil while that is not known.
+  private func receiver(
+    over binding: BindingIndex, _ transport: TransportProtocol, from remote: Endpoint?, at now: Instant
+  ) -> Leg {
+    Leg(
+      transport, private: shard.bindings.privateEndpoint(of: binding), remote: remote ?? Endpoint(.any, 0),
+      binding: binding, session: remote.flatMap { shard.findSession(binding, remote: $0, at: now) })
+  }
+
+  /// Under which public endpoint the host of a leg is seen; nil until the pool has given it one.
+  func publicEndpoint(of leg: Leg) -> Endpoint? {
+    if let binding = leg.binding { return shard.bindings.publicEndpoint(of: binding) }
+    return leg.mapping.map { Endpoint($0.public, leg.private.port) }
   }
 
   /// The sender's binding and session. Of several forwards of one endpoint the one that has the session, else the
@@ -112,7 +132,9 @@ extension Translator {
     _ transport: TransportProtocol, _ sender: Endpoint, _ remote: Endpoint, at now: Instant
   ) -> Leg {
     guard let binding = shard.findBinding(transport, private: sender) else {
-      return Leg(transport, private: sender, remote: remote, binding: nil, session: nil)
+      return Leg(
+        transport, private: sender, remote: remote, binding: nil,
+        mapping: shard.oneToOne(private: sender.address))
     }
     var session = shard.findSession(binding, remote: remote, at: now)
     var chosen = binding

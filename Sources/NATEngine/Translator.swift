@@ -73,18 +73,21 @@ public struct Leg: BitwiseCopyable {
   public var remote: Endpoint
   /// Nil where the packet will make one.
   public var binding: BindingIndex?
+  /// Of a host without a binding the 1:1 mapping that will give it one; nil where the pool will.
+  public var mapping: StaticAddress?
   /// Nil where the packet will make one.
   public var session: SessionIndex?
 
   @inlinable
   init(
     _ transport: TransportProtocol, private: Endpoint, remote: Endpoint, binding: BindingIndex?,
-    session: SessionIndex?
+    mapping: StaticAddress? = nil, session: SessionIndex? = nil
   ) {
     self.transport = transport
     self.private = `private`
     self.remote = remote
     self.binding = binding
+    self.mapping = mapping
     self.session = session
   }
 }

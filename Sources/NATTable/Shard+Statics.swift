@@ -66,6 +66,16 @@ extension Shard {
       .map { oneToOne[Int($0)] }
   }
 
+  /// The binding of one port of a 1:1 mapping, while it has sessions. A forward may have the same public endpoint, so it
+  /// is looked for from inside.
+  public func findOneToOne(
+    _ transport: TransportProtocol, _ mapping: StaticAddress, port: UInt16
+  ) -> BindingIndex? {
+    var at = findBinding(transport, private: Endpoint(mapping.private, port))
+    while let binding = at, bindings.kind(of: binding) != .oneToOne { at = forward(after: binding) }
+    return at
+  }
+
   /// Makes the binding for one port of a 1:1 mapping; nil if there is no place.
   public mutating func insertOneToOne(
     _ transport: TransportProtocol, _ mapping: StaticAddress, port: UInt16, at now: Instant

@@ -32,7 +32,7 @@ public struct StaticForward: Sendable, Equatable {
 }
 
 /// A 1:1 mapping: every protocol and port of a public address belongs to one inside host.
-public struct StaticAddress: Sendable, Equatable {
+public struct StaticAddress: BitwiseCopyable, Sendable, Equatable {
   public var `public`: IPv4Address
   public var `private`: IPv4Address
 

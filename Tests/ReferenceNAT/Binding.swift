@@ -43,18 +43,20 @@ extension ReferenceNAT {
     forwardNumbers.compactMap { bindings[$0] }
   }
 
-  /// The owner of a private endpoint, for a packet towards `remote`. ST-4: the most specific rule wins. Two
-  /// forwards of one private endpoint: the one that has the session, else the first in the file.
+  /// The owner of a private endpoint, for a packet towards `remote`. Of two forwards of one private endpoint, and of
+  /// a 1:1 mapping behind them, the one that has the session; else the first forward in the file (ST-4: the most
+  /// specific rule wins).
   func owner(
     private privateEnd: ReferenceEndpoint, _ flow: ReferenceProtocol, towards remote: ReferenceEndpoint
   ) -> Owner {
     let candidates = forwards.filter { $0.flow == flow && $0.privateEnd == privateEnd }
-    if let forward = candidates.first(where: { $0.remotes.contains(remote) }) ?? candidates.first {
-      return .binding(forward)
-    }
-    if let number = byPrivateEnd[FlowEnd(flow: flow, end: privateEnd)], let binding = bindings[number] {
+    if let forward = candidates.first(where: { $0.remotes.contains(remote) }) { return .binding(forward) }
+    if let number = byPrivateEnd[FlowEnd(flow: flow, end: privateEnd)], let binding = bindings[number],
+      candidates.isEmpty || binding.remotes.contains(remote)
+    {
       return .binding(binding)
     }
+    if let forward = candidates.first { return .binding(forward) }
     if let rule = oneToOne(private: privateEnd.address) {
       return .oneToOne(
         private: privateEnd, public: ReferenceEndpoint(rule.publicAddress, privateEnd.port))

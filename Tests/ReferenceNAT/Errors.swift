@@ -96,10 +96,13 @@ extension ReferenceNAT {
     flow == .icmp ? ReferenceEndpoint(end.address, 0) : end
   }
 
+  /// A forward and a port of a 1:1 mapping may have one public endpoint: the forward, which is older, goes first.
   private func liveBinding(
     public end: ReferenceEndpoint, _ flow: ReferenceProtocol, towards remote: ReferenceEndpoint
   ) -> Binding? {
-    bindings.values.first { $0.flow == flow && $0.publicEnd == end && $0.remotes.contains(remote) }
+    bindings.values
+      .filter { $0.flow == flow && $0.publicEnd == end && $0.remotes.contains(remote) }
+      .min { $0.number < $1.number }
   }
 
   private func liveBinding(

@@ -3,7 +3,7 @@ enum HairpinTarget {
   /// TCP and UDP: the public endpoint in the packet.
   case endpoint(ReferenceEndpoint)
   /// A query: the sender's translated identifier at that address, one field for both legs.
-  case identifier(at: ReferenceAddress, overOneToOneAlone: Bool)
+  case identifier(at: ReferenceAddress, isReply: Bool)
 }
 
 extension ReferenceNAT {
@@ -13,9 +13,13 @@ extension ReferenceNAT {
     let owner: Owner
     switch target {
     case .endpoint(let end): owner = self.owner(public: end, flow)
-    case .identifier(let address, let overOneToOneAlone):
-      owner = self.owner(
-        public: ReferenceEndpoint(address, senderPublic.port), flow, forwardsToo: !overOneToOneAlone)
+    case .identifier(let address, let isReply):
+      let end = ReferenceEndpoint(address, senderPublic.port)
+      let any = self.owner(public: end, flow)
+      let isAnswer = isReply && session(of: any, towards: ReferenceEndpoint(senderPublic.address, 0)) != nil
+      // A request goes over a 1:1 mapping alone, and there no forward takes it; a reply goes back to who asked.
+      let overOneToOneAlone = !isAnswer && oneToOne(public: address) != nil
+      owner = overOneToOneAlone ? self.owner(public: end, flow, forwardsToo: false) : any
     }
     switch owner {
     case .nobody: return nil
@@ -27,12 +31,9 @@ extension ReferenceNAT {
   /// Row "queries": requests hairpin over 1:1 mappings only, under the sender's translated identifier; replies
   /// take the way back over the sessions of both legs.
   mutating func hairpinQuery(_ packet: Packet) -> Verdict {
-    let overOneToOne = oneToOne(public: packet.destination) != nil
-    if !overOneToOne && !ICMPType.replies.contains(packet.icmpType) {
-      return .drop(.noBinding)
-    }
-    return hairpin(
-      packet, .icmp, to: .identifier(at: packet.destination, overOneToOneAlone: overOneToOne))
+    let isReply = ICMPType.replies.contains(packet.icmpType)
+    if oneToOne(public: packet.destination) == nil && !isReply { return .drop(.noBinding) }
+    return hairpin(packet, .icmp, to: .identifier(at: packet.destination, isReply: isReply))
   }
 
   /// Row "what each side sees": the sender is translated first; both legs get a session, flagged. A live
@@ -117,7 +118,7 @@ extension ReferenceNAT {
       return missing
     }
     if let senderPublic = sender.publicEnd {
-      if receiver.publicEnd == senderPublic { return missing }
+      if receiver.publicEnd == senderPublic && receiver.privateEnd == sender.privateEnd { return missing }
       if session(of: receiver.owner, towards: asRemote(senderPublic, flow)) != nil { return missing }
     }
     missing[receiver.privateEnd.address, default: 0] += 1
