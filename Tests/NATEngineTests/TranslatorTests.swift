@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(
-    "FIL1-FIL3 the filter decides on a remote endpoint without a session",
+    "FIL1 FIL2 FIL3 the filter decides on a remote endpoint without a session",
     arguments: [
       (.endpointIndependent, nil, nil), (.addressDependent, nil, .filtered),
       (.addressAndPortDependent, .filtered, .filtered),

@@ -141,7 +141,8 @@ struct DeterminismTests {
     }
   }
 
-  @Test("with random choice another seed changes the public ports alone", arguments: [UInt64(2), 99, .max])
+  @Test(
+    "PA13 with random choice another seed changes the public ports alone", arguments: [UInt64(2), 99, .max])
   func random(seed: UInt64) throws {
     var outcomes: [ReplayOutcome] = []
     for seed in [1, seed] {

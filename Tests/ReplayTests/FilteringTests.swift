@@ -72,7 +72,7 @@ struct FilteringTests {
     try script.check()
   }
 
-  @Test("FIL3 MAP1 address-and-port-dependent filtering leaves the mapping endpoint-independent")
+  @Test("FIL3 FIL6 MAP1 address-and-port-dependent filtering leaves the mapping endpoint-independent")
   func mappingStays() throws {
     var script = try Script(["filtering": "address-and-port-dependent"])
     script.outbound(.s(1), .udp("192.168.1.2:5000", "142.250.195.100:3478"), as: Stage.x(50001))
@@ -116,6 +116,22 @@ struct FilteringTests {
     script.dropped(.s(2), .outside, .tcp("142.250.195.100:3478", Stage.x(50001), .syn), "noBinding")
     script.dropped(.s(3), .outside, .tcp("142.250.195.100:3478", Stage.x(50001), .ack), "noBinding")
     try script.check()
+  }
+
+  @Test(
+    "FIL8 from outside to none of our addresses: dropped, or passed to an inside host if its sender is exempt"
+  )
+  func notInThePool() throws {
+    var script = try Script(["filtering": "endpoint-independent", "exempt": "[172.16.0.0/12]"])
+    script.outbound(.s(1), .udp("192.168.1.2:5000", "142.250.195.100:3478"), as: Stage.x(50001))
+    script.dropped(.s(2), .outside, .udp("142.250.195.100:3478", "192.168.1.2:5000"), "noBinding")
+    script.dropped(.s(3), .outside, .udp("142.250.195.100:3478", "203.0.113.77:50001"), "noBinding")
+    script.dropped(.s(4), .outside, .udp("142.250.195.100:3478", "8.8.8.8:53"), "noBinding")
+    script.inbound(.s(5), .udp("172.16.0.9:3478", "192.168.1.2:5000"), to: "192.168.1.2:5000")
+    script.dropped(.s(6), .outside, .udp("172.16.0.9:3478", "8.8.8.8:53"), "noBinding")
+    script.dropped(.s(7), .outside, .udp("142.250.195.100:3478", Stage.x(50002)), "noBinding")
+    let outcome = try script.check()
+    #expect(outcome.stats.sessions == 1)
   }
 
   @Test("FIL7 an inside or own address as source outside is dropped, RFC 2827")

@@ -111,7 +111,7 @@ struct FrameTests {
     try script.check()
   }
 
-  @Test("malformed ARP is a drop of its own")
+  @Test("MAL4 malformed ARP is a drop of its own")
   func malformedARP() throws {
     var script = try Script()
     let good = Link.arp(1, from: (Link.router, Script.router), to: ("00:00:00:00:00:00", Stage.gateway))
@@ -200,7 +200,7 @@ struct FrameTests {
   // MARK: Layout
 
   @Test(
-    "a VLAN tag with identifier 0 is taken off; any other tag is dropped",
+    "MAL4 FW12 a VLAN tag with identifier 0 is taken off; any other tag is dropped",
     arguments: [UInt16(0x8100), 0x88A8])
   func vlan(type: UInt16) throws {
     var script = try Script()
@@ -219,7 +219,7 @@ struct FrameTests {
     try script.check()
   }
 
-  @Test("IPv6, unknown types and frames without a header are dropped under names of their own")
+  @Test("MAL4 FW12 IPv6, unknown types and frames without a header are dropped under names of their own")
   func otherTypes() throws {
     var script = try Script()
     script.receive(
@@ -306,7 +306,7 @@ struct FrameTests {
       source: source, destination: destination, payload: .tcp(Datagram.Segment(flags: flags, data: data)))
   }
 
-  @Test("a TCP super-frame passes as one frame, both ways", arguments: [1501, 16_000, 65_535])
+  @Test("CS7 a TCP super-frame passes as one frame, both ways", arguments: [1501, 16_000, 65_535])
   func superFrame(length: Int) throws {
     var script = try Script()
     script.outbound(.s(1), .tcp(FrameTests.host, FrameTests.remote, .syn), as: FrameTests.x)
@@ -317,7 +317,7 @@ struct FrameTests {
     try script.check()
   }
 
-  @Test("a partial checksum is completed on output")
+  @Test("CS7 a partial checksum is completed on output")
   func partialChecksum() throws {
     var script = try Script()
     // The field holds the sum of the pseudo-header, as a device that is to do the rest gets it.

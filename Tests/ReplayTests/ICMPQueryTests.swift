@@ -88,6 +88,21 @@ struct ICMPQueryTests {
     try script.check()
   }
 
+  @Test(
+    "IQ7 ST-1 an echo request to a 1:1 address reaches its host, which answers from there, RFC 5508 REQ-1")
+  func oneToOne() throws {
+    var script = try Script(
+      more: ["static:", "  - { protocol: all, public: 203.0.113.9, private: 192.168.1.3 }"])
+    script.inbound(.s(1), .echo(Stage.s1, "203.0.113.9", 42), to: End(Stage.c2, 42))
+    script.outbound(.s(2), .echoReply(Stage.c2, Stage.s1, 42), as: End("203.0.113.9", 42))
+    // A reply that nobody asked for passes neither way.
+    script.dropped(.s(3), .outside, .echoReply(Stage.s1, "203.0.113.9", 43), "noSession")
+    script.dropped(.s(4), .inside, .echoReply(Stage.c2, Stage.s1, 43), "noSession")
+    try script.check(sessions: [
+      "icmp static 192.168.1.3:42 203.0.113.9:42 142.250.195.100:0 active idle 2 expires 58 out 1/36 in 1/36"
+    ])
+  }
+
   @Test("IQ8 identifiers 0 and 65535 pass and are kept where they are free")
   func extremes() throws {
     var script = try Script(["port-choice": "preserve"])

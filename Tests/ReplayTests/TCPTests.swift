@@ -5,266 +5,98 @@ import Testing
 /// RFC 5382, RFC 6146 section 3.5.2, RFC 7857 section 2: states and times of connections.
 @Suite("TCP states and times")
 struct TCPTests {
-  private static let host: End = "192.168.1.2:5000"
-  private static let remote: End = "142.250.195.100:443"
-  private static let x = Stage.x(50001)
-  private static let closing: SegmentFlags = [.fin, .ack]
+  private static let host = TCPConnection.host
+  private static let remote = TCPConnection.remote
+  private static let x = TCPConnection.x
 
-  enum From { case inside, outside }
+  // MARK: Histories
 
-  /// A connection of one host over 50001, said segment by segment. All segments pass.
-  private struct Connection {
-    var script: Script
+  @Test(
+    "TCP1 the handshake leads to established, and that lives 2 h 4 min, RFC 5382 REQ-5",
+    arguments: TCPHistory.of("TCP1"))
+  func established(history: TCPHistory) throws { try history.check() }
 
-    init(_ nat: [String: String] = [:]) throws { script = try Script(nat) }
+  @Test("TCP2 half-open connections live 4 min, RFC 5382 REQ-5", arguments: TCPHistory.of("TCP2"))
+  func halfOpen(history: TCPHistory) throws { try history.check() }
 
-    mutating func segment(_ time: Duration, _ from: From, _ flags: SegmentFlags) {
-      switch from {
-      case .inside: script.outbound(time, .tcp(host, remote, flags), as: x)
-      case .outside: script.inbound(time, .tcp(remote, x, flags), to: host)
-      }
-    }
+  @Test(
+    "TCP3 nothing that the opener repeats extends a half-open connection, RFC 5382 REQ-5",
+    arguments: TCPHistory.of("TCP3"))
+  func repeated(history: TCPHistory) throws { try history.check() }
 
-    mutating func play(_ steps: [(Double, From, SegmentFlags)]) {
-      for (time, from, flags) in steps { segment(.s(time), from, flags) }
-    }
+  @Test(
+    "TCP4 duplicates in the opening: established as normal, RFC 7857 section 2.1",
+    arguments: TCPHistory.of("TCP4"))
+  func duplicates(history: TCPHistory) throws { try history.check() }
 
-    /// 1 s: SYN, SYN-ACK, ACK.
-    mutating func open() { play([(1, .inside, .syn), (1.1, .outside, [.syn, .ack]), (1.2, .inside, .ack)]) }
+  @Test(
+    "TCP5 a close begun by the inside, the outside or both leads to the transitory clock, RFC 7857 section 2.1",
+    arguments: TCPHistory.of("TCP5"))
+  func closed(history: TCPHistory) throws { try history.check() }
 
-    /// What the table says of it as of its last segment.
-    mutating func state() throws -> String {
-      let session = try script.run().table.bindings.first?.sessions.first
-      return session.map { "\($0.state.rawValue) expires \($0.expiresIn)" } ?? "none"
-    }
+  @Test(
+    "TCP6 half-closed keeps the established clock, RFC 6146 section 3.5.2.2", arguments: TCPHistory.of("TCP6")
+  )
+  func halfClosed(history: TCPHistory) throws { try history.check() }
 
-    /// Checks that the session lives until `due` and no longer.
-    mutating func endsAt(_ due: Duration, sourceLocation: SourceLocation = #_sourceLocation) throws {
-      // A segment to a port that nothing is bound to moves the clock and nothing else.
-      var alive = self
-      alive.script.dropped(due, .outside, .tcp(remote, Stage.x(59999), .ack), "noBinding")
-      let there = try alive.script.check(sourceLocation: sourceLocation)
-      #expect(there.stats.sessions == 1, "alive at its due time", sourceLocation: sourceLocation)
-      var ended = self
-      ended.script.dropped(due + .nanosecond, .outside, .tcp(remote, x, .ack), "noBinding")
-      let gone = try ended.script.check(sourceLocation: sourceLocation)
-      #expect(gone.stats.sessions == 0, "ended after it", sourceLocation: sourceLocation)
-    }
-  }
+  @Test(
+    "TCP7 a retransmitted FIN and the last ACK pass until the transitory end, RFC 5382 REQ-5",
+    arguments: TCPHistory.of("TCP7"))
+  func lastWords(history: TCPHistory) throws { try history.check() }
 
-  /// A history, the state it leads to, and when that ends (in milliseconds).
-  struct Case: CustomTestStringConvertible {
-    var name: String
-    var steps: [(Double, From, SegmentFlags)]
-    var state: String
-    var due: Int
-    var nat: [String: String] = [:]
+  @Test(
+    "TCP8 a SYN of one side after the close passes and restores nothing, RFC 7857 section 2.1",
+    arguments: TCPHistory.of("TCP8"))
+  func oneSYN(history: TCPHistory) throws { try history.check() }
 
-    var testDescription: String { name }
-  }
+  @Test(
+    "TCP9 SYNs of both sides after the close: established again, RFC 7857 section 2.1",
+    arguments: TCPHistory.of("TCP9"))
+  func bothSYNs(history: TCPHistory) throws { try history.check() }
 
-  private static let opening: [(Double, From, SegmentFlags)] = [
-    (1, .inside, .syn), (1.1, .outside, [.syn, .ack]), (1.2, .inside, .ack),
-  ]
+  @Test(
+    "TCP10 RST passes, and leaves the session transitory, RFC 7857 section 2.3",
+    arguments: TCPHistory.of("TCP10"))
+  func resets(history: TCPHistory) throws { try history.check() }
 
-  static let cases: [Case] = [
-    Case(
-      name: "TCP1 handshake: established for 7440 s, RFC 5382 REQ-5", steps: opening, state: "established",
-      due: 7_441_200),
-    Case(
-      name: "TCP2 SYN alone: transitory for 240 s", steps: [(1, .inside, .syn)], state: "syn-sent",
-      due: 241_000),
-    Case(
-      name: "TCP3 a repeated SYN extends nothing",
-      steps: [(1, .inside, .syn), (2, .inside, .syn), (240, .inside, .syn)],
-      state: "syn-sent", due: 241_000),
-    Case(
-      name: "TCP3 ACK, data and FIN without an answer extend nothing",
-      steps: [
-        (1, .inside, .syn), (2, .inside, .ack), (3, .inside, [.psh, .ack]), (4, .inside, closing),
-        (5, .outside, .ack),
-      ],
-      state: "syn-sent", due: 241_000),
-    Case(
-      name: "TCP4 duplicates in the opening, RFC 7857 section 2.1",
-      steps: [
-        (1, .inside, .syn), (1.05, .inside, .syn), (1.1, .outside, [.syn, .ack]),
-        (1.15, .outside, [.syn, .ack]),
-        (1.2, .inside, .ack), (1.3, .inside, .ack),
-      ],
-      state: "established", due: 7_441_300),
-    Case(
-      name: "TCP4 a SYN-ACK counts from where it comes, its own side's does not",
-      steps: [(1, .inside, .syn), (2, .inside, [.syn, .ack])],
-      state: "syn-sent", due: 241_000),
-    Case(
-      name: "TCP5 closed by the inside first",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .ack)],
-      state: "closed", due: 243_000),
-    Case(
-      name: "TCP5 closed by the outside first",
-      steps: opening + [(2, .outside, closing), (3, .inside, closing), (4, .outside, .ack)],
-      state: "closed", due: 243_000),
-    Case(
-      name: "TCP5 closed by both at once",
-      steps: opening + [(2, .inside, closing), (2, .outside, closing), (2.5, .inside, .ack)],
-      state: "closed", due: 242_000),
-    Case(
-      name:
-        "TCP6 half-closed: the established clock, restarted by data of the other side, RFC 6146 section 3.5.2.2",
-      steps: opening + [(2, .inside, closing), (1000, .outside, [.psh, .ack])], state: "half-closed",
-      due: 8_440_000),
-    Case(
-      name: "TCP6 half-closed: a repeated FIN restarts it, and SYN too",
-      steps: opening + [(2, .inside, closing), (10, .inside, closing), (20, .outside, .syn)],
-      state: "half-closed",
-      due: 7_460_000),
-    Case(
-      name: "TCP7 retransmitted FIN and last ACK pass and extend nothing",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, closing), (100, .outside, closing), (200, .inside, .ack),
-      ],
-      state: "closed", due: 243_000),
-    Case(
-      name: "TCP8 after both FINs a SYN of one side passes and restores nothing, RFC 7857 section 2.1",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, closing), (4, .inside, .syn), (5, .inside, .syn),
-        (6, .outside, .ack),
-      ],
-      state: "closed", due: 243_000),
-    Case(
-      name: "TCP9 SYN of both sides after the close: established again",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, closing), (4, .inside, .syn), (5, .outside, [.syn, .ack]),
-      ],
-      state: "established", due: 7_445_000),
-    Case(
-      name: "TCP9 SYN of both sides after the close, the outside first",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, closing), (4, .outside, .syn), (5, .inside, .syn),
-      ],
-      state: "established", due: 7_445_000),
-    Case(
-      name: "TCP10 RST from outside passes: transitory, not freed, RFC 7857 section 2.3",
-      steps: opening + [(2, .outside, .rst)],
-      state: "reset", due: 242_000),
-    Case(
-      name: "TCP10 RST from inside, and another one that changes nothing",
-      steps: opening + [(2, .inside, [.rst, .ack]), (3, .outside, .rst), (4, .inside, .rst)], state: "reset",
-      due: 242_000),
-    Case(
-      name: "TCP10 RST when half-closed", steps: opening + [(2, .inside, closing), (3, .outside, .rst)],
-      state: "reset",
-      due: 243_000),
-    Case(
-      name: "TCP10 RST after the close changes nothing",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing), (4, .inside, .rst)], state: "closed",
-      due: 243_000),
-    Case(
-      name: "TCP11 data after RST: established again, RFC 6146 section 3.5.2.2",
-      steps: opening + [(2, .outside, .rst), (3, .outside, [.psh, .ack])], state: "established",
-      due: 7_443_000),
-    Case(
-      name: "TCP11 data after RST: earlier FINs are forgotten",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, .rst), (4, .inside, .ack), (5, .outside, closing),
-      ],
-      state: "half-closed", due: 7_445_000),
-    Case(
-      name: "TCP11 after-reset: transitory stays so",
-      steps: opening + [(2, .outside, .rst), (3, .outside, [.psh, .ack]), (4, .inside, .ack)], state: "reset",
-      due: 242_000,
-      nat: ["tcp": "{ after-reset: transitory }"]),
-    Case(
-      name: "TCP11 after-reset: transitory, and SYN of both sides: established",
-      steps: opening + [(2, .outside, .rst), (3, .inside, .syn), (4, .outside, [.syn, .ack])],
-      state: "established",
-      due: 7_444_000, nat: ["tcp": "{ after-reset: transitory }"]),
-    Case(
-      name: "TCP13 RST in answer to SYN: transitory from then on",
-      steps: [(1, .inside, .syn), (5, .outside, [.rst, .ack])],
-      state: "reset", due: 245_000),
-    Case(
-      name: "TCP13 data after a refused SYN does not establish",
-      steps: [
-        (1, .inside, .syn), (5, .outside, [.rst, .ack]), (6, .inside, .ack), (7, .outside, [.psh, .ack]),
-      ], state: "reset",
-      due: 245_000),
-    Case(
-      name: "TCP13 a refused SYN, then SYN of both sides",
-      steps: [
-        (1, .inside, .syn), (5, .outside, [.rst, .ack]), (6, .inside, .syn), (7, .outside, [.syn, .ack]),
-      ],
-      state: "established", due: 7_447_000),
-    Case(
-      name: "TCP15 simultaneous open, RFC 5382 REQ-2a",
-      steps: [(1, .inside, .syn), (1.1, .outside, .syn), (1.2, .inside, [.syn, .ack])],
-      state: "established", due: 7_441_200),
-    Case(
-      name: "TCP17 SYN and challenge ACK on a live connection, then RST and a new one, RFC 5961",
-      steps: opening + [
-        (10, .inside, .syn), (10.1, .outside, .ack), (10.2, .inside, .rst), (11, .inside, .syn),
-        (11.1, .outside, [.syn, .ack]), (11.2, .inside, .ack),
-      ],
-      state: "established", due: 7_451_200),
-    Case(
-      name: "TCP18 a late retransmission after a lost ACK passes",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, closing), (3.1, .inside, .ack),
-        (30, .outside, [.fin, .psh, .ack]),
-        (30.1, .inside, .ack),
-      ],
-      state: "closed", due: 243_000),
-    Case(
-      name: "TCP19 a stale SYN-ACK changes nothing of a live connection, RFC 1337",
-      steps: opening + [(10, .outside, [.syn, .ack]), (11, .inside, .ack)],
-      state: "established", due: 7_451_000),
-    Case(
-      name: "TCP19 a RST in TIME-WAIT changes nothing, RFC 1337",
-      steps: opening + [
-        (2, .inside, closing), (3, .outside, closing), (4, .outside, [.psh, .ack]), (4.1, .inside, .rst),
-        (5, .inside, .ack),
-      ],
-      state: "closed", due: 243_000),
-    Case(
-      name: "TCP22 a keep-alive from outside restarts the established clock, RFC 5382 REQ-5",
-      steps: opening + [(7000, .outside, .ack)], state: "established", due: 14_440_000),
-    Case(
-      name: "TCP22 a keep-alive from inside restarts the established clock",
-      steps: opening + [(7000, .inside, .ack), (14_440, .inside, .ack)], state: "established", due: 21_880_000
-    ),
-    Case(
-      name: "TCP24 a lifetime for a destination port replaces tcp-established", steps: opening,
-      state: "established",
-      due: 601_200, nat: ["lifetimes": "{ ports: { tcp/443: 600s } }"]),
-    Case(
-      name: "TCP24 and leaves the transitory one",
-      steps: opening + [(2, .inside, closing), (3, .outside, closing)],
-      state: "closed", due: 243_000, nat: ["lifetimes": "{ ports: { tcp/443: 600s, tcp/444: 700s } }"]),
-    Case(
-      name: "TCP2 lifetimes are configured", steps: [(1, .inside, .syn)], state: "syn-sent", due: 301_000,
-      nat: ["lifetimes": "{ tcp-transitory: 300s, tcp-established: 8000s }"]),
-    Case(
-      name: "TCP1 lifetimes are configured, established", steps: opening, state: "established",
-      due: 8_001_200,
-      nat: ["lifetimes": "{ tcp-transitory: 300s, tcp-established: 8000s }"]),
-  ]
+  @Test(
+    "TCP11 data after RST returns to established, or not where so configured, RFC 6146 section 3.5.2.2",
+    arguments: TCPHistory.of("TCP11"))
+  func afterReset(history: TCPHistory) throws { try history.check() }
 
-  @Test("a connection's state and the end of its time", arguments: cases)
-  func history(_ example: Case) throws {
-    var connection = try Connection(example.nat)
-    connection.play(example.steps)
-    let state = try connection.state()
-    #expect(state.hasPrefix(example.state + " "), "\(example.name): \(state)")
-    try connection.endsAt(.milliseconds(example.due))
-  }
+  @Test("TCP13 RST in answer to SYN: transitory, never established", arguments: TCPHistory.of("TCP13"))
+  func refusals(history: TCPHistory) throws { try history.check() }
+
+  @Test(
+    "TCP15 simultaneous open: SYNs that cross establish, RFC 5382 REQ-2a", arguments: TCPHistory.of("TCP15"))
+  func simultaneous(history: TCPHistory) throws { try history.check() }
+
+  @Test(
+    "TCP17 a challenge ACK on a live connection passes, then a new one works, RFC 5961",
+    arguments: TCPHistory.of("TCP17"))
+  func challenge(history: TCPHistory) throws { try history.check() }
+
+  @Test("TCP18 a late retransmission after a lost ACK passes", arguments: TCPHistory.of("TCP18"))
+  func lateRetransmission(history: TCPHistory) throws { try history.check() }
+
+  @Test(
+    "TCP19 a stale SYN-ACK and a RST in TIME-WAIT change nothing, RFC 1337", arguments: TCPHistory.of("TCP19")
+  )
+  func stale(history: TCPHistory) throws { try history.check() }
+
+  @Test(
+    "TCP24 a lifetime for the destination port replaces the established one",
+    arguments: TCPHistory.of("TCP24"))
+  func portLifetime(history: TCPHistory) throws { try history.check() }
+
+  // MARK: Scenarios
 
   @Test("TCP9 reopening is one session ended, one created; packets and bytes run on, RFC 7857 section 2.1")
   func reopened() throws {
-    var connection = try Connection()
+    var connection = try TCPConnection()
     connection.open()
     connection.play([
-      (2, .inside, TCPTests.closing), (3, .outside, TCPTests.closing), (4, .inside, .syn),
+      (2, .inside, TCPConnection.closing), (3, .outside, TCPConnection.closing), (4, .inside, .syn),
       (5, .outside, [.syn, .ack]),
     ])
     let outcome = try connection.script.check(sessions: [
@@ -277,9 +109,9 @@ struct TCPTests {
 
   @Test("TCP7 after the transitory time a packet of the old connection is dropped, a SYN opens a new one")
   func afterTheEnd() throws {
-    var connection = try Connection()
+    var connection = try TCPConnection()
     connection.open()
-    connection.play([(2, .inside, TCPTests.closing), (3, .outside, TCPTests.closing)])
+    connection.play([(2, .inside, TCPConnection.closing), (3, .outside, TCPConnection.closing)])
     connection.script.dropped(.s(243.001), .inside, .tcp(TCPTests.host, TCPTests.remote, .ack), "noSession")
     connection.script.dropped(.s(243.002), .outside, .tcp(TCPTests.remote, TCPTests.x, .ack), "noBinding")
     connection.segment(.s(244), .inside, .syn)
@@ -334,7 +166,7 @@ struct TCPTests {
   }
 
   @Test(
-    "TCP20 MSS clamp: a larger one is lowered, a smaller one kept, in SYN and SYN-ACK, at odd places too, others untouched",
+    "TCP20 CS8 MSS clamp: a larger one is lowered, a smaller one kept, in SYN and SYN-ACK, at odd places too, others untouched",
     arguments: [
       // Options as they come, and as they go.
       ([2, 4, 0x23, 0x00], [2, 4, 0x05, 0xB4]), ([2, 4, 0x05, 0xB5], [2, 4, 0x05, 0xB4]),
@@ -346,12 +178,20 @@ struct TCPTests {
         [2, 4, 0x02, 0, 2, 4, 0xFF, 0xFF, 2, 4, 0xFF, 0xFF],
         [2, 4, 0x02, 0, 2, 4, 0x05, 0xB4, 2, 4, 0xFF, 0xFF]
       ),
-      // Length 0, length beyond the header, and the end of the list end the scan.
-      ([8, 0, 2, 4, 0xFF, 0xFF, 0, 0], [8, 0, 2, 4, 0xFF, 0xFF, 0, 0]),
-      ([8, 40, 2, 4, 0xFF, 0xFF, 0, 0], [8, 40, 2, 4, 0xFF, 0xFF, 0, 0]),
-      ([0, 0, 2, 4, 0xFF, 0xFF, 0, 0], [0, 0, 2, 4, 0xFF, 0xFF, 0, 0]),
     ] as [([UInt8], [UInt8])])
-  func segmentSize(options: [UInt8], clamped: [UInt8]) throws {
+  func segmentSize(options: [UInt8], clamped: [UInt8]) throws { try pass(options, as: clamped) }
+
+  @Test(
+    "TCP21 a malformed list of options ends the scan: no loop, nothing read beyond, the segment passes",
+    arguments: [
+      [8, 0, 2, 4, 0xFF, 0xFF, 0, 0], [8, 1, 2, 4, 0xFF, 0xFF, 0, 0], [8, 40, 2, 4, 0xFF, 0xFF, 0, 0],
+      [0, 0, 2, 4, 0xFF, 0xFF, 0, 0], [1, 1, 1, 2], [1, 1, 2, 4], [2, 3, 0xFF, 0], [2, 40, 0xFF, 0xFF],
+      [2, 5, 0xFF, 0xFF], [1, 2, 4, 0xFF],
+    ] as [[UInt8]])
+  func malformedOptions(options: [UInt8]) throws { try pass(options, as: options) }
+
+  /// SYN and SYN-ACK with options that leave as others, and other segments that leave unchanged.
+  private func pass(_ options: [UInt8], as clamped: [UInt8]) throws {
     var script = try Script()
     func packet(_ source: End, _ destination: End, _ flags: SegmentFlags, _ options: [UInt8]) -> Datagram {
       Datagram(
@@ -387,12 +227,49 @@ struct TCPTests {
   }
 
   @Test(
-    "flags that no sender means are malformed: none of the six, SYN with FIN, SYN with RST",
+    "TCP22 a keep-alive restarts the established clock from either side, RFC 5382 REQ-5, RFC 1122 section 4.2.3.6"
+  )
+  func keepAlive() throws {
+    // One octet before the next one, with it or without, and its acknowledgement.
+    func probe(_ source: End, _ destination: End, hasOctet: Bool) -> Datagram {
+      let segment = Datagram.Segment(flags: .ack, sequence: 999, data: hasOctet ? [0] : [])
+      return Datagram(source: source, destination: destination, payload: .tcp(segment))
+    }
+    for hasOctet in [true, false] {
+      var connection = try TCPConnection()
+      connection.open()
+      connection.script.outbound(
+        .s(7000), probe(TCPTests.host, TCPTests.remote, hasOctet: hasOctet), as: TCPTests.x)
+      var other = connection
+      try connection.endsAt(.s(14_440))
+      other.script.inbound(
+        .s(14_440), probe(TCPTests.remote, TCPTests.x, hasOctet: hasOctet), to: TCPTests.host)
+      try other.endsAt(.s(21_880))
+    }
+  }
+
+  @Test("TCP12 without window tracking a RST or data outside the window passes, RFC 7857 section 2.3")
+  func outsideTheWindow() throws {
+    func far(_ flags: SegmentFlags) -> Datagram {
+      let segment = Datagram.Segment(flags: flags, sequence: 0x8000_0000, acknowledgement: 0x4000_0000)
+      return Datagram(source: TCPTests.remote, destination: TCPTests.x, payload: .tcp(segment))
+    }
+    var connection = try TCPConnection()
+    connection.open()
+    connection.script.inbound(.s(2), far([.psh, .ack]), to: TCPTests.host)
+    #expect(try connection.state() == "established")
+    connection.script.inbound(.s(3), far(.rst), to: TCPTests.host)
+    #expect(try connection.state() == "reset")
+    try connection.endsAt(.s(243))
+  }
+
+  @Test(
+    "MAL3 flags that no sender means are malformed: none of the six, SYN with FIN, SYN with RST",
     arguments: [
       SegmentFlags([]), [.syn, .fin], [.syn, .rst], [.syn, .fin, .ack], SegmentFlags(rawValue: 0xC0),
     ])
   func malformed(flags: SegmentFlags) throws {
-    var connection = try Connection()
+    var connection = try TCPConnection()
     connection.open()
     connection.script.dropped(.s(2), .inside, .tcp(TCPTests.host, TCPTests.remote, flags), "badTCPFlags")
     connection.script.dropped(.s(3), .outside, .tcp(TCPTests.remote, TCPTests.x, flags), "badTCPFlags")

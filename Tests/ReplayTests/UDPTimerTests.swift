@@ -80,6 +80,27 @@ struct UDPTimerTests {
     ])
   }
 
+  @Test(
+    "UT6 lifetimes are configured, each of its protocol, RFC 4787 REQ-5b, REQ-5c",
+    arguments: [("udp: 400s", 400, 60), ("icmp: 90s", 300, 90), ("udp: 2m, icmp: 1h", 120, 3600)])
+  func configured(lifetimes: String, udp: Int, icmp: Int) throws {
+    for isLate in [false, true] {
+      var script = try Script(["lifetimes": "{ \(lifetimes) }"])
+      script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
+      script.outbound(.s(1), .echo(Stage.c1, Stage.s1, 42), as: Stage.x(0))
+      let reply = Datagram.echoReply(Stage.s1, Stage.gateway, 0)
+      let late = isLate ? Duration.nanosecond : .zero
+      if isLate {
+        script.dropped(.seconds(udp + 1) + late, .outside, UDPTimerTests.back, "noBinding")
+        script.dropped(.seconds(icmp + 1) + late, .outside, reply, "noBinding")
+      } else {
+        script.inbound(.seconds(udp + 1), UDPTimerTests.back, to: UDPTimerTests.host)
+        script.inbound(.seconds(icmp + 1), reply, to: "192.168.1.2:42")
+      }
+      try script.check()
+    }
+  }
+
   @Test("UT7 a dropped packet restarts nothing: TTL, header checksum, filter, RFC 4787 REQ-6")
   func dropped() throws {
     var script = try Script([
