@@ -2,8 +2,13 @@ import Testing
 
 /// Refusals of interfaces and routes.
 @Suite struct InterfaceRefusalTests {
-  @Test("is refused with its place and what would be right", arguments: refusals)
+  @Test("an interface or a route is refused with its place and what would be right", arguments: refusals)
   func refused(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
+    "MAP9 an inside network that overlaps the outside network is refused, RFC 4787 REQ-7",
+    arguments: Refusal.of("MAP9", in: refusals))
+  func overlapping(_ refusal: Refusal) { refusal.check() }
 
   static let refusals = [
     Refusal(

@@ -2,8 +2,17 @@ import Testing
 
 /// Refusals of the key nat.
 @Suite struct NATRefusalTests {
-  @Test("is refused with its place and what would be right", arguments: refusals)
+  @Test("a setting of nat is refused with its place and what would be right", arguments: refusals)
   func refused(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
+    "MAP9 a translated network that overlaps the outside network is refused, RFC 4787 REQ-7",
+    arguments: Refusal.of("MAP9", in: refusals))
+  func overlapping(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
+    "LIM8 limits of zero, below zero or no number are refused", arguments: Refusal.of("LIM8", in: refusals))
+  func limits(_ refusal: Refusal) { refusal.check() }
 
   static let refusals = [
     Refusal(

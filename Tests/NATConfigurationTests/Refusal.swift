@@ -43,4 +43,11 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         sourceLocation: sourceLocation)
     }
   }
+
+  /// Those of one identifier: their names begin with it.
+  static func of(_ identifier: String, in refusals: [Refusal]) -> [Refusal] {
+    let named = refusals.filter { $0.name.hasPrefix("\(identifier) ") }
+    precondition(!named.isEmpty, "there is no refusal of \(identifier)")
+    return named
+  }
 }

@@ -2,8 +2,23 @@ import Testing
 
 /// Refusals of static mappings.
 @Suite struct StaticRefusalTests {
-  @Test("is refused with its place and what would be right", arguments: refusals)
+  @Test("a static mapping is refused with its place and what would be right", arguments: refusals)
   func refused(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
+    "ST-6 an identity mapping is refused, and the message points to exempt",
+    arguments: Refusal.of("ST-6", in: refusals))
+  func identity(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
+    "ST-9 duplicates and conflicts are refused, with both places", arguments: Refusal.of("ST-9", in: refusals)
+  )
+  func conflicts(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
+    "HP10 a mapping onto the gateway or onto another public address is refused, so nothing can loop",
+    arguments: Refusal.of("HP10", in: refusals))
+  func loops(_ refusal: Refusal) { refusal.check() }
 
   static let refusals = [
     Refusal(
@@ -143,6 +158,20 @@ import Testing
         """,
       "5:55: static[0].private: found \"192.168.1.1:80\", which is the gateway's own; expected the address of a host",
       "6:52: static[1].private: found \"192.168.1.255\", the broadcast address of 192.168.1.0/24; expected the address of a host"
+    ),
+    Refusal(
+      "HP10 a private side that is the gateway's, or public",
+      after: """
+        static:
+          - { protocol: all, public: 203.0.113.6, private: 192.168.1.1 }
+          - { protocol: all, public: 203.0.113.7, private: 203.0.113.8 }
+          - { protocol: udp, public: 203.0.113.5:53, private: 203.0.113.5:54 }
+          - { protocol: tcp, public: 203.0.113.5:80, private: 203.0.113.5:80 }
+        """,
+      "5:52: static[0].private: found \"192.168.1.1\", which is the gateway's own; expected the address of a host",
+      "6:52: static[1].private: found \"203.0.113.8\", which is in no inside network; expected an address in 192.168.1.0/24",
+      "7:55: static[2].private: found \"203.0.113.5:54\", which is in no inside network; expected an address in 192.168.1.0/24",
+      "8:30: static[3].public: found \"203.0.113.5:80\", which is the private side as well; expected another address; what is to be forwarded without translation belongs in nat.exempt"
     ),
     Refusal(
       "a 1:1 mapping of the pool by default",

@@ -2,7 +2,8 @@ import Testing
 
 /// Refusals of workers, control, metrics, guard and log.
 @Suite struct SurroundingsRefusalTests {
-  @Test("is refused with its place and what would be right", arguments: refusals)
+  @Test(
+    "a setting of the surroundings is refused with its place and what would be right", arguments: refusals)
   func refused(_ refusal: Refusal) { refusal.check() }
 
   static let refusals = [

@@ -2,7 +2,8 @@ import Testing
 
 /// Refusals of what is no YAML, or no mapping of settings.
 @Suite struct YAMLRefusalTests {
-  @Test("is refused with its place and what would be right", arguments: refusals)
+  @Test(
+    "YAML that is no configuration is refused with its place and what would be right", arguments: refusals)
   func refused(_ refusal: Refusal) { refusal.check() }
 
   static let refusals = [

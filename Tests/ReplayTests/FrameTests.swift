@@ -87,7 +87,7 @@ struct FrameTests {
     try script.check()
   }
 
-  @Test("ARP for every public address: pool, port forward and 1:1, on the outside")
+  @Test("ST-13 ARP for every public address: pool, port forward and 1:1, on the outside")
   func publicAddresses() throws {
     var script = try Script(
       ["pool": "[{ address: 203.0.113.7, ports: 50001-60000 }]"],

@@ -24,11 +24,12 @@ struct Script {
   /// - Parameters:
   ///   - nat: keys below `nat`, over the defaults above.
   ///   - more: further lines of the file.
+  ///   - hasGateway: whether there is a next hop outside.
   ///   - introducesHosts: whether MAC addresses are made known.
   init(
     _ nat: [String: String] = [:], interfaces: (inside: String, outside: String) = ("", ""),
     more: [String] = [],
-    introducesHosts: Bool = true
+    hasGateway: Bool = true, introducesHosts: Bool = true
   ) throws {
     var keys = [
       "pool": "[{ address: 203.0.113.5, ports: 50001-60000 }]", "port-choice": "sequential",
@@ -39,7 +40,7 @@ struct Script {
     let lines =
       [
         "interfaces:", "  inside: { name: lan0, address: 192.168.1.1/24\(interfaces.inside) }",
-        "  outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1\(interfaces.outside) }",
+        "  outside: { name: wan0, address: 203.0.113.5/24\(hasGateway ? ", gateway: \(Script.router)" : "")\(interfaces.outside) }",
         "nat:",
       ] + keys.sorted { $0.key < $1.key }.map { "  \($0.key): \($0.value)" } + more
     configuration = try Configuration.parse(lines.joined(separator: "\n") + "\n", file: "script.yaml")
