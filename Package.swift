@@ -66,6 +66,10 @@ let package = Package(
     .testTarget(
       name: "NATEngineTests", dependencies: ["NATEngine", "NATTable", "NATWire"], swiftSettings: house),
     .testTarget(
+      name: "NATGatewayTests",
+      dependencies: ["NATGateway", "NATEngine", "NATTable", "NATWire", "NATComposition"],
+      swiftSettings: house),
+    .testTarget(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
     .testTarget(

@@ -18,6 +18,9 @@ public struct Replay: ~Copyable {
   private var outbox: Outbox
   private var insideOut: CaptureWriter?
   private var outsideOut: CaptureWriter?
+  #if DEBUG
+  private var framesToAudit = Replay.framesPerAudit
+  #endif
 
   /// The longest record that a capture can hold (libpcap's own limit).
   private static let longestRecord = CaptureWriter.longestFrame
@@ -66,8 +69,24 @@ public struct Replay: ~Copyable {
       }
       outbox.removeAll()
     }
+    #if DEBUG
+    framesToAudit -= batch.count
+    if framesToAudit <= 0 { audit() }
+    #endif
     batch.removeAll()
   }
+
+  #if DEBUG
+  private static let framesPerAudit = 65536
+
+  /// So seldom that walking the table costs a frame next to nothing, however large the table.
+  private mutating func audit() {
+    framesToAudit = max(Replay.framesPerAudit, 8 * gateway.translator.shard.counts.sessions)
+    guard let reader = TableReader(table) else { preconditionFailure("a replay has no other readers") }
+    let audit = TableAudit(reader, gateway.translator.shard, at: gateway.clock)
+    precondition(audit.faults.isEmpty, audit.faults.joined(separator: "\n"))
+  }
+  #endif
 
   /// Puts both captures through, to their ends.
   ///
@@ -91,6 +110,9 @@ public struct Replay: ~Copyable {
       }
     }
     try flush()
+    #if DEBUG
+    audit()
+    #endif
     return captures.damages
   }
 

@@ -46,6 +46,13 @@ public struct Counters: BitwiseCopyable, Sendable {
 
   public func drops(_ reason: DropReason) -> Int { Int(words[Counters.drops + Int(reason.rawValue)]) }
 
+  /// Packets that ended here, for whatever reason.
+  public var totalDrops: Int {
+    var total: UInt64 = 0
+    for index in Counters.drops..<Counters.count { total &+= words[index] }
+    return Int(total)
+  }
+
   public func events(_ event: GatewayEvent) -> Int { Int(words[Counters.events + Int(event.rawValue)]) }
 
   public func side(_ side: Side) -> SideCounters {

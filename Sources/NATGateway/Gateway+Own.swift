@@ -26,6 +26,8 @@ extension Gateway {
     guard message.sum(from: 0, count: message.count).folded == 0xFFFF else {
       return counters.countDrop(.badEchoChecksum)
     }
+    // An answer that has no route is not sent, and its request is no drop.
+    note(.answered)
     guard let hop = routes.find(packet.source) else { return }
     let reply = outbox.build(
       length: Packet.networkOffset + IPv4.minimumHeaderLength + message.count)

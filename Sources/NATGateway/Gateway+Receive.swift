@@ -136,6 +136,7 @@ extension Gateway {
   ) {
     if packet.carriesSYN { passSYN(packet, to: side) }
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
+    note(.forwarded)
     sendFrame(packet.frame, to: side, mac, at: now, &outbox)
   }
 
@@ -152,6 +153,7 @@ extension Gateway {
   ) {
     let isWhole = packet.totalLength <= mtu(of: hop.side) || isSuperFrame(packet, from: side)
     if packet.hasPartialChecksum, settings.completesChecksums || !isWhole { packet.completePartialChecksum() }
+    note(.forwarded)
     if isWhole { return sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox) }
     if !keepsIdentification, hop.side == .outside { giveIdentification(&packet, of: host, at: now) }
     split(packet, to: hop, at: now, &outbox)
@@ -229,6 +231,7 @@ extension Gateway {
     _ frame: Frame, to side: Side, _ destination: MACAddress, at now: Instant, _ outbox: inout Outbox
   ) {
     frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
+    checkSource(of: frame, to: side)
     outbox.send(frame, to: side, at: now)
     counters.countSent(side, bytes: frame.count)
   }
@@ -296,6 +299,7 @@ extension Gateway {
   /// ARP teaches its sender and asks for our addresses: public ones on the outside, the inside one on the inside.
   mutating func receiveARP(_ frame: Frame, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox)
   {
+    note(.arp)
     let body = frame.window(at: Ethernet.headerLength, count: frame.count - Ethernet.headerLength)
     guard let arp = ARPPacket(body) else { return }
     let side = entry.side

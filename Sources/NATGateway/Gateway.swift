@@ -27,6 +27,9 @@ public struct Gateway: ~Copyable {
   public private(set) var clock = Instant(nanoseconds: 0)
   /// The first stamp.
   public private(set) var started: Instant?
+  #if DEBUG
+  var ledger = Ledger()
+  #endif
 
   /// What decoding left for each frame of the batch.
   struct Slot: BitwiseCopyable {
@@ -115,7 +118,13 @@ public struct Gateway: ~Copyable {
       special: (insideNetwork, insideBroadcast, outsideNetwork, outsideBroadcast),
       exhaustion: settings.exhaustion, completesChecksums: settings.completesChecksums,
       answersUnsolicitedSYN: settings.answersUnsolicitedSYN)
+    #if DEBUG
+    ledger.unaccounted = framesWithoutEnd
+    #endif
   }
+
+  /// Fragments that wait for the first of their datagram: received, and neither forwarded nor dropped yet.
+  public var heldFragments: Int { datagrams.heldCount }
 
   /// Works on the frames of a batch in their order, and leaves what is to be sent in the outbox.
   ///
@@ -155,11 +164,17 @@ public struct Gateway: ~Copyable {
     counters.countReceived(entry.side, bytes: entry.frame.count)
     translator.shard.advance(to: now)
     if now > datagrams.quietUntil { endDueDatagrams(at: now) }
+    #if DEBUG
+    let before = before
+    #endif
     switch outcome {
     case .ipv4: receive(&packet, entry, at: now, &outbox)
     case .arp: receiveARP(packet.frame, entry, at: now, &outbox)
     case .fault(let fault): counters.countDrop(DropReason(fault))
     }
+    #if DEBUG
+    checkEnd(of: outcome, before)
+    #endif
   }
 
   /// Below this the table lies in the L2 cache, and prefetching costs more than it brings.

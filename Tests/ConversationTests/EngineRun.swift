@@ -57,6 +57,8 @@ struct EngineRun: ~Copyable {
   /// Table and counters, as lines that can be compared.
   var report: [String] {
     guard let reader = TableReader(table) else { preconditionFailure("nobody else reads") }
+    let audit = TableAudit(reader, gateway.translator.shard, at: gateway.clock)
+    precondition(audit.faults.isEmpty, audit.faults.joined(separator: "\n"))
     return lines(
       of: TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock))
       + lines(of: StatsDocument(gateway))

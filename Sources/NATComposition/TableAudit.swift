@@ -1,0 +1,115 @@
+public import NATTable
+public import NATWire
+
+/// A walk through a whole table that looks for what must never be: a public endpoint with two owners before all.
+///
+/// - Complexity: O(sessions), with a dictionary's memory. Debug builds walk now and then in a replay, and at its end.
+public struct TableAudit {
+  /// What is wrong, for people.
+  public private(set) var faults: [String] = []
+
+  private struct Place: Hashable {
+    var transport: TransportProtocol
+    var endpoint: Endpoint
+  }
+
+  private struct Use: Equatable {
+    var bindings = 0
+    var sessions = 0
+  }
+
+  private struct Member: Hashable {
+    var binding: Place
+    var remote: Endpoint
+  }
+
+  /// The private endpoint behind each public one.
+  private var owners: [Place: Endpoint] = [:]
+  private var dynamicEndpoints: [Place: Endpoint] = [:]
+  private var members: Set<Member> = []
+  private var uses: [IPv4Address: Use] = [:]
+  private var oneToOneBindings = 0
+
+  init() {}
+
+  /// Walks the table of a gateway between two packets.
+  ///
+  /// - Parameter now: the gateway's clock.
+  public init(_ reader: TableReader, _ shard: borrowing Shard, at now: Instant) {
+    reader.forwards { add($0) }
+    var sessions: [SessionSnapshot] = []
+    var cursor: TableReader.Cursor? = TableReader.Cursor()
+    while let from = cursor { cursor = reader.read(from: from, limit: .max) { sessions.append($0) } }
+    for session in sessions {
+      add(session)
+      find(session, in: shard, at: now)
+    }
+    compare(shard)
+  }
+
+  /// A forward owns its public endpoint whether or not it has sessions.
+  mutating func add(_ forward: StaticForward) {
+    own(Place(transport: forward.transport, endpoint: forward.public), forward.private)
+  }
+
+  mutating func add(_ session: SessionSnapshot) {
+    let place = Place(transport: session.transport, endpoint: session.public)
+    let isNew = own(place, session.private)
+    if !members.insert(Member(binding: place, remote: session.remote)).inserted {
+      faults.append("two sessions of \(describe(place)) with \(session.remote)")
+    }
+    uses[session.private.address, default: Use()].sessions += 1
+    switch session.kind {
+    case .dynamic:
+      if isNew { uses[session.private.address, default: Use()].bindings += 1 }
+      let inside = Place(transport: session.transport, endpoint: session.private)
+      if let known = dynamicEndpoints.updateValue(session.public, forKey: inside), known != session.public {
+        faults.append("\(describe(inside)) has two public endpoints, \(known) and \(session.public)")
+      }
+    case .oneToOne: if isNew { oneToOneBindings += 1 }
+    case .forward: break
+    case .free, .resting: faults.append("a session of \(describe(place)), which is \(session.kind)")
+    }
+  }
+
+  /// - Returns: whether nobody owned it yet.
+  @discardableResult
+  private mutating func own(_ place: Place, _ owner: Endpoint) -> Bool {
+    guard let known = owners.updateValue(owner, forKey: place) else { return true }
+    if known != owner { faults.append("\(describe(place)) has two owners, \(known) and \(owner)") }
+    return false
+  }
+
+  /// Whether packets of the session would find it, from either side.
+  private mutating func find(_ session: SessionSnapshot, in shard: borrowing Shard, at now: Instant) {
+    var binding = shard.findBinding(session.transport, private: session.private)
+    while let at = binding, shard.bindings.publicEndpoint(of: at) != session.public {
+      binding = shard.forward(after: at)
+    }
+    guard let binding, shard.findSession(binding, remote: session.remote, at: now) != nil else {
+      faults.append("nothing leads from \(session.private) to its session with \(session.remote)")
+      return
+    }
+    if shard.bindings.privateEndpoint(of: binding) != session.private {
+      faults.append("\(session.public) leads elsewhere than to \(session.private)")
+    }
+  }
+
+  /// Whether the shard has counted what is there.
+  private mutating func compare(_ shard: borrowing Shard) {
+    let counts = shard.counts
+    let listed = [members.count, dynamicEndpoints.count, oneToOneBindings]
+    let counted = [counts.sessions, counts.dynamicBindings, counts.oneToOneBindings]
+    if listed != counted {
+      faults.append("sessions, dynamic bindings, 1:1 bindings: \(listed), but \(counted) are counted")
+    }
+    for (host, use) in uses {
+      let counted = shard.use(of: host)
+      if use != Use(bindings: counted.bindings, sessions: counted.sessions) {
+        faults.append("\(host) has \(use), but \(counted) are counted")
+      }
+    }
+  }
+
+  private func describe(_ place: Place) -> String { "\(place.transport) \(place.endpoint)" }
+}

@@ -1,0 +1,83 @@
+import NATEngine
+import NATTable
+import NATWire
+
+/// The ends of a frame that no counter tells.
+enum FrameEnd: BitwiseCopyable {
+  /// On its way, whole or in fragments.
+  case forwarded
+  /// An echo request to the gateway.
+  case answered
+  /// Well-formed ARP, answered or not.
+  case arp
+}
+
+#if DEBUG
+/// What a debug build counts beside the counters, so that it can see whether they add up.
+struct Ledger: BitwiseCopyable {
+  /// Frames that ended as a ``FrameEnd``.
+  var ended = 0
+  /// What the accounts were wrong by when the gateway was made: its counters need not have been at zero.
+  var unaccounted = 0
+}
+#endif
+
+// What holds after every packet. Debug builds check it, release builds contain none of it.
+extension Gateway {
+  /// Every frame ends in one way: noted here, held, or counted under one ``DropReason``.
+  @inline(__always) mutating func note(_ end: FrameEnd) {
+    #if DEBUG
+    ledger.ended += 1
+    #endif
+  }
+
+  /// No packet with a private source leaves outside.
+  @inline(__always) func checkSource(of frame: Frame, to side: Side) {
+    #if DEBUG
+    precondition(
+      !leaksSource(frame, to: side),
+      "from \(frame.address(at: Packet.networkOffset + IPv4.sourceOffset)) to the outside")
+    #endif
+  }
+
+  #if DEBUG
+  /// Whether a frame that leaves outside has another source than a public address of ours, or that of an inside
+  /// host which sends to an exempt destination.
+  func leaksSource(_ frame: Frame, to side: Side) -> Bool {
+    guard side == .outside else { return false }
+    let source = frame.address(at: Packet.networkOffset + IPv4.sourceOffset)
+    if translator.role(of: source) != nil { return false }
+    let destination = frame.address(at: Packet.networkOffset + IPv4.destinationOffset)
+    return !insideNetworks.contains(source) || !exempt.contains(destination)
+  }
+
+  /// Received, less every way in which a frame can end; fragments that are held have not ended.
+  var framesWithoutEnd: Int {
+    counters.side(.inside).packetsReceived + counters.side(.outside).packetsReceived
+      - counters.totalDrops - ledger.ended - heldFragments
+  }
+
+  /// What stood before a frame was worked on.
+  struct Before: BitwiseCopyable {
+    var table: TableCounts
+    var ended: Int
+  }
+
+  var before: Before { Before(table: translator.shard.counts, ended: ledger.ended) }
+
+  /// Called when a frame has been worked on: it has one end, and nothing is left of one that went nowhere.
+  func checkEnd(of outcome: DecodeOutcome, _ before: Before) {
+    let without = framesWithoutEnd - ledger.unaccounted
+    precondition(without == 0, "\(without) frames more received than forwarded, answered, held or dropped")
+    let table = translator.shard.counts
+    switch outcome {
+    case .fault, .arp: precondition(table == before.table, "a frame that is no IPv4 packet made state")
+    case .ipv4:
+      guard ledger.ended == before.ended else { return }
+      precondition(
+        table.sessionsCreated == before.table.sessionsCreated
+          && table.bindingsCreated == before.table.bindingsCreated, "a dropped packet made state")
+    }
+  }
+  #endif
+}
