@@ -20,6 +20,7 @@ public struct TableAudit {
 
   private struct Member: Hashable {
     var binding: Place
+    var owner: Endpoint
     var remote: Endpoint
   }
 
@@ -28,7 +29,8 @@ public struct TableAudit {
   private var dynamicEndpoints: [Place: Endpoint] = [:]
   private var members: Set<Member> = []
   private var uses: [IPv4Address: Use] = [:]
-  private var oneToOneBindings = 0
+  private var oneToOneBindings: Set<Place> = []
+  private var forwards: Set<Place> = []
 
   init() {}
 
@@ -49,13 +51,17 @@ public struct TableAudit {
 
   /// A forward owns its public endpoint whether or not it has sessions.
   mutating func add(_ forward: StaticForward) {
-    own(Place(transport: forward.transport, endpoint: forward.public), forward.private)
+    let place = Place(transport: forward.transport, endpoint: forward.public)
+    forwards.insert(place)
+    own(place, forward.private)
   }
 
   mutating func add(_ session: SessionSnapshot) {
     let place = Place(transport: session.transport, endpoint: session.public)
-    let isNew = own(place, session.private)
-    if !members.insert(Member(binding: place, remote: session.remote)).inserted {
+    // Where a forward has taken a port of a 1:1 address, that port of the 1:1 host only sends: it owns nothing.
+    let isShadowed = session.kind == .oneToOne && forwards.contains(place)
+    let isNew = !isShadowed && own(place, session.private)
+    if !members.insert(Member(binding: place, owner: session.private, remote: session.remote)).inserted {
       faults.append("two sessions of \(describe(place)) with \(session.remote)")
     }
     uses[session.private.address, default: Use()].sessions += 1
@@ -66,7 +72,7 @@ public struct TableAudit {
       if let known = dynamicEndpoints.updateValue(session.public, forKey: inside), known != session.public {
         faults.append("\(describe(inside)) has two public endpoints, \(known) and \(session.public)")
       }
-    case .oneToOne: if isNew { oneToOneBindings += 1 }
+    case .oneToOne: oneToOneBindings.insert(place)
     case .forward: break
     case .free, .resting: faults.append("a session of \(describe(place)), which is \(session.kind)")
     }
@@ -98,7 +104,7 @@ public struct TableAudit {
   /// Whether the shard has counted what is there.
   private mutating func compare(_ shard: borrowing Shard) {
     let counts = shard.counts
-    let listed = [members.count, dynamicEndpoints.count, oneToOneBindings]
+    let listed = [members.count, dynamicEndpoints.count, oneToOneBindings.count]
     let counted = [counts.sessions, counts.dynamicBindings, counts.oneToOneBindings]
     if listed != counted {
       faults.append("sessions, dynamic bindings, 1:1 bindings: \(listed), but \(counted) are counted")

@@ -517,6 +517,9 @@ struct Conversation {
     if dice.percent(80) { enlarge(&draft, to: dice.number(20...2000)) }
     draft.identification = UInt16(dice.number(1...5))
     let payload = draft.payload
+    if payload.isEmpty {
+      return (side, frame(draft.ipv4([], fragmentField: 0x2000), from: draft.source, side))
+    }
     var pieces: [(start: Int, end: Int, more: Bool)] = []
     var start = 0
     while start < payload.count {
