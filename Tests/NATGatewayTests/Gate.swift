@@ -53,6 +53,7 @@ struct Gate: ~Copyable {
     batch.removeAll()
   }
 
+  #if DEBUG
   /// Makes a binding and a session, and claims that it was a frame that ended like this and went nowhere.
   static func makeState(behind outcome: DecodeOutcome) {
     var gate = Gate()
@@ -61,6 +62,7 @@ struct Gate: ~Copyable {
     before.ended = gate.gateway.ledger.ended
     gate.gateway.checkEnd(of: outcome, before)
   }
+  #endif
 
   // UDP 192.168.1.2:5000 to 198.51.100.7:53 without a checksum, four bytes, TTL 64. The header's words but for the
   // checksum sum up to 0x4500+0x0020+0x4000+0x4011+0xC0A8+0x0102+0xC633+0x6407 = 0x2B115, folded 0xB117.

@@ -5,6 +5,7 @@ import Testing
 
 @testable import NATGateway
 
+#if DEBUG
 /// What a debug build checks after every packet is seen when it is broken.
 @Suite struct InvariantTests {
   @Test("a well-formed packet, a malformed frame and ARP leave the accounts even")
@@ -113,3 +114,4 @@ import Testing
     #expect(text.contains(message), "it said: \(text)", sourceLocation: sourceLocation)
   }
 }
+#endif
