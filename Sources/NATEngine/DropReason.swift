@@ -45,6 +45,10 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// An ICMP error whose quote belongs to no session, or may not pass.
   case icmpErrorUnmatched
   case noRoute, ttlExceeded, packetTooBig
+  /// The next hop does not answer.
+  case nextHopUnreachable
+  /// Too many packets wait for next hops to answer.
+  case nextHopQueueFull
   /// `limits.bindings` is reached, or the table is full.
   case bindingLimit
   /// `limits.sessions` is reached, or the table is full.

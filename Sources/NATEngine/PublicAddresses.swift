@@ -51,6 +51,15 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     slots[slot] = word
   }
 
+  func next(from place: inout Int) -> IPv4Address? {
+    while place < slots.count {
+      let word = slots[place]
+      place += 1
+      if word & PublicAddresses.inUse != 0 { return IPv4Address(UInt32(word >> 32)) }
+    }
+    return nil
+  }
+
   /// The operator chose the addresses, so nobody can aim collisions and the hash needs no key.
   @inlinable @inline(__always) func home(_ address: IPv4Address) -> Int {
     Int(truncatingIfNeeded: (UInt64(address.rawValue) &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask

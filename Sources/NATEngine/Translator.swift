@@ -43,6 +43,9 @@ public struct Translator: ~Copyable {
     publicAddresses.role(of: address)
   }
 
+  /// The next of our public addresses from a place on, which moves behind it; nil at the end. They come in no order.
+  public func publicAddress(from place: inout Int) -> IPv4Address? { publicAddresses.next(from: &place) }
+
   /// The binding that holds a public endpoint of ours now.
   @inlinable @inline(__always)
   public func binding(_ transport: TransportProtocol, at public: Endpoint, _ role: PublicRole)

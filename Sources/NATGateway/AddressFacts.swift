@@ -107,6 +107,9 @@ extension Gateway {
     var flags = hop.side == .inside ? AddressFacts.leavesInside : AddressFacts.leavesOutside
     if insideNetworks.contains(address) { flags |= AddressFacts.isInside }
     if exempt.contains(address) { flags |= AddressFacts.isExempt }
-    return factsCache.add(address, flags, nextMAC(hop).rawValue)
+    let neighbour = neighbours(of: hop.side).find(hop.address)
+    // A next hop that has to be asked for, or heard again, is no fact yet.
+    if settings.asksForNextHops, !(neighbour.map { isFresh($0) } ?? false) { return nil }
+    return factsCache.add(address, flags, (neighbour?.mac ?? placeholder(hop.side)).rawValue)
   }
 }

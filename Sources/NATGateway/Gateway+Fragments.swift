@@ -112,7 +112,6 @@ extension Gateway {
   /// the first carry only the options that are marked to be copied.
   mutating func split(_ packet: Packet, to hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
     let mtu = mtu(of: hop.side)
-    let mac = nextMAC(hop)
     let network = Packet.networkOffset
     let laterHeaderLength = packet.frame.copiedIPv4HeaderLength(
       at: network, headerLength: packet.headerLength)
@@ -133,7 +132,7 @@ extension Gateway {
       let offset = UInt16(truncatingIfNeeded: (packet.fragmentByteOffset + start) / 8)
       let more = isLast && !packet.hasMoreFragments ? 0 : IPv4.moreFragments
       piece.finishIPv4Fragment(at: network, headerLength: headerLength, fragmentField: more | offset)
-      sendFrame(piece, to: hop.side, mac, at: now, &outbox)
+      sendFrame(piece, to: hop, at: now, &outbox)
       start += length
     }
   }

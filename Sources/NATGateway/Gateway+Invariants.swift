@@ -31,6 +31,13 @@ extension Gateway {
     #endif
   }
 
+  /// It was noted, and ends otherwise: a frame that waited for its next hop in vain.
+  @inline(__always) mutating func revoke(_ end: FrameEnd) {
+    #if DEBUG
+    ledger.ended -= 1
+    #endif
+  }
+
   /// No packet with a private source leaves outside.
   @inline(__always) func checkSource(of frame: Frame, to side: Side) {
     #if DEBUG

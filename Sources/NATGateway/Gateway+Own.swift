@@ -37,7 +37,7 @@ extension Gateway {
     writeICMPHeaders(
       reply, typeOfService: packet.frame.uint8(at: Packet.networkOffset + IPv4.typeOfServiceOffset),
       from: packet.destination, to: packet.source)
-    sendFrame(reply, to: hop.side, nextMAC(hop), at: now, &outbox)
+    sendFrame(reply, to: hop, at: now, &outbox)
   }
 
   /// Whether a packet is an echo request to one of our public addresses that no static mapping has.
@@ -91,7 +91,9 @@ extension Gateway {
     frame.copy(
       packet.frame, from: Packet.networkOffset, count: quoted, to: transport + ICMPv4.headerLength)
     writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: hop.side), to: packet.source)
-    sendFrame(frame, to: hop.side, nextMAC(hop), at: now, &outbox)
+    // The packet that it is about waits for nothing.
+    packetInHand = nil
+    sendFrame(frame, to: hop, at: now, &outbox)
   }
 
   /// The IPv4 header of a message of our own (no options, TTL 64, DF, identification 0), and both checksums. Type,

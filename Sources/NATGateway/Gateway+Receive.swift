@@ -45,8 +45,9 @@ extension Gateway {
     _ packet: inout Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
   ) {
     let side = entry.side
+    packetInHand = nil
     if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
-    if entry.link == .ethernet { learn(packet.source, entry.frame, side) }
+    if entry.link == .ethernet { learn(packet.source, entry.frame, side, at: now, &outbox) }
     if packet.destination == settings.insideAddress {
       return receiveOwn(packet, from: side, isAnswered: side == .inside, at: now, &outbox)
     }
@@ -97,6 +98,7 @@ extension Gateway {
       counters.countDrop(reason)
       if reason == .filtered, packet.tcpFlags.isOpening, settings.answersUnsolicitedSYN {
         unsolicited.add(packet, at: now)
+        scheduleWakeUp()
       }
       return nil
     case .pass(let resolution): return translate(&packet, resolution, from: side, at: now, &outbox)
@@ -154,7 +156,7 @@ extension Gateway {
     let isWhole = packet.totalLength <= mtu(of: hop.side) || isSuperFrame(packet, from: side)
     if packet.hasPartialChecksum, settings.completesChecksums || !isWhole { packet.completePartialChecksum() }
     note(.forwarded)
-    if isWhole { return sendFrame(packet.frame, to: hop.side, nextMAC(hop), at: now, &outbox) }
+    if isWhole { return sendFrame(packet.frame, to: hop, at: now, &outbox) }
     if !keepsIdentification, hop.side == .outside { giveIdentification(&packet, of: host, at: now) }
     split(packet, to: hop, at: now, &outbox)
   }
@@ -198,6 +200,7 @@ extension Gateway {
       sendError(.fragmentationNeeded(mtu: mtu(of: hop.side)), about: packet, at: now, &outbox)
       return false
     }
+    keepForQuoting(packet, to: hop)
     return true
   }
 
@@ -219,10 +222,9 @@ extension Gateway {
     }
   }
 
-  /// The MAC of a next hop, the placeholder where it is not known.
-  func nextMAC(_ hop: NextHop) -> MACAddress {
-    neighbours(of: hop.side).find(hop.address)
-      ?? (hop.side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder)
+  /// What is written for a MAC that is not known and cannot be asked for.
+  func placeholder(_ side: Side) -> MACAddress {
+    side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder
   }
 
   /// Writes the link header and names the frame for sending.
@@ -290,10 +292,12 @@ extension Gateway {
   // MARK: Neighbours
 
   /// A frame for us teaches where its source is reached: itself, or the router on its way.
-  private mutating func learn(_ source: IPv4Address, _ frame: Frame, _ side: Side) {
+  private mutating func learn(
+    _ source: IPv4Address, _ frame: Frame, _ side: Side, at now: Instant, _ outbox: inout Outbox
+  ) {
     let mac = frame.macAddress(at: Ethernet.sourceOffset)
     guard !mac.isGroup, let hop = routes.find(source), hop.side == side else { return }
-    if neighbours(of: side).learn(hop.address, mac) { factsCache.invalidate() }
+    learn(hop, mac, at: now, &outbox)
   }
 
   /// ARP teaches its sender and asks for our addresses: public ones on the outside, the inside one on the inside.
@@ -304,18 +308,22 @@ extension Gateway {
     guard let arp = ARPPacket(body) else { return }
     let side = entry.side
     guard arp.sender != settings.insideAddress, translator.role(of: arp.sender) == nil else { return }
-    if arp.sender != .any, !arp.senderMAC.isGroup, neighbours(of: side).learn(arp.sender, arp.senderMAC) {
-      factsCache.invalidate()
+    if arp.sender != .any, !arp.senderMAC.isGroup {
+      learn(NextHop(side: side, address: arp.sender), arp.senderMAC, at: now, &outbox)
     }
     guard arp.operation == ARP.request else { return }
     let isOurs =
       side == .inside ? arp.target == settings.insideAddress : translator.role(of: arp.target) != nil
     guard isOurs else { return }
-    let reply = outbox.build(length: Ethernet.headerLength + ARP.length)
-    reply.setARP(
-      operation: ARP.reply, from: (mac(of: side), arp.target), to: (arp.senderMAC, arp.sender),
-      ethernetDestination: arp.senderMAC)
-    outbox.send(reply, to: side, at: now)
-    counters.countSent(side, bytes: reply.count)
+    sendARP(
+      ARP.reply, from: arp.target, to: (arp.senderMAC, arp.sender), arp.senderMAC, side: side, at: now,
+      &outbox)
+  }
+
+  private mutating func learn(
+    _ hop: NextHop, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
+  ) {
+    if neighbours(of: hop.side).learn(hop.address, mac, at: now) { factsCache.invalidate() }
+    release(hop, to: mac, at: now, &outbox)
   }
 }

@@ -23,8 +23,15 @@ public struct Gateway: ~Copyable {
   var unsolicited: UnsolicitedSYNs
   var datagrams: DatagramTable
   var identifications: Identifications
+  var waiting = WaitingFrames()
+  /// The packet in hand as it came, where its next hop has to be asked for.
+  var packetInHand: Packet?
+  let quoteBytes: Frame
+  /// When the next thing falls due that needs no packet.
+  var wakeUp = Instant.never
+  var factsDue = Instant.never
   /// The latest stamp so far; it never goes back.
-  public private(set) var clock = Instant(nanoseconds: 0)
+  public internal(set) var clock = Instant(nanoseconds: 0)
   /// The first stamp.
   public private(set) var started: Instant?
   #if DEBUG
@@ -59,6 +66,7 @@ public struct Gateway: ~Copyable {
     var exhaustion: ExhaustionAnswer
     var completesChecksums: Bool
     var answersUnsolicitedSYN: Bool
+    var asksForNextHops: Bool
   }
 
   /// - Parameters:
@@ -103,6 +111,9 @@ public struct Gateway: ~Copyable {
     identifications = Identifications(lifetime: settings.fragments.lifetime, hash: hash)
     insideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
     outsideBudget = ErrorBudget(perSecond: settings.icmpErrorsPerSecond)
+    quoteBytes = map(Packet.networkOffset + Gateway.quoteLength).frame
+    if settings.asksForNextHops { factsDue = Instant(nanoseconds: 0) }
+    wakeUp = factsDue
     self.memory = memory
     func special(_ network: IPv4Network) -> (UInt32, UInt32) {
       guard let broadcast = network.broadcast else { return (0, 0) }
@@ -117,7 +128,7 @@ public struct Gateway: ~Copyable {
       outsidePlaceholder: settings.placeholderMAC.outside,
       special: (insideNetwork, insideBroadcast, outsideNetwork, outsideBroadcast),
       exhaustion: settings.exhaustion, completesChecksums: settings.completesChecksums,
-      answersUnsolicitedSYN: settings.answersUnsolicitedSYN)
+      answersUnsolicitedSYN: settings.answersUnsolicitedSYN, asksForNextHops: settings.asksForNextHops)
     #if DEBUG
     ledger.unaccounted = framesWithoutEnd
     #endif
@@ -137,8 +148,8 @@ public struct Gateway: ~Copyable {
     while batch.processed < batch.count, outbox.hasRoomForAnyPacket {
       let index = batch.processed
       let entry = batch[index]
-      if unsolicited.isDue(at: entry.instant) {
-        answerUnsolicited(at: entry.instant, &outbox)
+      if wakeUp <= entry.instant {
+        wake(at: entry.instant, &outbox)
         continue
       }
       batch.processed = index &+ 1

@@ -60,6 +60,8 @@ public struct GatewaySettings: Sendable {
   public var icmpErrorsPerSecond = 1000
   /// Whether partial checksums are finished here: a capture file has no device that would.
   public var completesChecksums = true
+  /// Whether next hops whose MAC is not known are asked for: a replay has nobody to ask.
+  public var asksForNextHops = false
   /// The MAC written where a next hop's is not known.
   public var placeholderMAC: (inside: MACAddress, outside: MACAddress) = (
     MACAddress(0x0200_0000_0001), MACAddress(0x0200_0000_0002)

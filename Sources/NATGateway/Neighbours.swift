@@ -11,7 +11,15 @@ struct Neighbours: BitwiseCopyable {
   private struct Entry: BitwiseCopyable {
     /// The address with bit 32 set, so that an empty place equals none.
     var key: UInt64
+    /// 0 where it is not known any more.
     var mac: UInt64
+    var heard: Instant
+  }
+
+  /// A next hop that was heard.
+  struct Neighbour {
+    var mac: MACAddress
+    var heard: Instant
   }
 
   private let entries: OwnedArray<Entry>
@@ -30,12 +38,14 @@ struct Neighbours: BitwiseCopyable {
     Int(hash.ofAddress(address) >> 32) & (Neighbours.capacity - 1)
   }
 
-  func find(_ address: IPv4Address) -> MACAddress? {
+  func find(_ address: IPv4Address) -> Neighbour? {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)
     for _ in 0..<Neighbours.probes {
       let entry = entries[place]
-      if entry.key == key { return MACAddress(entry.mac) }
+      if entry.key == key {
+        return entry.mac == 0 ? nil : Neighbour(mac: MACAddress(entry.mac), heard: entry.heard)
+      }
       if entry.key == 0 { return nil }
       place = (place + 1) & (Neighbours.capacity - 1)
     }
@@ -43,18 +53,27 @@ struct Neighbours: BitwiseCopyable {
   }
 
   /// - Returns: whether anything is new.
-  func learn(_ address: IPv4Address, _ mac: MACAddress) -> Bool {
+  func learn(_ address: IPv4Address, _ mac: MACAddress, at now: Instant) -> Bool {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)
     for _ in 0..<Neighbours.probes {
       let entry = entries[place]
       if entry.key == key || entry.key == 0 {
-        guard entry.key == 0 || entry.mac != mac.rawValue else { return false }
-        entries[place] = Entry(key: key, mac: mac.rawValue)
-        return true
+        entries[place] = Entry(key: key, mac: mac.rawValue, heard: now)
+        return entry.key == 0 || entry.mac != mac.rawValue
       }
       place = (place + 1) & (Neighbours.capacity - 1)
     }
     return false
+  }
+
+  /// It does not answer any more.
+  func forget(_ address: IPv4Address) {
+    let key = UInt64(address.rawValue) | 1 << 32
+    var place = home(address)
+    for _ in 0..<Neighbours.probes where entries[place].key != 0 {
+      if entries[place].key == key { entries[place].mac = 0 }
+      place = (place + 1) & (Neighbours.capacity - 1)
+    }
   }
 }

@@ -45,6 +45,9 @@ struct UnsolicitedSYNs: ~Copyable {
     self.hash = hash
   }
 
+  /// When the next answer is due.
+  var due: Instant { first == UnsolicitedSYNs.none ? .never : entries[first].due }
+
   var isEmpty: Bool { first == UnsolicitedSYNs.none }
 
   /// Whether an answer is due; at its exact time it goes out before the packet of that instant.

@@ -19,6 +19,16 @@ struct Gate: ~Copyable {
 
   var counters: Counters { store.counters }
 
+  /// A frame that left.
+  struct Sent: Equatable {
+    var side: Side
+    var nanoseconds: UInt64
+    var bytes: [UInt8]
+  }
+
+  /// What has left since it was last looked at.
+  private var sent: [Sent] = []
+
   init(dropsBefore: Int = 0, change: (inout GatewaySettings) -> Void = { _ in }) {
     var settings = GatewaySettings(
       inside: Interface(
@@ -48,9 +58,43 @@ struct Gate: ~Copyable {
       unsafe batch.append(
         $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: side, link: .ethernet)
     }
-    gateway.process(&batch, into: &outbox)
-    outbox.removeAll()
+    while batch.processed < batch.count {
+      gateway.process(&batch, into: &outbox)
+      collect()
+    }
     batch.removeAll()
+  }
+
+  /// Lets time pass without a packet, as a live gateway's idle gaps do.
+  mutating func wait(nanoseconds: UInt64) {
+    now += nanoseconds
+    gateway.advance(to: Instant(nanoseconds: now), into: &outbox)
+    collect()
+  }
+
+  mutating func announce() {
+    var next: Int? = 0
+    while let from = next {
+      next = gateway.announce(from: from, at: Instant(nanoseconds: now), into: &outbox)
+      collect()
+    }
+  }
+
+  /// What has left since the last call.
+  mutating func takeSent() -> [Sent] {
+    defer { sent = [] }
+    return sent
+  }
+
+  private mutating func collect() {
+    for index in 0..<outbox.count {
+      let entry = outbox[index]
+      sent.append(
+        Sent(
+          side: entry.side, nanoseconds: entry.instant.nanoseconds,
+          bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }))
+    }
+    outbox.removeAll()
   }
 
   #if DEBUG

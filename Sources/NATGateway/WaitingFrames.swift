@@ -1,0 +1,191 @@
+import NATTable
+import NATWire
+
+/// Frames that wait until the MAC of their next hop is known (RFC 826; RFC 1122 section 2.3.2.2).
+///
+/// Bounds hold whatever is sent wherever: so many next hops at a time, so many frames for each, so much memory. What
+/// goes beyond is refused.
+///
+/// - Complexity: O(next hops that are being asked for), at most ``hopCapacity``, and only for packets without a known MAC.
+struct WaitingFrames: ~Copyable {
+  /// A next hop that is being asked for.
+  struct Hop: BitwiseCopyable {
+    var next: NextHop
+    /// When to ask again, or to give up.
+    var due: Instant
+    var asked: UInt8
+    var frames: UInt8
+    var first: UInt32
+    var last: UInt32
+  }
+
+  /// A frame that waited, and what its sender hears if it waited in vain.
+  struct Released {
+    var frame: Frame
+    /// The packet as it came; nil for what the gateway sent of itself.
+    var quoted: Packet?
+  }
+
+  private struct Slot: BitwiseCopyable {
+    var length: UInt16
+    var next: UInt32
+    var quoteLength: UInt16
+    var totalLength: UInt16
+    var kind: PacketKind
+    var source: IPv4Address
+    var destination: IPv4Address
+  }
+
+  private let hops: OwnedArray<Hop>
+  private let slots: OwnedArray<Slot>
+  private let bytes: Frame
+  private let memory: (MappedMemory, MappedMemory, MappedMemory)
+  private var count = 0
+  private var free = none
+  private var fresh: UInt32 = 0
+  /// When something is to be asked again or given up.
+  private(set) var due = Instant.never
+
+  static let hopCapacity = 256
+  static let framesPerHop = 16
+  private static let slotCapacity = 1024
+  private static let longestFrame = 2048
+  /// As much of a packet as an ICMP error quotes, with room for a link header before it.
+  private static let quoteLength = 576
+  private static let slotLength = longestFrame + quoteLength
+  private static let none = UInt32.max
+  /// Requests before it is given up, a second apart.
+  static let requests = 3
+  private static let interval: UInt64 = 1_000_000_000
+
+  /// What came of a frame, or of a question.
+  enum Outcome {
+    /// A request is to be sent now.
+    case ask
+    case waits
+    case full
+  }
+
+  init() {
+    memory = (
+      MappedMemory(byteCount: WaitingFrames.hopCapacity * MemoryLayout<Hop>.stride),
+      MappedMemory(byteCount: WaitingFrames.slotCapacity * MemoryLayout<Slot>.stride),
+      MappedMemory(byteCount: WaitingFrames.slotCapacity * WaitingFrames.slotLength)
+    )
+    hops = memory.0.array(of: Hop.self, count: WaitingFrames.hopCapacity)
+    slots = memory.1.array(of: Slot.self, count: WaitingFrames.slotCapacity)
+    bytes = memory.2.frame
+  }
+
+  var isEmpty: Bool { count == 0 }
+
+  /// Begins to ask for a next hop, unless that is being done.
+  mutating func ask(for next: NextHop, at now: Instant) -> Outcome {
+    if find(next) != nil { return .waits }
+    guard count < WaitingFrames.hopCapacity else { return .full }
+    hops[count] = Hop(
+      next: next, due: now.advanced(by: WaitingFrames.interval), asked: 1, frames: 0,
+      first: WaitingFrames.none, last: WaitingFrames.none)
+    due = min(due, hops[count].due)
+    count += 1
+    return .ask
+  }
+
+  /// Lets a frame wait for its next hop, which is being asked for.
+  ///
+  /// - Parameter quoted: the packet as it came, for the error that its sender hears.
+  mutating func hold(_ frame: Frame, for next: NextHop, quoted: Packet?) -> Bool {
+    guard let hop = find(next), Int(hops[hop].frames) < WaitingFrames.framesPerHop,
+      frame.count <= WaitingFrames.longestFrame, let slot = takeSlot()
+    else { return false }
+    let start = Int(slot) * WaitingFrames.slotLength
+    bytes.copy(frame, from: 0, count: frame.count, to: start)
+    var record = Slot(
+      length: UInt16(frame.count), next: WaitingFrames.none, quoteLength: 0, totalLength: 0, kind: .other,
+      source: .any, destination: .any)
+    if let quoted {
+      let length = min(quoted.frame.count, WaitingFrames.quoteLength)
+      bytes.copy(quoted.frame, from: 0, count: length, to: start + WaitingFrames.longestFrame)
+      record.quoteLength = UInt16(length)
+      record.totalLength = UInt16(clamping: quoted.totalLength)
+      record.kind = quoted.kind
+      record.source = quoted.source
+      record.destination = quoted.destination
+    }
+    slots[slot] = record
+    if hops[hop].last == WaitingFrames.none {
+      hops[hop].first = slot
+    } else {
+      slots[hops[hop].last].next = slot
+    }
+    hops[hop].last = slot
+    hops[hop].frames += 1
+    return true
+  }
+
+  /// What is due: a next hop to be asked for once more, or one to be given up, which is taken out.
+  mutating func popDue(at now: Instant) -> (hop: Hop, isGivenUp: Bool)? {
+    guard due <= now, let place = (0..<count).first(where: { hops[$0].due <= now }) else { return nil }
+    if Int(hops[place].asked) < WaitingFrames.requests {
+      hops[place].asked += 1
+      hops[place].due = hops[place].due.advanced(by: WaitingFrames.interval)
+      findDue()
+      return (hops[place], false)
+    }
+    return (remove(place), true)
+  }
+
+  /// The next hop has a MAC now.
+  mutating func resolve(_ next: NextHop) -> Hop? { find(next).map { remove($0) } }
+
+  /// Takes the first frame out of a hop that was taken out itself. The bytes stay until the next frame is held.
+  mutating func popFrame(_ hop: inout Hop) -> Released? {
+    let slot = hop.first
+    guard slot != WaitingFrames.none else { return nil }
+    let record = slots[slot]
+    hop.first = record.next
+    slots[slot].next = free
+    free = slot
+    let start = Int(slot) * WaitingFrames.slotLength
+    var quoted: Packet?
+    if record.quoteLength > 0 {
+      var packet = Packet(
+        frame: bytes.window(at: start + WaitingFrames.longestFrame, count: Int(record.quoteLength)))
+      packet.describeQuoted(
+        kind: record.kind, totalLength: Int(record.totalLength), source: record.source,
+        destination: record.destination)
+      quoted = packet
+    }
+    return Released(frame: bytes.window(at: start, count: Int(record.length)), quoted: quoted)
+  }
+
+  private func find(_ next: NextHop) -> Int? {
+    for place in 0..<count
+    where hops[place].next.address == next.address && hops[place].next.side == next.side { return place }
+    return nil
+  }
+
+  private mutating func remove(_ place: Int) -> Hop {
+    let hop = hops[place]
+    count -= 1
+    hops[place] = hops[count]
+    findDue()
+    return hop
+  }
+
+  private mutating func findDue() {
+    due = .never
+    for place in 0..<count { due = min(due, hops[place].due) }
+  }
+
+  private mutating func takeSlot() -> UInt32? {
+    if free != WaitingFrames.none {
+      let slot = free
+      free = slots[slot].next
+      return slot
+    }
+    guard fresh < WaitingFrames.slotCapacity else { return nil }
+    fresh += 1
+    return fresh - 1
+  }
+}
