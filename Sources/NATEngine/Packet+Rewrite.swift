@@ -41,8 +41,8 @@ extension Packet {
       }
       sourcePort = identifier
       destinationPort = identifier
-    case .icmpError, .icmpOther, .other, .laterFragment:
-      break
+    case .other: carryAddressesIntoOtherChecksum(addresses)
+    case .icmpError, .icmpOther, .laterFragment: break
     }
     decrementTimeToLive(carrying: addresses)
   }

@@ -81,8 +81,7 @@ extension Gateway {
     }
     if packet.kind == .icmpError { return translateError(&packet, role, from: side, at: now, &outbox) }
     guard let transport = packet.transport else {
-      receiveUntranslated(packet)
-      return nil
+      return translateOther(&packet, role, from: side, at: now, &outbox)
     }
     let resolved: ResolveOutcome
     if let role {
@@ -211,15 +210,6 @@ extension Gateway {
     guard let hop = egress(packet, to: packet.destination, from: side, at: now, &outbox) else { return }
     packet.decrementTimeToLive(carrying: ChecksumDelta())
     emit(&packet, to: hop, from: side, host: packet.source, at: now, &outbox)
-  }
-
-  /// Packets of kinds that have neither port nor identifier.
-  private func receiveUntranslated(_ packet: Packet) {
-    switch packet.kind {
-    case .icmpOther: counters.countDrop(.icmpTypeNotTranslated)
-    case .other, .icmpError, .laterFragment, .tcp, .udp, .query, .queryReply:
-      counters.countDrop(.unknownProtocol)
-    }
   }
 
   /// What is written for a MAC that is not known and cannot be asked for.

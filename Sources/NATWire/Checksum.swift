@@ -98,7 +98,11 @@ public struct ChecksumDelta: BitwiseCopyable {
 
   /// The same for UDP (RFC 768): 0 says "no checksum" and stays 0, and a result of 0 is written as 0xFFFF.
   @inlinable @inline(__always) public func appliedUDP(to checksum: UInt16) -> UInt16 {
-    guard checksum != 0 else { return 0 }
+    checksum == 0 ? 0 : appliedUDPLite(to: checksum)
+  }
+
+  /// The same for UDP-Lite (RFC 3828 section 3.1), where 0 is no checksum but a mistake, and is never written.
+  @inlinable @inline(__always) public func appliedUDPLite(to checksum: UInt16) -> UInt16 {
     let result = applied(to: checksum)
     return result == 0 ? 0xFFFF : result
   }

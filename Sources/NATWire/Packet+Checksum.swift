@@ -51,6 +51,20 @@ extension Packet {
     }
   }
 
+  /// Carries a change of the addresses into the sum of a transport that is translated by address alone. DCCP and
+  /// UDP-Lite have it where UDP has it (RFC 4340 section 5.1, RFC 3828 section 3.1); a packet too short for it is left
+  /// alone, and so are all others: SCTP's CRC covers no addresses.
+  public func carryAddressesIntoOtherChecksum(_ delta: ChecksumDelta) {
+    guard protocolNumber == IPv4.protocolDCCP || protocolNumber == IPv4.protocolUDPLite,
+      transportLength >= UDP.checksumOffset &+ 2
+    else { return }
+    let offset = transportOffset &+ UDP.checksumOffset
+    let field = frame.uint16(at: offset)
+    frame.setUInt16(
+      protocolNumber == IPv4.protocolUDPLite ? delta.appliedUDPLite(to: field) : delta.applied(to: field),
+      at: offset)
+  }
+
   /// Finishes a partial checksum over the packet as it now stands: what a device does on its way out.
   ///
   /// - Complexity: O(length).

@@ -121,8 +121,12 @@ extension Packet {
     if let offset = quote.checksumOffset {
       let old = frame.uint16(at: offset)
       if quote.transport != .icmp { ports.add(addresses) }
-      let isUDP = quote.protocolNumber == IPv4.protocolUDP || quote.protocolNumber == IPv4.protocolUDPLite
-      let new = isUDP ? ports.appliedUDP(to: old) : ports.applied(to: old)
+      let new: UInt16 =
+        switch quote.protocolNumber {
+        case IPv4.protocolUDP: ports.appliedUDP(to: old)
+        case IPv4.protocolUDPLite: ports.appliedUDPLite(to: old)
+        default: ports.applied(to: old)
+        }
       frame.setUInt16(new, at: offset)
       message.replace(old, with: new)
     }

@@ -173,6 +173,7 @@ struct Conversation {
   private mutating func queryType() -> UInt8 { dice.percent(75) ? 8 : dice.pick([13, 15, 17, 0, 14]) }
 
   private mutating func content(_ sourcePort: UInt16, _ destinationPort: UInt16) -> Draft.Content {
+    if features.contains(.otherProtocols), dice.percent(4) { return otherProtocol() }
     switch dice.number(0...9) {
     case 0..<4: return .udp(sourcePort, destinationPort, data: data())
     case 4..<8:
@@ -186,6 +187,10 @@ struct Conversation {
       return .icmp(
         type: queryType(), rest: UInt32(sourcePort) << 16 | UInt32(dice.number(0...3)), data: data())
     }
+  }
+
+  private mutating func otherProtocol() -> Draft.Content {
+    .other(dice.pick([2, 47, 50, 132, 33, 136, 0, 255]), dice.bytes(dice.number(0...40)))
   }
 
   private mutating func synOptions() -> [UInt8] {
@@ -344,7 +349,7 @@ struct Conversation {
     case 2: draft.destination = dice.pick(strange)
     case 3: draft.destination = draft.source
     default:
-      draft.content = .other(dice.pick([2, 47, 50, 132, 33, 136, 0, 255]), dice.bytes(dice.number(0...40)))
+      draft.content = otherProtocol()
     }
     return speak(side, draft)
   }
@@ -404,7 +409,7 @@ struct Conversation {
       draft.content = .tcp(sourcePort, destinationPort, flags: flags, options: options, data: data)
     case .icmp(let type, let code, let rest, _):
       draft.content = .icmp(type: type, code: code, rest: rest, data: data)
-    case .other: break
+    case .other(let number, let bytes): draft.content = .other(number, bytes + data)
     }
   }
 

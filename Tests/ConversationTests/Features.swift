@@ -19,7 +19,7 @@ struct Features: OptionSet {
 
   /// What the tests run with.
   static let implemented: Features = [
-    .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .shortEstablishedLifetimes, .statics,
-    .hairpin,
+    .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .otherProtocols, .statics, .hairpin,
+    .shortEstablishedLifetimes,
   ]
 }
