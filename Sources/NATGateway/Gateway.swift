@@ -67,6 +67,7 @@ public struct Gateway: ~Copyable {
     var completesChecksums: Bool
     var answersUnsolicitedSYN: Bool
     var asksForNextHops: Bool
+    var sessionsWorthPrefetching: Int
   }
 
   /// - Parameters:
@@ -128,7 +129,8 @@ public struct Gateway: ~Copyable {
       outsidePlaceholder: settings.placeholderMAC.outside,
       special: (insideNetwork, insideBroadcast, outsideNetwork, outsideBroadcast),
       exhaustion: settings.exhaustion, completesChecksums: settings.completesChecksums,
-      answersUnsolicitedSYN: settings.answersUnsolicitedSYN, asksForNextHops: settings.asksForNextHops)
+      answersUnsolicitedSYN: settings.answersUnsolicitedSYN, asksForNextHops: settings.asksForNextHops,
+      sessionsWorthPrefetching: settings.sessionsWorthPrefetching)
     #if DEBUG
     ledger.unaccounted = framesWithoutEnd
     #endif
@@ -143,7 +145,7 @@ public struct Gateway: ~Copyable {
   /// `batch.processed == batch.count`.
   /// - Complexity: O(1) a packet of at most MTU size, amortized.
   public mutating func process(_ batch: inout FrameBatch, into outbox: inout Outbox) {
-    let isPrepared = translator.shard.counts.sessions >= Gateway.sessionsWorthPrefetching
+    let isPrepared = translator.shard.counts.sessions >= settings.sessionsWorthPrefetching
     if isPrepared, batch.processed == 0 { prepare(batch) }
     while batch.processed < batch.count, outbox.hasRoomForAnyPacket {
       let index = batch.processed
@@ -187,9 +189,6 @@ public struct Gateway: ~Copyable {
     checkEnd(of: outcome, before)
     #endif
   }
-
-  /// Below this the table lies in the L2 cache, and prefetching costs more than it brings.
-  private static let sessionsWorthPrefetching = 4096
 
   /// Decodes all frames, then asks for the cache lines they will need in three rounds, each of which needs the lines of
   /// the one before: the misses of a batch overlap instead of following each other. Only hints: what is guessed here

@@ -62,6 +62,9 @@ public struct GatewaySettings: Sendable {
   public var completesChecksums = true
   /// Whether next hops whose MAC is not known are asked for: a replay has nobody to ask.
   public var asksForNextHops = false
+  /// From so many sessions on a batch is prefetched before it is worked on. Below, the table lies in the L2 cache, and
+  /// prefetching costs more than it brings.
+  public var sessionsWorthPrefetching = 4096
   /// The MAC written where a next hop's is not known.
   public var placeholderMAC: (inside: MACAddress, outside: MACAddress) = (
     MACAddress(0x0200_0000_0001), MACAddress(0x0200_0000_0002)

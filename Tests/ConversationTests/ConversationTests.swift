@@ -85,12 +85,13 @@ struct ConversationTests {
       """
   }
 
-  /// The same frames in batches of random size must leave as the same bytes.
+  /// The same frames in batches of random size, prefetched or not, must leave as the same bytes.
   private func batchDifference(
     _ inputs: [Input], _ configuration: Configuration, seed: UInt64, sent: [ReferenceFrame], report: [String]
   ) -> String? {
     var dice = Dice(seed: seed)
-    var engine = EngineRun(configuration, seed: seed)
+    let isPrefetched = dice.percent(70)
+    var engine = EngineRun(configuration, seed: seed, isPrefetched: isPrefetched)
     var batchSent: [ReferenceFrame] = []
     var start = 0
     while start < inputs.count {
@@ -101,7 +102,7 @@ struct ConversationTests {
     if batchSent == sent, engine.report == report { return nil }
     let place = zip(batchSent, sent).prefix { $0 == $1 }.count
     return """
-      seed \(seed): in batches, frame \(place) of \(batchSent.count) that left differs from that of single frames
+      seed \(seed): in batches\(isPrefetched ? ", prefetched" : ""), frame \(place) of \(batchSent.count) that left differs from that of single frames
       \(text(Array(batchSent.dropFirst(place).prefix(1))))
       instead of
       \(text(Array(sent.dropFirst(place).prefix(1))))

@@ -15,8 +15,10 @@ struct EngineRun: ~Copyable {
   private var batch = FrameBatch(maximumFrameLength: 70_000)
   private var outbox = Outbox()
 
-  init(_ configuration: Configuration, seed: UInt64) {
-    let settings = GatewaySettings(configuration)
+  /// - Parameter isPrefetched: whether batches are prefetched, as they are over a large table.
+  init(_ configuration: Configuration, seed: UInt64, isPrefetched: Bool = false) {
+    var settings = GatewaySettings(configuration)
+    if isPrefetched { settings.sessionsWorthPrefetching = 0 }
     var random = RandomSource(seed: seed)
     table = TranslationTable(settings.table, random: &random)
     gateway = Gateway(settings, table: table, worker: 0, counters: counterStore.counters, random: random)
