@@ -156,8 +156,7 @@ extension Shard {
     hosts[host].sessions += 1
     counts.sessions += 1
     counts.sessionsCreated += 1
-    wheel.schedule(session)
-    quietUntil = min(quietUntil, sessions.expires(session))
+    schedule(session, clock)
     if flags.contains(.insideUsed) { markInsideUsed(session) }
     return session
   }

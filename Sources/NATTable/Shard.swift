@@ -262,8 +262,13 @@ public struct Shard: ~Copyable {
     let expires = now.advanced(by: durations[Int(lifetime.rawValue)])
     wheel.cancel(session)
     sessions.words[sessions.at(session, 2)] = expires.nanoseconds
-    wheel.schedule(session)
-    quietUntil = min(quietUntil, expires)
+    schedule(session, lifetime)
+  }
+
+  /// Lets a session wait for its due time.
+  mutating func schedule(_ session: SessionIndex, _ lifetime: LifetimeClass) {
+    if lifetime == .tcpTransitory { wheel.enqueue(session) } else { wheel.schedule(session) }
+    quietUntil = min(quietUntil, sessions.expires(session))
   }
 
   // MARK: Time

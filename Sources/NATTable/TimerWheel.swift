@@ -1,6 +1,7 @@
 import NATWire
 
-/// A hierarchical timer wheel over the sessions of a shard, with lazy rescheduling and exact due times.
+/// A hierarchical timer wheel over the sessions of a shard, with lazy rescheduling and exact due times, and beside it a
+/// queue for those that need no wheel.
 ///
 /// A session lies in the slot of a time at which it may be due, never later than its `expires`. A packet that
 /// restarts the clock only writes `expires`; when the slot comes up, a session that lives on is put where it now
@@ -8,7 +9,10 @@ import NATWire
 /// 18 min, 78 h, 2.3 years a slot). What comes due leaves in the order of its due times, also across a jump of hours;
 /// empty stretches are skipped by bitmaps.
 ///
-/// - Complexity: schedule and cancel O(1); a session is touched at most six times on its way down.
+/// Sessions on the transitory clock all have the same lifetime, and nothing restarts it: they stand in one queue, in the
+/// order in which they came to it, which is that of their due times. The links are the same.
+///
+/// - Complexity: schedule, enqueue and cancel O(1); a session is touched at most six times on its way down.
 struct TimerWheel: ~Copyable {
   /// A session's place: next and previous session in its slot. `previous` of the first names the slot.
   struct Link: BitwiseCopyable {
@@ -22,45 +26,84 @@ struct TimerWheel: ~Copyable {
   private let sessions: SessionStore
   /// Units of 2^16 ns; every session lies in a slot of this time or later.
   private var current: UInt64 = 0
-  /// No session is due at or before this instant.
-  private(set) var quietUntil = Instant.never
+  /// No session in a slot is due at or before this instant.
+  private var slotsQuietUntil = Instant.never
+  private var lastQueued = TimerWheel.none
 
   private static let tickBits: UInt64 = 16
   private static let levels = 6
   private static let slots = levels * 256
   /// The list of those that are due, in the order of their due times.
   private static let dueSlot = slots
+  private static let queueSlot = slots + 1
   private static let isSlot: UInt32 = 0x8000_0000
   static let none = UInt32.max
   /// Bytes of memory for heads and bitmaps.
-  static let headBytes = (slots + 1) * 4
+  static let headBytes = (slots + 2) * 4
   static let bitmapBytes = (levels * 4 + 1) * 8
 
   init(heads: MappedMemory, bitmaps: MappedMemory, links: OwnedArray<Link>, sessions: SessionStore) {
-    self.heads = heads.array(of: UInt32.self, count: TimerWheel.slots + 1)
+    self.heads = heads.array(of: UInt32.self, count: TimerWheel.slots + 2)
     occupied = bitmaps.array(of: UInt64.self, count: TimerWheel.levels * 4)
     self.links = links
     self.sessions = sessions
-    for slot in 0...TimerWheel.slots { self.heads[slot] = TimerWheel.none }
+    for slot in 0...TimerWheel.queueSlot { self.heads[slot] = TimerWheel.none }
   }
 
   /// Puts a session into the slot of its `expires`.
   mutating func schedule(_ session: SessionIndex) {
     let expires = sessions.expires(session)
-    quietUntil = min(quietUntil, expires)
+    slotsQuietUntil = min(slotsQuietUntil, expires)
     push(session.rawValue, to: slot(for: expires))
   }
 
-  /// Takes a session out, wherever it lies.
-  func cancel(_ session: SessionIndex) { unlink(session.rawValue) }
+  /// Puts a session behind all others of the queue.
+  /// - Precondition: none of them is due later.
+  mutating func enqueue(_ session: SessionIndex) {
+    let node = session.rawValue
+    if lastQueued == TimerWheel.none {
+      links[node] = Link(
+        next: TimerWheel.none, previous: TimerWheel.isSlot | UInt32(TimerWheel.queueSlot))
+      heads[TimerWheel.queueSlot] = node
+    } else {
+      links[node] = Link(next: TimerWheel.none, previous: lastQueued)
+      links[lastQueued].next = node
+    }
+    lastQueued = node
+  }
 
-  /// The next session that is due before `now`, taken out of the wheel; they come in the order of their due times.
+  /// The session that has stood in the queue for longest.
+  var firstQueued: SessionIndex? { TimerWheel.session(heads[TimerWheel.queueSlot]) }
+
+  /// The one behind it.
+  /// - Precondition: `session` stands in the queue.
+  func queued(after session: SessionIndex) -> SessionIndex? {
+    TimerWheel.session(links[session.rawValue].next)
+  }
+
+  private static func session(_ node: UInt32) -> SessionIndex? {
+    node == TimerWheel.none ? nil : SessionIndex(node)
+  }
+
+  /// Takes a session out, wherever it lies.
+  mutating func cancel(_ session: SessionIndex) { unlink(session.rawValue) }
+
+  /// No session is due at or before this instant.
+  var quietUntil: Instant {
+    guard let first = firstQueued else { return slotsQuietUntil }
+    return min(slotsQuietUntil, sessions.expires(first))
+  }
+
+  /// The next session that is due before `now`, taken out; they come in the order of their due times.
   mutating func popDue(before now: Instant) -> SessionIndex? {
-    if heads[TimerWheel.dueSlot] == TimerWheel.none, now > quietUntil { collect(before: now) }
-    let first = heads[TimerWheel.dueSlot]
-    guard first != TimerWheel.none else { return nil }
-    unlink(first)
-    return SessionIndex(first)
+    if heads[TimerWheel.dueSlot] == TimerWheel.none, now > slotsQuietUntil { collect(before: now) }
+    var first = TimerWheel.session(heads[TimerWheel.dueSlot])
+    if let queued = firstQueued, sessions.expires(queued) < now {
+      let isFirst = first.map { sessions.expires(queued) < sessions.expires($0) } ?? true
+      if isFirst { first = queued }
+    }
+    if let first { unlink(first.rawValue) }
+    return first
   }
 
   /// Fills the due list with the earliest slot that holds anything due before `now`, or finds that there is none.
@@ -68,7 +111,7 @@ struct TimerWheel: ~Copyable {
     let nowTick = now.nanoseconds >> TimerWheel.tickBits
     while let (slot, start) = firstOccupied() {
       guard start <= nowTick else {
-        quietUntil = Instant(nanoseconds: start << TimerWheel.tickBits)
+        slotsQuietUntil = Instant(nanoseconds: start << TimerWheel.tickBits)
         current = max(current, nowTick)
         return
       }
@@ -96,12 +139,12 @@ struct TimerWheel: ~Copyable {
       }
       if start == nowTick, slot < 256 {
         // Only the slot of the present itself can keep sessions that are not due yet.
-        quietUntil = earliestLeft
+        slotsQuietUntil = earliestLeft
         if earliestLeft.nanoseconds >> TimerWheel.tickBits == nowTick { return }
       }
     }
     current = max(current, nowTick)
-    quietUntil = .never
+    slotsQuietUntil = .never
   }
 
   /// The slot for a due time, by the highest digit (base 256) in which it differs from the present.
@@ -144,8 +187,11 @@ struct TimerWheel: ~Copyable {
     if slot < TimerWheel.slots { occupied[slot >> 6] |= 1 << UInt64(slot & 63) }
   }
 
-  private func unlink(_ node: UInt32) {
+  private mutating func unlink(_ node: UInt32) {
     let link = links[node]
+    if node == lastQueued {
+      lastQueued = link.previous & TimerWheel.isSlot != 0 ? TimerWheel.none : link.previous
+    }
     if link.next != TimerWheel.none { links[link.next].previous = link.previous }
     if link.previous & TimerWheel.isSlot != 0 {
       let slot = Int(link.previous & ~TimerWheel.isSlot)

@@ -41,7 +41,10 @@ import Testing
       let count = 64
       var fixture = Fixture(count: count)
       var due: [UInt32: UInt64] = [:]
+      /// Those that stand in the queue, the first one first.
+      var queued: [UInt32] = []
       var now = start
+      let queueLifetime = random.pick([0, 65536, 4 * Self.second, 240 * Self.second])
       for _ in 0..<8000 {
         let session = UInt32(random.below(count))
         func span() -> UInt64 {
@@ -53,8 +56,9 @@ import Testing
           ])
           return unit * UInt64(random.below(300))
         }
-        switch random.below(6) {
+        switch random.below(8) {
         case 0, 1:
+          if queued.contains(session) { break }
           if due[session] != nil {
             // A packet restarts the clock: the record changes, its place in the wheel does not.
             due[session] = max(now + span(), due[session] ?? 0)
@@ -66,14 +70,24 @@ import Testing
           }
         case 2:
           guard due.removeValue(forKey: session) != nil else { break }
+          queued.removeAll { $0 == session }
           fixture.wheel.cancel(SessionIndex(session))
         case 3:
           // A shorter clock: out and in again.
           guard due[session] != nil else { break }
+          queued.removeAll { $0 == session }
           fixture.wheel.cancel(SessionIndex(session))
           due[session] = now + span() / 64
           fixture.setExpires(session, due[session] ?? 0)
           fixture.wheel.schedule(SessionIndex(session))
+        case 4, 5:
+          // Into the queue, from nowhere, from the wheel or from the queue itself.
+          if due[session] != nil { fixture.wheel.cancel(SessionIndex(session)) }
+          due[session] = now + queueLifetime
+          fixture.setExpires(session, due[session] ?? 0)
+          fixture.wheel.enqueue(SessionIndex(session))
+          queued.removeAll { $0 == session }
+          queued.append(session)
         default:
           let next = due.values.min() ?? now
           now = random.chance(40) && next >= now ? next + UInt64(random.below(2)) : now + span()
@@ -86,6 +100,7 @@ import Testing
               Issue.record("seed \(seed): \(popped.rawValue) was not in the wheel")
               return
             }
+            queued.removeAll { $0 == popped.rawValue }
             guard expires < now, expires >= previous else {
               Issue.record("seed \(seed): due \(expires) at \(now) after \(previous)")
               return
@@ -93,12 +108,23 @@ import Testing
             // Something else may leave while the due are worked off.
             if random.chance(10), let other = due.keys.min() {
               due[other] = nil
+              queued.removeAll { $0 == other }
               fixture.wheel.cancel(SessionIndex(other))
             }
             previous = max(expires, 1)
           }
           guard due.values.allSatisfy({ $0 >= now }) else {
             Issue.record("seed \(seed): something due before \(now) stayed")
+            return
+          }
+          var standing: [UInt32] = []
+          var at = fixture.wheel.firstQueued
+          while let session = at {
+            standing.append(session.rawValue)
+            at = fixture.wheel.queued(after: session)
+          }
+          guard standing == queued else {
+            Issue.record("seed \(seed): \(standing) in the queue instead of \(queued)")
             return
           }
         }
