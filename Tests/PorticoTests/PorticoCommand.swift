@@ -13,11 +13,13 @@ enum PorticoCommand {
     var text: String { String(decoding: output, as: UTF8.self) }
   }
 
+  /// Where this package lies.
+  static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
   /// Beside the test bundle, or where a build of this package leaves it.
   static func executable() throws -> URL {
     let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-      .deletingLastPathComponent()
-    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let places = [bundle, package.appending(path: ".build/debug"), package.appending(path: ".build/release")]
       .map { $0.appending(path: "portico") }
