@@ -1,0 +1,181 @@
+internal import CLinuxPacket
+internal import Glibc
+public import NATWire
+
+/// What the kernel says about an interface, as of the moment of asking.
+public struct InterfaceFacts: Equatable, Sendable {
+  /// One of the kernel's own addresses on the interface.
+  public struct Address: Equatable, Sendable {
+    public var address: IPv4Address
+    public var network: IPv4Network
+  }
+
+  /// The kernel's name for it, also when it was asked for by an alternative one.
+  public let name: String
+  public let index: Int32
+  public let mac: MACAddress
+  /// Largest IPv4 packet in bytes.
+  public let mtu: Int
+  /// Whether it is set up.
+  public let isUp: Bool
+  /// Whether a cable, or the other end, is there. False for an interface that is down.
+  public let hasCarrier: Bool
+  /// The kernel's own addresses on it, in the kernel's order.
+  public let addresses: [Address]
+  public let offloads: Offloads
+
+  /// Asks the kernel about an Ethernet interface in the network namespace of the calling thread.
+  /// - Complexity: a dozen system calls.
+  public init(name given: String) throws(InterfaceFault) {
+    let request = try InterfaceRequest(name: given)
+    index = try request.ask(SIOCGIFINDEX, "SIOCGIFINDEX").read(Int32.self)
+    name = try request.canonicalName(of: index)
+    let hardware = try request.ask(SIOCGIFHWADDR, "SIOCGIFHWADDR")
+    let family = hardware.read(UInt16.self)
+    // The loopback interface frames its packets like Ethernet.
+    guard [UInt16(ARPHRD_ETHER), UInt16(ARPHRD_LOOPBACK)].contains(family) else {
+      throw InterfaceFault(.notEthernet, given, "hardware type \(family); expected Ethernet (1)")
+    }
+    mac = MACAddress(UInt64(bigEndian: hardware.read(UInt64.self, at: 2)) >> 16)
+    mtu = Int(try request.ask(SIOCGIFMTU, "SIOCGIFMTU").read(Int32.self))
+    let flags = Int(try request.ask(SIOCGIFFLAGS, "SIOCGIFFLAGS").read(UInt16.self))
+    isUp = flags & IFF_UP != 0
+    hasCarrier = isUp && flags & IFF_RUNNING != 0
+    addresses = kernelAddresses(of: name)
+    offloads = Offloads(request)
+  }
+}
+
+/// What an interface does in the place of the kernel: what `ethtool -k` lists.
+public struct Offloads: Equatable, Sendable {
+  /// Checksums of packets that leave (`tx`).
+  public let transmitChecksum: Bool
+  /// Checksums of packets that arrive (`rx`).
+  public let receiveChecksum: Bool
+  /// Cutting of TCP super-frames that leave (`tso`).
+  public let tcpSegmentation: Bool
+  /// The kernel cuts super-frames just before the driver gets them (`gso`).
+  public let genericSegmentation: Bool
+  /// Arriving segments are joined to super-frames by the kernel (`gro`), or by the device (`lro`).
+  public let genericReceive: Bool
+  public let largeReceive: Bool
+
+  init(_ request: borrowing InterfaceRequest) {
+    transmitChecksum = request.ethtool(ETHTOOL_GTXCSUM) == 1
+    receiveChecksum = request.ethtool(ETHTOOL_GRXCSUM) == 1
+    tcpSegmentation = request.ethtool(ETHTOOL_GTSO) == 1
+    genericSegmentation = request.ethtool(ETHTOOL_GGSO) == 1
+    genericReceive = request.ethtool(ETHTOOL_GGRO) == 1
+    largeReceive = (request.ethtool(ETHTOOL_GFLAGS) ?? 0) & ETH_FLAG_LRO.rawValue != 0
+  }
+}
+
+/// A socket to ask about one interface.
+struct InterfaceRequest: ~Copyable {
+  private let descriptor: Int32
+  private let name: String
+
+  /// IFNAMSIZ, the zero behind the name among them.
+  private static let nameSize = 16
+
+  init(name: String) throws(InterfaceFault) {
+    // Longer names do not exist, and a shortened one would be another interface's.
+    guard !name.isEmpty, name.utf8.count < InterfaceRequest.nameSize, !name.utf8.contains(0) else {
+      throw InterfaceFault(
+        .missing, name, "not there; names have 1 to \(InterfaceRequest.nameSize - 1) bytes")
+    }
+    let opened = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard opened >= 0 else { throw InterfaceFault(code: errno, name, "socket") }
+    self.name = name
+    descriptor = opened
+  }
+
+  deinit { close(descriptor) }
+
+  /// `struct ifreq`: a name, and what each call makes of the rest.
+  struct Data: BitwiseCopyable {
+    var name: (UInt64, UInt64) = (0, 0)
+    var value: (UInt64, UInt64, UInt64) = (0, 0, 0)
+
+    init() {}
+
+    /// The question of SIOCGIFNAME.
+    init(index: Int32) {
+      // Safety: the index is the first of the value's bytes.
+      unsafe withUnsafeMutableBytes(of: &value) { unsafe $0.storeBytes(of: index, as: Int32.self) }
+    }
+
+    func read<Value: BitwiseCopyable>(_: Value.Type, at offset: Int = 0) -> Value {
+      // Safety: the access is checked against the size.
+      unsafe withUnsafeBytes(of: value) { unsafe $0.loadUnaligned(fromByteOffset: offset, as: Value.self) }
+    }
+  }
+
+  /// Makes one of the SIOCGIF calls.
+  func ask(_ request: Int32, _ call: String) throws(InterfaceFault) -> Data {
+    var data = named()
+    // Safety: these calls read and write an `ifreq`, which has this size.
+    guard unsafe ioctl(descriptor, UInt(request), &data) == 0 else {
+      throw InterfaceFault(code: errno, name, call)
+    }
+    return data
+  }
+
+  /// The name under which the kernel has the interface.
+  func canonicalName(of index: Int32) throws(InterfaceFault) -> String {
+    var text = [CChar](repeating: 0, count: InterfaceRequest.nameSize)
+    // Safety: the array has the size that the call asks for.
+    guard unsafe if_indextoname(UInt32(index), &text) != nil else {
+      throw InterfaceFault(code: errno, name, "if_indextoname")
+    }
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// One of ethtool's calls that answer with a number; nil where the driver does not know it.
+  func ethtool(_ command: Int32) -> UInt32? {
+    var value = ethtool_value(cmd: UInt32(command), data: 0)
+    var data = named()
+    // Safety: the request points at the value during the call only.
+    let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
+      data.value.0 = UInt64(UInt(bitPattern: pointer))
+      return unsafe ioctl(descriptor, UInt(SIOCETHTOOL), &data)
+    }
+    return result == 0 ? value.data : nil
+  }
+
+  private func named() -> Data {
+    var data = Data()
+    // Safety: the name is shorter than the field, which is zero.
+    unsafe withUnsafeMutableBytes(of: &data.name) { unsafe $0.copyBytes(from: name.utf8) }
+    return data
+  }
+}
+
+/// The IPv4 addresses that the kernel itself has on an interface.
+private func kernelAddresses(of name: String) -> [InterfaceFacts.Address] {
+  var list: UnsafeMutablePointer<ifaddrs>? = nil
+  // Safety: the list is freed below, once.
+  guard unsafe getifaddrs(&list) == 0 else { return [] }
+  defer { unsafe freeifaddrs(list) }
+  var found: [InterfaceFacts.Address] = []
+  var next = unsafe list
+  while let entry = unsafe next {
+    unsafe next = entry.pointee.ifa_next
+    // Safety: the list's entries live until it is freed; an AF_INET address is a `sockaddr_in`.
+    guard let address = unsafe entry.pointee.ifa_addr, let mask = unsafe entry.pointee.ifa_netmask,
+      unsafe Int32(address.pointee.sa_family) == AF_INET,
+      unsafe String(cString: entry.pointee.ifa_name) == name
+    else { continue }
+    let value = unsafe internetAddress(address)
+    let prefixLength = unsafe internetAddress(mask).rawValue.nonzeroBitCount
+    found.append(.init(address: value, network: IPv4Network(value, prefixLength: prefixLength)))
+  }
+  return found
+}
+
+@unsafe private func internetAddress(_ address: UnsafeMutablePointer<sockaddr>) -> IPv4Address {
+  // Safety: the caller has looked at the family.
+  unsafe address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+    unsafe IPv4Address(UInt32(bigEndian: $0.pointee.sin_addr.s_addr))
+  }
+}

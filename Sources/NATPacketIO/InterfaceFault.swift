@@ -1,0 +1,46 @@
+internal import Glibc
+
+/// Why an interface cannot be used. `description` names the interface, what was found and what would be
+/// right.
+public struct InterfaceFault: Error, Equatable, CustomStringConvertible {
+  public enum Kind: Sendable {
+    /// There is no such interface, or it has vanished: it may come back under the same name.
+    case missing
+    /// It is there, and set down: it may come up.
+    case down
+    /// The process lacks CAP_NET_RAW or CAP_NET_ADMIN.
+    case notPermitted
+    /// It is no Ethernet interface.
+    case notEthernet
+    /// Another gateway has it.
+    case inUse
+    /// The kernel refuses for another reason.
+    case refused
+  }
+
+  public let kind: Kind
+  /// The interface, as the caller names it.
+  public let name: String
+  public let description: String
+
+  init(_ kind: Kind, _ name: String, _ text: String) {
+    self.kind = kind
+    self.name = name
+    description = "interface \(name): \(text)"
+  }
+
+  /// What the error number of a failed system call says about an interface.
+  init(code: Int32, _ name: String, _ call: String) {
+    switch code {
+    case ENODEV, ENXIO:
+      self.init(.missing, name, "not there; `ip link` lists what there is")
+    case ENETDOWN:
+      self.init(.down, name, "down; `ip link set \(name) up` sets it up")
+    case EPERM, EACCES:
+      self.init(
+        .notPermitted, name,
+        "\(call): \(errorText(code)); expected the capabilities CAP_NET_RAW and CAP_NET_ADMIN, or root")
+    default: self.init(.refused, name, "\(call): \(errorText(code))")
+    }
+  }
+}
