@@ -1,0 +1,234 @@
+internal import CLinuxPacket
+internal import Glibc
+public import NATWire
+
+/// What leaves on an Ethernet interface: batches of frames through AF_PACKET sockets with PACKET_VNET_HDR.
+///
+/// Partial checksums are finished by the kernel or the device, TCP super-frames are cut by them. Frames leave
+/// in the order in which they were added. Nothing ever waits for long: what the device does not take after a
+/// few tries is dropped and counted, and an interface that is down or has vanished costs one system call a
+/// batch.
+///
+/// Two sockets, as PACKET_QDISC_BYPASS drops super-frames that the kernel has to cut: frames bypass the
+/// queueing discipline, but TCP takes the way through it wherever the device cannot cut super-frames itself.
+/// So all frames of a flow take the same way, and none overtakes another.
+@safe public struct Transmitter: ~Copyable {
+  /// What became of the frames; every number only grows. Bytes are frame lengths.
+  public struct Counters: Equatable, Sendable {
+    public var frames: UInt64 = 0
+    public var bytes: UInt64 = 0
+    /// Those frames that were to be cut.
+    public var superFrames: UInt64 = 0
+    /// Dropped: the device's queue or the socket's buffer stayed full.
+    public var queueFull: UInt64 = 0
+    /// Dropped: the interface is down, or has vanished.
+    public var linkDown: UInt64 = 0
+    /// Dropped: longer than the MTU, or refused by the kernel.
+    public var refused: UInt64 = 0
+  }
+
+  /// The interface, as the caller names it.
+  public let name: String
+  public private(set) var counters = Counters()
+  /// Whether the last batch found the interface vanished: the transmitter has to be opened anew.
+  public private(set) var hasVanished = false
+
+  private let mtu: Int
+  private let cutsSegments: Bool
+  private let direct: Int32
+  private let queued: Int32
+  private let messages: UnsafeMutablePointer<portico_message>
+  private let vectors: UnsafeMutablePointer<iovec>
+  private let headers: UnsafeMutablePointer<virtio_net_hdr>
+  private var count = 0
+  /// The socket for all frames of the present batch.
+  private var way: Int32
+
+  private static let capacity = 64
+  /// How often a batch is offered again in all to a device that is full: some 100 microseconds.
+  private static let retries = 32
+
+  /// Opens the way out of an interface in the network namespace of the calling thread.
+  ///
+  /// - Parameters:
+  ///   - facts: the interface as it is now: whether its device cuts super-frames decides their way.
+  ///   - mtu: bytes of the largest IPv4 packet, where it is to be less than the device's own.
+  public init(_ facts: InterfaceFacts, mtu: Int? = nil) throws(InterfaceFault) {
+    let direct = try packetSocket(facts, bypassesQueue: true)
+    let queued: Int32
+    do {
+      queued = try packetSocket(facts, bypassesQueue: false)
+    } catch {
+      close(direct)
+      throw error
+    }
+    name = facts.name
+    self.mtu = min(mtu ?? facts.mtu, facts.mtu)
+    cutsSegments = facts.offloads.tcpSegmentation
+    self.direct = direct
+    self.queued = queued
+    way = direct
+    // Safety: allocated here, freed in deinit, and filled before anything is read.
+    unsafe messages = .allocate(capacity: Transmitter.capacity)
+    unsafe vectors = .allocate(capacity: 2 * Transmitter.capacity)
+    unsafe headers = .allocate(capacity: Transmitter.capacity)
+    for index in 0..<Transmitter.capacity {
+      let own = unsafe vectors + 2 * index
+      unsafe own[0] = iovec(iov_base: headers + index, iov_len: MemoryLayout<virtio_net_hdr>.size)
+      var message = unsafe msghdr()
+      unsafe message.msg_iov = own
+      unsafe message.msg_iovlen = 2
+      unsafe messages[index] = portico_message(header: message, length: 0)
+    }
+  }
+
+  deinit {
+    close(direct)
+    close(queued)
+    // Safety: owned, freed once.
+    unsafe messages.deallocate()
+    unsafe vectors.deallocate()
+    unsafe headers.deallocate()
+  }
+
+  /// Adds a frame to the batch; a batch that is full is sent first.
+  ///
+  /// - Parameters:
+  ///   - frame: with its Ethernet header; its bytes must stay until ``flush()``.
+  ///   - largestPacket: bytes of the largest IPv4 packet for its receiver, where that is less than the MTU:
+  ///     of TCP, the least of the path's MTU and of the segment size that the receiver announced plus 40. A
+  ///     TCP packet above it leaves in segments.
+  public mutating func add(_ frame: Frame, largestPacket: Int = .max) {
+    let header: virtio_net_hdr
+    var way = direct
+    switch SegmentOffload(frame, largestPacket: min(largestPacket, mtu), mtu: mtu) {
+    case .whole(let offload):
+      header = offload
+      if !cutsSegments, frame.isTCP { way = queued }
+    case .segments(let offload):
+      header = offload
+      if !cutsSegments { way = queued }
+      counters.superFrames &+= 1
+    case .tooLong:
+      counters.refused &+= 1
+      return
+    }
+    if count == Transmitter.capacity || (way != self.way && count > 0) { flush() }
+    self.way = way
+    // Safety: `count` is below the capacity; the frame's bytes stay until the flush, as the caller promises.
+    unsafe headers[count] = header
+    let bytes = unsafe frame.unsafeBytes
+    unsafe vectors[2 * count + 1] = iovec(
+      iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+    count &+= 1
+  }
+
+  /// Sends what was added. Afterwards the bytes of the frames are the caller's again.
+  /// - Complexity: one system call, unless the device is full or refuses a frame.
+  public mutating func flush() {
+    var next = 0
+    var retries = Transmitter.retries
+    while next < count {
+      // Safety: `count` messages were filled by `add`.
+      let sent = unsafe portico_sendmmsg(
+        way, messages + next, UInt32(count - next), Int32(MSG_DONTWAIT))
+      if sent > 0 {
+        for index in next..<next + Int(sent) {
+          counters.bytes &+= unsafe UInt64(vectors[2 * index + 1].iov_len)
+        }
+        counters.frames &+= UInt64(sent)
+        hasVanished = false
+        next += Int(sent)
+        continue
+      }
+      let code = errno
+      switch code {
+      case EINTR where retries > 0:
+        retries -= 1
+      case EAGAIN, ENOBUFS, ENOMEM, EINTR:
+        if retries > 0 {
+          retries -= 1
+          if code == ENOBUFS, way == direct, unsafe headers[next].gso_type != 0, sendQueued(next) {
+            next += 1
+          } else {
+            sched_yield()
+          }
+        } else {
+          counters.queueFull &+= 1
+          next += 1
+        }
+      case ENETDOWN where retries == Transmitter.retries:
+        // An interface that was down in the meantime says so once more when it is up again.
+        retries -= 1
+      case ENETDOWN, ENXIO, ENODEV:
+        hasVanished = code != ENETDOWN
+        counters.linkDown &+= UInt64(count - next)
+        next = count
+      default:
+        counters.refused &+= 1
+        next += 1
+      }
+    }
+    count = 0
+  }
+
+  /// Sends one super-frame through the queueing discipline: it is longer or has more segments than the device
+  /// cuts.
+  private mutating func sendQueued(_ index: Int) -> Bool {
+    // Safety: the message was filled by `add`.
+    guard unsafe portico_sendmmsg(queued, messages + index, 1, Int32(MSG_DONTWAIT)) == 1 else {
+      return false
+    }
+    counters.frames &+= 1
+    counters.bytes &+= unsafe UInt64(vectors[2 * index + 1].iov_len)
+    return true
+  }
+}
+
+extension Frame {
+  fileprivate var isTCP: Bool {
+    count > Ethernet.headerLength + IPv4.protocolOffset
+      && uint16(at: Ethernet.typeOffset) == Ethernet.typeIPv4
+      && uint8(at: Ethernet.headerLength + IPv4.protocolOffset) == IPv4.protocolTCP
+  }
+}
+
+/// Room for a batch of super-frames, in bytes.
+private let sendBufferSize: Int32 = 8 << 20
+
+/// A socket that sends on one interface, and receives nothing.
+private func packetSocket(_ facts: InterfaceFacts, bypassesQueue: Bool) throws(InterfaceFault) -> Int32 {
+  let descriptor = socket(AF_PACKET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+  guard descriptor >= 0 else { throw InterfaceFault(code: errno, facts.name, "packet socket") }
+  func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
+    var value = value
+    // Safety: the value has the size that is given.
+    return unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+  }
+  var call = "PACKET_VNET_HDR"
+  var isReady = set(SOL_PACKET, PACKET_VNET_HDR, 1)
+  if isReady, bypassesQueue {
+    call = "PACKET_QDISC_BYPASS"
+    isReady = set(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+  }
+  if isReady {
+    // Without CAP_NET_ADMIN it is as much as the system allows.
+    if !set(SOL_SOCKET, SO_SNDBUFFORCE, sendBufferSize) { _ = set(SOL_SOCKET, SO_SNDBUF, sendBufferSize) }
+    var address = sockaddr_ll()
+    address.sll_family = UInt16(AF_PACKET)
+    address.sll_ifindex = facts.index
+    call = "bind"
+    // Safety: the address has the size that is given.
+    isReady = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_ll>.size)) == 0
+      }
+    }
+  }
+  guard isReady else {
+    let code = errno
+    close(descriptor)
+    throw InterfaceFault(code: code, facts.name, call)
+  }
+  return descriptor
+}
