@@ -26,9 +26,11 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    // Linux and libpcap.
+    // Linux, libpcap and libnftables.
     .systemLibrary(
       name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+    .systemLibrary(
+      name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
     .target(name: "CLinuxPacket"),
 
     // The packet path, in the order of its arrows.
@@ -41,7 +43,8 @@ let package = Package(
 
     // Around it.
     .target(
-      name: "NATPacketIO", dependencies: ["NATWire", "CPcap", "CLinuxPacket"], swiftSettings: house),
+      name: "NATPacketIO", dependencies: ["NATWire", "CPcap", "CNFTables", "CLinuxPacket"],
+      swiftSettings: house),
     .target(
       name: "NATConfiguration",
       dependencies: ["NATWire", .product(name: "Yams", package: "Yams")], swiftSettings: house),

@@ -1,0 +1,65 @@
+internal import CLinuxPacket
+internal import Glibc
+
+/// Makes a process the only gateway on an interface.
+///
+/// The lock is a listening Unix socket with an abstract name. Such names belong to a network namespace, as
+/// interfaces do, and are free again when the process has gone, after SIGKILL too. No file is left behind,
+/// and whoever is refused can ask who holds the lock.
+public struct InterfaceLock: ~Copyable {
+  private let descriptor: Int32
+
+  /// Takes the lock in the network namespace of the calling thread.
+  ///
+  /// - Parameter interface: by the kernel's own name, as an interface can have several.
+  /// - Throws: ``InterfaceFault`` of kind ``InterfaceFault/Kind/inUse`` when another has it.
+  public init(interface: String) throws(InterfaceFault) {
+    let opened = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard opened >= 0 else { throw InterfaceFault(code: errno, interface, "socket") }
+    // Safety: `bind` gets an address with its length.
+    let isBound = unsafe withAddress(of: interface) { unsafe bind(opened, $0, $1) == 0 }
+    guard isBound, listen(opened, 1) == 0 else {
+      let code = errno
+      close(opened)
+      guard code == EADDRINUSE else { throw InterfaceFault(code: code, interface, "lock") }
+      let holder = holder(of: interface).map { "process \($0.pid) of user \($0.uid)" } ?? "another process"
+      throw InterfaceFault(.inUse, interface, "\(holder) is the gateway on it; one interface has one gateway")
+    }
+    descriptor = opened
+  }
+
+  deinit { close(descriptor) }
+}
+
+/// Calls `body` with the address that stands for an interface.
+@unsafe private func withAddress<Result>(
+  of interface: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+) -> Result {
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  // The zero in front makes the name abstract, and the length ends it.
+  let name = [0] + Array("portico/interface/\(interface)".utf8)
+  // Safety: an interface's name has at most 15 bytes, the field 108.
+  unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
+  let length = MemoryLayout<sa_family_t>.size + name.count
+  // Safety: the address lives during the call.
+  return unsafe withUnsafePointer(to: &address) { pointer in
+    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, socklen_t(length)) }
+  }
+}
+
+/// Who listens at the address of an interface: `struct ucred`.
+private func holder(of interface: String) -> (pid: Int32, uid: UInt32, gid: UInt32)? {
+  let descriptor = socket(
+    AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+  guard descriptor >= 0 else { return nil }
+  defer { close(descriptor) }
+  var credentials: (pid: Int32, uid: UInt32, gid: UInt32) = (0, 0, 0)
+  var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+  // Safety: the address has the length that goes with it, the credentials have their own.
+  let isKnown = unsafe withAddress(of: interface) {
+    unsafe connect(descriptor, $0, $1) == 0
+      && getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0
+  }
+  return isKnown ? credentials : nil
+}
