@@ -85,6 +85,13 @@ let package = Package(
       name: "ReplayTests",
       dependencies: ["NATComposition", "NATConfiguration", "NATControl", "NATPacketIO", "NATWire"],
       exclude: ["Scenarios"], swiftSettings: house),
+    .testTarget(
+      name: "LabTests",
+      dependencies: ["NATPacketIO", "NATWire", "CLinuxPacket", "LabHolder"], swiftSettings: house),
+    // Holds what a process holds, until it is killed.
+    .executableTarget(
+      name: "LabHolder", dependencies: ["NATPacketIO", "NATWire"], path: "Tests/LabHolder",
+      swiftSettings: house),
     .testTarget(name: "PorticoTests", dependencies: ["portico"], swiftSettings: house),
     .testTarget(
       name: "ConversationTests",

@@ -1,0 +1,241 @@
+import Foundation
+import Glibc
+import NATPacketIO
+import NATWire
+import Testing
+
+extension Lab {
+  /// The helper program that holds a guard or a lock, beside the test program.
+  static func holder() throws -> String {
+    let program = URL(
+      fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    let place = program.deletingLastPathComponent().appending(path: "LabHolder").path
+    guard FileManager.default.isExecutableFile(atPath: place) else {
+      throw LabFailure(description: "no program \(place)")
+    }
+    return place
+  }
+
+  @Suite struct KernelGuardTests {
+    /// Whether the kernel behind lan0 answers, seen from the peer.
+    struct Answers: Equatable, CustomStringConvertible {
+      var arp = false
+      var echo = false
+      var reset = false
+      var forwards = false
+      /// Echo requests to an address of the kernel's that is not the gateway's.
+      var management = false
+
+      var description: String {
+        "arp \(arp), echo \(echo), reset \(reset), forwards \(forwards), management \(management)"
+      }
+      static let all = Answers(arp: true, echo: true, reset: true, forwards: true, management: true)
+      static let guarded = Answers(management: true)
+    }
+
+    /// A kernel that would do what the gateway does: it has the gateway's address, forwards, and has a way
+    /// out.
+    struct Stage {
+      let cable: Cable
+      let beyond: NetworkNamespace
+      static let management: WireFrames.Station = ([2, 0, 0, 0, 0, 1], [192, 168, 1, 254])
+      static let remote: WireFrames.Station = ([2, 0, 0, 0, 0, 1], [203, 0, 113, 9])
+
+      init() throws {
+        cable = try Cable()
+        beyond = try NetworkNamespace()
+        try cable.here.connect("wan0", to: beyond, "peer1")
+        try cable.here.shell(
+          """
+          ip address add 192.168.1.1/24 dev lan0 && ip address add 192.168.1.254/24 dev lan0 && \
+          ip address add 203.0.113.5/24 dev wan0 && echo 1 >/proc/sys/net/ipv4/ip_forward && \
+          ip neighbour replace 192.168.1.2 lladdr 02:00:00:00:00:02 dev lan0
+          """)
+        try beyond.shell("ip address add 203.0.113.9/24 dev peer1 && ip route add default via 203.0.113.5")
+      }
+
+      static func echo(_ from: WireFrames.Station, _ to: WireFrames.Station) -> [UInt8] {
+        var message: [UInt8] = [8, 0, 0, 0, 0, 42, 0, 1, 1, 2, 3, 4]
+        message.replaceSubrange(2..<4, with: WireFrames.bytes(~WireFrames.folded(WireFrames.words(message))))
+        return WireFrames.ipv4(from, to, protocolNumber: 1, message)
+      }
+
+      func answers() throws -> Answers {
+        let (own, peer) = (cable.own, cable.peer)
+        let socket = try cable.peerSocket()
+        try socket.sendFrame(WireFrames.arpRequest(peer, for: own.address))
+        try socket.sendFrame(Stage.echo(peer, own))
+        try socket.sendFrame(WireFrames.tcp(peer, 5000, own, 81, .init(flags: 0x02, sequence: 1)))
+        try socket.sendFrame(Stage.echo(peer, Stage.remote))
+        // Asked last: its answer, which must come, comes after all others.
+        try socket.sendFrame(Stage.echo(peer, Stage.management))
+        var answers = Answers()
+        while !answers.management, let frame = socket.receive() {
+          guard Array(frame[..<6]) == peer.mac, frame.count > 34 else { continue }
+          if frame[12..<14] == [8, 6] {
+            if frame[21] == 2, Array(frame[28..<32]) == own.address { answers.arp = true }
+            continue
+          }
+          let source = Array(frame[26..<30])
+          switch (frame[23], source) {
+          case (1, own.address) where frame[34] == 0: answers.echo = true
+          case (6, own.address) where frame[47] & 0x04 != 0: answers.reset = true
+          case (1, Stage.remote.address) where frame[34] == 0: answers.forwards = true
+          case (1, Stage.management.address) where frame[34] == 0: answers.management = true
+          default: break
+          }
+        }
+        // What is forwarded has a longer way.
+        if !answers.forwards, let frame = socket.receive(within: 0.2), frame.count > 34,
+          Array(frame[26..<30]) == Stage.remote.address
+        {
+          answers.forwards = true
+        }
+        return answers
+      }
+    }
+
+    @Test(
+      "FW11 RC7 RC8 the kernel neither answers nor forwards under the guard, and does after kill -9"
+    )
+    func guarded() throws {
+      let stage = try Stage()
+      #expect(try stage.answers() == .all)
+      let before = try stage.cable.here.shell("nft list ruleset")
+      do {
+        let holder = try stage.cable.here.start([holder(), "guard", "lan0", "192.168.1.1", "203.0.113.5"])
+        #expect(holder.read(until: "\n") == "held\n")
+        #expect(try stage.answers() == .guarded)
+        // One table, on one interface.
+        let rules = try stage.cable.here.shell("nft list ruleset")
+        #expect(rules.contains("table netdev portico-lan0") && rules.contains("device \"lan0\""))
+        #expect(!rules.contains("wan0"))
+        // Nobody else can take it away.
+        #expect(try stage.cable.here.attempt("nft delete table netdev portico-lan0").code != 0)
+        #expect(
+          try stage.cable.here.attempt("nft flush ruleset; nft list ruleset").output.contains("portico-lan0"))
+        holder.signal(SIGKILL)
+        #expect(holder.wait() == 128 + SIGKILL)
+      }
+      #expect(try eventually { try stage.cable.here.shell("nft list ruleset") == before })
+      #expect(try stage.answers() == .all)
+    }
+
+    @Test("the capture sees what the guard keeps from the kernel")
+    func captureSees() throws {
+      let stage = try Stage()
+      var capture = try stage.cable.capture()
+      let kernelGuard = try stage.cable.here.enter {
+        try KernelGuard(interface: "lan0", addresses: [IPv4Address(192, 168, 1, 1)])
+      }
+      let frames = [
+        Stage.echo(stage.cable.peer, stage.cable.own), Stage.echo(stage.cable.peer, Stage.remote),
+        WireFrames.arpRequest(stage.cable.peer, for: [192, 168, 1, 1]),
+      ]
+      let socket = try stage.cable.peerSocket()
+      for frame in frames { try socket.sendFrame(frame) }
+      var collector = Collector()
+      try collector.receive(3, from: &capture)
+      #expect(collector.frames == frames)
+      #expect(kernelGuard.table == "portico-lan0")
+    }
+
+    @Test("addresses change under the guard, and it goes when its holder closes it")
+    func change() throws {
+      let stage = try Stage()
+      do {
+        var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", addresses: []) }
+        // No address is the gateway's: the kernel keeps its own, but forwards nothing.
+        #expect(try stage.answers() == Answers(arp: true, echo: true, reset: true, management: true))
+        try kernelGuard.setAddresses([IPv4Address(192, 168, 1, 1), IPv4Address(192, 168, 1, 1)])
+        #expect(try stage.answers() == .guarded)
+        try kernelGuard.setAddresses([])
+        #expect(try stage.answers().echo)
+      }
+      #expect(try stage.answers() == .all)
+    }
+
+    @Test("RC3 the guard is back on an interface that vanished and returned")
+    func returns() throws {
+      let stage = try Stage()
+      let own = [IPv4Address(192, 168, 1, 1)]
+      var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", addresses: own) }
+      try stage.cable.here.shell("ip link del lan0")
+      try stage.cable.lay()
+      try kernelGuard.reinstall(addresses: own)
+      try stage.cable.here.shell(
+        "ip address add 192.168.1.1/24 dev lan0 && ip address add 192.168.1.254/24 dev lan0")
+      #expect(try stage.answers() == .guarded)
+    }
+
+    @Test("10,000 addresses are guarded")
+    func manyAddresses() throws {
+      let stage = try Stage()
+      var kernelGuard = try stage.cable.here.enter {
+        try KernelGuard(interface: "lan0", addresses: (0..<10_000).map { IPv4Address(0x0A00_0000 + $0) })
+      }
+      try kernelGuard.setAddresses((0..<10_000).map { IPv4Address(0xC0A8_0101 &- $0) })
+      #expect(try stage.answers() == .guarded)
+    }
+
+    @Test("a second guard on an interface is refused, and the first stays")
+    func second() throws {
+      let stage = try Stage()
+      let own = [IPv4Address(192, 168, 1, 1)]
+      let first = try stage.cable.here.enter { try KernelGuard(interface: "lan0", addresses: own) }
+      let fault = try stage.cable.here.enter {
+        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: "lan0", addresses: own) }
+      }
+      #expect(fault?.kind == .notPermitted)
+      #expect(fault?.description.contains("portico-lan0") == true)
+      #expect(try stage.answers() == .guarded)
+      #expect(first.interface == "lan0")
+    }
+
+    @Test("a name that nftables cannot take has no guard", arguments: ["a\"b", "-x", ""])
+    func refused(name: String) throws {
+      let namespace = try NetworkNamespace()
+      let fault = try namespace.enter {
+        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: name, addresses: []) }
+      }
+      #expect(fault?.name == name)
+      #expect(fault?.description.contains("guard: ") == true)
+      #expect(try namespace.shell("nft list ruleset") == "")
+    }
+  }
+
+  @Suite struct InterfaceLockTests {
+    @Test("RC7 a second gateway on an interface is refused and told who has it, until the first is gone")
+    func second() throws {
+      let namespace = try NetworkNamespace()
+      let holder = try namespace.start([holder(), "lock", "lan0"])
+      #expect(holder.read(until: "\n") == "held\n")
+      for _ in 0..<5 {
+        let fault = try namespace.enter {
+          #expect(throws: InterfaceFault.self) { _ = try InterfaceLock(interface: "lan0") }
+        }
+        #expect(fault?.kind == .inUse)
+      }
+      let other = try namespace.start([Lab.holder(), "lock", "lan0"])
+      #expect(other.readToEnd().contains("is the gateway on it"))
+      #expect(other.wait() == 1)
+      // Other interfaces, and the same name in another namespace, are free.
+      try namespace.enter { _ = try InterfaceLock(interface: "wan0") }
+      try NetworkNamespace().enter { _ = try InterfaceLock(interface: "lan0") }
+      holder.signal(SIGKILL)
+      #expect(holder.wait() == 128 + SIGKILL)
+      try namespace.enter { _ = try InterfaceLock(interface: "lan0") }
+    }
+
+    @Test("the refusal names the process that has the interface")
+    func names() throws {
+      let namespace = try NetworkNamespace()
+      let lock = try namespace.enter { try InterfaceLock(interface: "lan0") }
+      let fault = try namespace.enter {
+        #expect(throws: InterfaceFault.self) { _ = try InterfaceLock(interface: "lan0") }
+      }
+      #expect(fault?.description.contains("process \(getpid()) ") == true)
+      _ = consume lock
+    }
+  }
+}
