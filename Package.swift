@@ -19,11 +19,14 @@ let packetPath: [SwiftSetting] =
 let package = Package(
   name: "portico",
   products: [
-    .executable(name: "portico", targets: ["portico"])
+    .executable(name: "portico", targets: ["portico"]),
+    .executable(name: "porticod", targets: ["porticod"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // Linux, libpcap and libnftables.
@@ -54,6 +57,23 @@ let package = Package(
       dependencies: [
         "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
         "NATControl",
+      ], swiftSettings: house),
+    .target(
+      name: "NATDaemon",
+      dependencies: [
+        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
+        "NATComposition", "CLinuxPacket",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ], swiftSettings: house),
+    .executableTarget(
+      name: "porticod",
+      dependencies: [
+        "NATDaemon", "NATConfiguration", "NATPacketIO",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ], swiftSettings: house),
     .executableTarget(
       name: "portico",
@@ -87,7 +107,8 @@ let package = Package(
       exclude: ["Scenarios"], swiftSettings: house),
     .testTarget(
       name: "LabTests",
-      dependencies: ["NATPacketIO", "NATWire", "CLinuxPacket", "LabHolder"], swiftSettings: house),
+      dependencies: ["NATPacketIO", "NATWire", "CLinuxPacket", "LabHolder", "porticod"],
+      swiftSettings: house),
     // Holds what a process holds, until it is killed.
     .executableTarget(
       name: "LabHolder", dependencies: ["NATPacketIO", "NATWire"], path: "Tests/LabHolder",

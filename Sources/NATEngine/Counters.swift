@@ -32,6 +32,11 @@ public struct Counters: BitwiseCopyable, Sendable {
     add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sentBytes)
   }
 
+  /// Frames that the capture of a side had no room for.
+  public func countCaptureDropped(_ side: Side, _ count: Int) {
+    add(count, at: Int(side.rawValue) &* Counters.perSide &+ Counters.captureDropped)
+  }
+
   @inlinable @inline(__always) public func countDrop(_ reason: DropReason) {
     add(1, at: Counters.drops &+ Int(reason.rawValue))
   }

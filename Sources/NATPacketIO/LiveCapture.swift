@@ -9,7 +9,8 @@ public import NATWire
 /// Never waits: ``receive(into:limit:)`` hands over what is there. To wait, poll ``descriptor`` for input. An
 /// interface that is set down delivers nothing until it is up again, by itself; one that vanishes is a fault
 /// of kind ``InterfaceFault/Kind/missing``, after which the capture has to be opened anew.
-@safe public struct LiveCapture: ~Copyable {
+@safe public struct LiveCapture: ~Copyable, @unchecked Sendable {
+  // Sendable: it has one owner, and nothing in it belongs to a thread.
   /// The interface, as the caller names it.
   public let name: String
   /// For `poll(2)`: readable when frames are waiting.

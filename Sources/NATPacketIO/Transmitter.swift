@@ -12,7 +12,8 @@ public import NATWire
 /// Two sockets, as PACKET_QDISC_BYPASS drops super-frames that the kernel has to cut: frames bypass the
 /// queueing discipline, but TCP takes the way through it wherever the device cannot cut super-frames itself.
 /// So all frames of a flow take the same way, and none overtakes another.
-@safe public struct Transmitter: ~Copyable {
+@safe public struct Transmitter: ~Copyable, @unchecked Sendable {
+  // Sendable: it has one owner, and nothing in it belongs to a thread.
   /// What became of the frames; every number only grows. Bytes are frame lengths.
   public struct Counters: Equatable, Sendable {
     public var frames: UInt64 = 0

@@ -1,20 +1,11 @@
-import Foundation
 import Glibc
 import NATPacketIO
 import NATWire
 import Testing
 
 extension Lab {
-  /// The helper program that holds a guard or a lock, beside the test program.
-  static func holder() throws -> String {
-    let program = URL(
-      fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-    let place = program.deletingLastPathComponent().appending(path: "LabHolder").path
-    guard FileManager.default.isExecutableFile(atPath: place) else {
-      throw LabFailure(description: "no program \(place)")
-    }
-    return place
-  }
+  /// The helper program that holds a guard or a lock.
+  static func holder() throws -> String { try program("LabHolder") }
 
   @Suite struct KernelGuardTests {
     /// Whether the kernel behind lan0 answers, seen from the peer.

@@ -6,7 +6,18 @@ import Testing
 /// Tests between network namespaces that they make themselves. They need root; without it they are skipped,
 /// unless the environment says `PORTICO_LAB=required`: then they fail.
 @Suite(.serialized, .enabled(if: isLabPossible, "needs root"))
-struct Lab {}
+struct Lab {
+  /// A program of this package, beside the test program.
+  static func program(_ name: String) throws -> String {
+    let own = URL(
+      fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    let place = own.deletingLastPathComponent().appending(path: name).path
+    guard FileManager.default.isExecutableFile(atPath: place) else {
+      throw LabFailure(description: "no program \(place)")
+    }
+    return place
+  }
+}
 
 private let isLabPossible =
   geteuid() == 0 || ProcessInfo.processInfo.environment["PORTICO_LAB"] == "required"
@@ -78,7 +89,7 @@ final class NetworkNamespace: Sendable {
   /// Starts a program in the namespace.
   func start(_ arguments: [String]) throws -> ChildProcess { try enter { try ChildProcess(arguments) } }
 
-  /// Lays a cable: an interface here and one there, both up. MAC addresses are `02:00:00:00:xx:yy`.
+  /// Lays a cable: an interface here and one there, both up.
   func connect(_ name: String, to other: NetworkNamespace, _ otherName: String, mtu: Int = 1500) throws {
     try shell(
       """

@@ -34,6 +34,27 @@ import Testing
     #expect(isEmpty)
   }
 
+  @Test("a frame in place keeps its bytes and takes no room of the batch's")
+  func inPlace() {
+    var batch = FrameBatch(maximumFrameLength: 2000)
+    let large = UnsafeMutableRawPointer.allocate(byteCount: 65_549, alignment: 8)
+    defer { unsafe large.deallocate() }
+    // Safety: the memory was allocated above, and lives until the end.
+    let frame = unsafe Frame(unsafeBase: large, count: 65_549)
+    frame.setUInt32(0x0102_0304, at: 65_545)
+    for number in 0..<FrameBatch.capacity {
+      batch.append(
+        inPlace: frame, wireLength: 65_549, at: Instant(nanoseconds: UInt64(number)), from: .inside)
+    }
+    let isFull = !batch.hasRoom(for: 0) && batch.count == 64
+    #expect(isFull)
+    let entry = batch[63]
+    #expect(entry.frame.count == 65_549 && entry.frame.uint32(at: 65_545) == 0x0102_0304)
+    #expect(entry.link == .ethernet && entry.side == .inside && entry.instant.nanoseconds == 63)
+    entry.frame.setUInt8(9, at: 65_548)
+    #expect(frame.uint8(at: 65_548) == 9)
+  }
+
   @Test("a batch always takes one frame of its largest length", arguments: [64, 9018, 65549, 200_000])
   func largest(length: Int) {
     let batch = FrameBatch(maximumFrameLength: length)

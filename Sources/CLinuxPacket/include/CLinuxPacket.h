@@ -9,6 +9,7 @@
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if_arp.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 /* Asks for the cache line at `address`; never faults, changes nothing. */

@@ -1,0 +1,74 @@
+import CLinuxPacket
+import Glibc
+import NATPacketIO
+import NATWire
+import Synchronization
+
+/// An interface as a worker uses it.
+struct Attachment: ~Copyable, Sendable {
+  var capture: LiveCapture
+  var transmitter: Transmitter
+}
+
+/// What the daemon and a worker tell each other. The worker looks at one flag a round; everything else
+/// happens when it is set.
+final class Mailbox: Sendable {
+  /// Mail without anything in it asks for the gateway's addresses to be announced again.
+  struct Mail: ~Copyable {
+    var isToStop = false
+    /// Interfaces to be used from now on.
+    var inside: Attachment?
+    var outside: Attachment?
+  }
+
+  /// For the worker's `poll(2)`: readable when there is mail.
+  let descriptor: Int32
+  private let mail = Mutex(Mail())
+  private let isFull = Atomic(false)
+  private let lostInside = Atomic(false)
+  private let lostOutside = Atomic(false)
+
+  init() {
+    descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    precondition(descriptor >= 0, "no eventfd: error \(errno)")
+  }
+
+  deinit { close(descriptor) }
+
+  /// The daemon's: leaves word for the worker, and wakes it.
+  func post(_ change: (inout Mail) -> Void) {
+    mail.withLock { change(&$0) }
+    isFull.store(true, ordering: .releasing)
+    var one: UInt64 = 1
+    // Safety: an eventfd takes eight bytes. It is full only when the worker has more than enough to wake for.
+    _ = unsafe write(descriptor, &one, 8)
+  }
+
+  /// The worker's: takes what was left since the last time; nil when there is nothing.
+  func take() -> Mail? {
+    guard isFull.load(ordering: .relaxed) else { return nil }
+    isFull.store(false, ordering: .relaxed)
+    var count: UInt64 = 0
+    // Safety: an eventfd gives eight bytes.
+    _ = unsafe read(descriptor, &count, 8)
+    return mail.withLock {
+      Mail(isToStop: $0.isToStop, inside: $0.inside.take(), outside: $0.outside.take())
+    }
+  }
+
+  /// The worker's: says that an interface has vanished.
+  func report(lost side: Side) {
+    switch side {
+    case .inside: lostInside.store(true, ordering: .relaxed)
+    case .outside: lostOutside.store(true, ordering: .relaxed)
+    }
+  }
+
+  /// The daemon's: whether an interface has vanished since the last time.
+  func takeLost(_ side: Side) -> Bool {
+    switch side {
+    case .inside: lostInside.exchange(false, ordering: .relaxed)
+    case .outside: lostOutside.exchange(false, ordering: .relaxed)
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import NATEngine
+import NATGateway
+import NATPacketIO
+import NATWire
+
+/// Frames in, through the gateway, frames out: what one worker does, without its captures.
+///
+/// Small frames are copied and gather to a batch. A large one is worked on and sent where it lies in the ring
+/// of its capture; the batch before it is sent first, so that it overtakes nothing.
+struct Pipeline: ~Copyable, FrameReceiver {
+  private(set) var gateway: Gateway
+  private var batch: FrameBatch
+  private var outbox = Outbox()
+  /// Where frames leave; nil while there is no interface.
+  var inside: Transmitter?
+  var outside: Transmitter?
+  /// Of the frames that are handed over next.
+  private var side = Side.inside
+  private var now = Instant(nanoseconds: 0)
+
+  /// Copying more than this costs more than the batch brings.
+  private static let longestCopied = 2048
+
+  init(_ gateway: consuming Gateway) {
+    self.gateway = gateway
+    batch = FrameBatch(maximumFrameLength: Pipeline.longestCopied)
+  }
+
+  /// Says from where and when the frames come that are handed over from here on.
+  mutating func begin(_ side: Side, at now: Instant) {
+    self.side = side
+    self.now = now
+  }
+
+  mutating func receive(_ frame: Frame, wireLength: Int) {
+    if frame.count > Pipeline.longestCopied {
+      flush()
+      batch.append(inPlace: frame, wireLength: wireLength, at: now, from: side)
+      flush()
+    } else {
+      if !batch.hasRoom(for: frame.count) { flush() }
+      // Safety: the bytes are copied before the callback returns.
+      unsafe batch.append(frame.unsafeBytes, wireLength: wireLength, at: now, from: side, link: .ethernet)
+    }
+  }
+
+  /// Works on the batch and sends what leaves.
+  mutating func flush() {
+    while batch.processed < batch.count {
+      gateway.process(&batch, into: &outbox)
+      transmit()
+    }
+    batch.removeAll()
+  }
+
+  /// Does what has fallen due while nothing arrived.
+  mutating func advance(to now: Instant) {
+    gateway.advance(to: now, into: &outbox)
+    transmit()
+  }
+
+  /// Tells the neighbours on both sides which addresses are here.
+  mutating func announce(at now: Instant) {
+    var next: Int? = 0
+    while let place = next {
+      next = gateway.announce(from: place, at: now, into: &outbox)
+      transmit()
+    }
+  }
+
+  private mutating func transmit() {
+    for index in 0..<outbox.count {
+      let entry = outbox[index]
+      switch entry.side {
+      case .inside: inside?.add(entry.frame)
+      case .outside: outside?.add(entry.frame)
+      }
+    }
+    inside?.flush()
+    outside?.flush()
+    outbox.removeAll()
+  }
+}

@@ -1,0 +1,62 @@
+import CLinuxPacket
+import Glibc
+import Logging
+
+/// A plain thread of its own for a worker, pinned to a processor: the packet path shares no thread with
+/// anything else.
+final class WorkerThread: Sendable {
+  private let ended: AsyncStream<Void>
+
+  /// Starts the thread.
+  ///
+  /// - Parameter number: of the worker; the first gets the last processor, for interrupts tend to the first.
+  init(_ worker: consuming Worker, number: Int) {
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    ended = stream
+    let task = Task(worker, number: number, continuation)
+    var thread = pthread_t()
+    // Safety: the thread takes over the reference.
+    let code = unsafe pthread_create(
+      &thread, nil, runWorker, Unmanaged.passRetained(task).toOpaque())
+    precondition(code == 0, "no thread: error \(code)")
+    pthread_detach(thread)
+  }
+
+  /// Returns when the worker has ended.
+  func waitForEnd() async {
+    for await _ in ended {}
+  }
+
+  /// What the thread needs, in one object.
+  fileprivate final class Task {
+    private var worker: Worker
+    private let number: Int
+    private let end: AsyncStream<Void>.Continuation
+
+    init(_ worker: consuming Worker, number: Int, _ end: AsyncStream<Void>.Continuation) {
+      self.worker = worker
+      self.number = number
+      self.end = end
+    }
+
+    func run() {
+      let processor = max(0, sysconf(Int32(_SC_NPROCESSORS_ONLN)) - 1 - number)
+      let code = portico_pin_thread(Int32(processor))
+      if code != 0 {
+        worker.logger.notice(
+          "worker is not pinned", metadata: ["processor": "\(processor)", "error": "\(code)"])
+      }
+      worker.run()
+      end.finish()
+    }
+  }
+}
+
+/// What the thread runs: a named function, as a closure could carry its maker's executor with it.
+private func runWorker(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  guard let argument = unsafe argument else { return nil }
+  // Safety: the references were made for this thread.
+  let task = unsafe Unmanaged<WorkerThread.Task>.fromOpaque(argument).takeRetainedValue()
+  task.run()
+  return nil
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Glibc
+import Logging
+import NATConfiguration
+import NATDaemon
+import NATPacketIO
+import ServiceLifecycle
+import UnixSignals
+
+@main struct Porticod: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "porticod",
+    abstract: "A NAT gateway between two interfaces.",
+    discussion: """
+      Runs until SIGTERM or SIGINT, and logs to standard error. \\
+      Exit codes: 0 done, 66 no such file, 69 an interface cannot be used, 77 not permitted, 78 bad \
+      configuration.
+      """)
+
+  @Option(help: "The configuration file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
+  var config: String
+
+  @Flag(help: "Stay in the foreground. It always does: a service manager keeps it in the background.")
+  var foreground = false
+
+  func run() async throws {
+    let configuration = try loaded()
+    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    var logger = Logger(label: "porticod")
+    logger.logLevel = Logger.Level(rawValue: "\(configuration.log.level)") ?? .info
+    let group = ServiceGroup(
+      configuration: ServiceGroupConfiguration(
+        services: [
+          .init(
+            service: Daemon(configuration, logger: logger),
+            successTerminationBehavior: .gracefullyShutdownGroup)
+        ],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+    do {
+      try await group.run()
+    } catch let fault as InterfaceFault {
+      logger.critical("\(fault.description)")
+      throw ExitCode(fault.kind == .notPermitted ? 77 : 69)
+    }
+  }
+
+  private func loaded() throws -> Configuration {
+    do {
+      return try Configuration.load(path: config)
+    } catch {
+      // One problem a line, each with its own file, line and column.
+      var text = error.description + "\n"
+      // Safety: the bytes live for the call.
+      text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+      switch error.kind {
+      case .unreadable: throw ExitCode(66)
+      case .content: throw ExitCode(78)
+      }
+    }
+  }
+}
