@@ -113,6 +113,9 @@ extension Configuration {
     let mode = String(control.mode, radix: 8)
     return [
       Setting(name: "workers", value: "\(workers)"),
+      Setting(name: "capture.delivery", value: capture.delivery.rawValue),
+      Setting(name: "capture.ring", value: capture.ringBytes.sizeText),
+      Setting(name: "capture.snap-length", value: "\(capture.snapLength)"),
       Setting(name: "control.socket", value: control.socket),
       Setting(name: "control.mode", value: String(repeating: "0", count: 4 - mode.count) + mode),
       Setting(name: "control.group", value: control.group),

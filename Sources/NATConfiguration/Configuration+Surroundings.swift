@@ -1,6 +1,26 @@
 public import NATWire
 
 extension Configuration {
+  /// The key `capture`: how frames come from both interfaces.
+  public struct Capture: Sendable, Equatable {
+    public var delivery = Delivery.immediate
+    /// The ring of each interface in bytes, 1 MiB to 1 GiB.
+    public var ringBytes: UInt64 = 64 << 20
+    /// Bytes kept of a frame, 128 to 65553: by default those of the largest IPv4 packet behind an Ethernet
+    /// header and a VLAN tag.
+    public var snapLength = 65_553
+
+    public init() {}
+  }
+
+  /// When the kernel hands frames over.
+  public enum Delivery: String, Sendable, CaseIterable {
+    /// One by one, at once.
+    case immediate
+    /// In blocks, after a millisecond at most.
+    case blocks
+  }
+
   /// The key `control`: the Unix socket of the control API.
   public struct Control: Sendable, Equatable {
     /// The path of the socket, 1 to 107 bytes.

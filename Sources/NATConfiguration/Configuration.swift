@@ -12,6 +12,7 @@ public struct Configuration: Sendable, Equatable {
   public var statics: [StaticMapping]
   /// 1 to 64.
   public var workers: Int
+  public var capture: Capture
   public var control: Control
   public var metrics: Metrics
   /// The key `guard`: keep the kernel from answering and forwarding what Portico handles.
@@ -28,6 +29,7 @@ public struct Configuration: Sendable, Equatable {
       pool: [PoolAddress(interfaces.outside.address)])
     statics = []
     workers = 1
+    capture = Capture()
     control = Control()
     metrics = Metrics()
     kernelGuard = true

@@ -44,6 +44,12 @@ extension Draft {
 
   mutating func readSurroundings(_ file: Section) {
     file.read("workers", into: &workers, .number(1...64))
+    let capture = file.section("capture", keys: Keys.capture)
+    capture.read("delivery", into: &self.capture.delivery, .word)
+    capture.read(
+      "ring", into: &self.capture.ringBytes,
+      .size(1 << 20...1 << 30, expected: "a size from 1MiB to 1GiB, such as 64MiB"))
+    capture.read("snap-length", into: &self.capture.snapLength, .number(128...65_553))
     let control = file.section("control", keys: Keys.control)
     control.read("socket", into: &self.control.socket, .socketPath)
     control.read("mode", into: &self.control.mode, .mode)

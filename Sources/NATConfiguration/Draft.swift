@@ -20,6 +20,7 @@ struct Draft {
   /// The settings that stand for themselves.
   var nat = Configuration.NAT(insideNetworks: [], pool: [])
   var workers = 1
+  var capture = Configuration.Capture()
   var control = Configuration.Control()
   var metrics = Configuration.Metrics()
   var kernelGuard = true
@@ -85,6 +86,7 @@ struct Draft {
     configuration.nat.pool = mergedPool ?? pool
     configuration.statics = statics.map(\.mapping)
     configuration.workers = workers
+    configuration.capture = capture
     configuration.control = control
     configuration.metrics = metrics
     configuration.kernelGuard = kernelGuard

@@ -1,7 +1,7 @@
 /// The keys of every mapping of the file. An unknown key is compared with them.
 enum Keys {
   static let root = [
-    "interfaces", "routes", "nat", "static", "workers", "control", "metrics", "guard", "log",
+    "interfaces", "routes", "nat", "static", "workers", "capture", "control", "metrics", "guard", "log",
   ]
   static let interfaces = ["inside", "outside"]
   static let inside = ["name", "address", "mac", "mtu"]
@@ -20,6 +20,7 @@ enum Keys {
   static let tcp = ["loose", "window-tracking", "after-reset", "mss-clamp"]
   static let fragments = ["datagrams", "memory"]
   static let statics = ["protocol", "public", "private"]
+  static let capture = ["delivery", "ring", "snap-length"]
   static let control = ["socket", "mode", "group"]
   static let metrics = ["listen"]
   static let log = ["level"]
@@ -28,7 +29,7 @@ enum Keys {
   private static let homes: [(setting: String, keys: [String])] = [
     ("", root), ("interfaces", interfaces), ("interfaces.outside", outside), ("nat", nat),
     ("nat.lifetimes", lifetimes), ("nat.limits", limits), ("nat.tcp", tcp), ("nat.fragments", fragments),
-    ("control", control), ("metrics", metrics), ("log", log),
+    ("capture", capture), ("control", control), ("metrics", metrics), ("log", log),
   ]
 
   /// What would be right in place of an unknown key.

@@ -16,7 +16,9 @@ public struct Daemon: Service, CustomStringConvertible {
 
   public init(_ configuration: Configuration, logger: Logger) {
     self.configuration = configuration
-    options = CaptureOptions()
+    options = CaptureOptions(
+      snapLength: configuration.capture.snapLength, ringSize: Int(configuration.capture.ringBytes),
+      delivery: configuration.capture.delivery == .immediate ? .immediate : .blocks(milliseconds: 1))
     self.logger = logger
   }
 
@@ -59,9 +61,11 @@ public struct Daemon: Service, CustomStringConvertible {
         "guard": configuration.kernelGuard ? "on" : "off",
       ])
 
+    var exhaustion = ExhaustionLog()
     while !Task.isShuttingDownGracefully, !Task.isCancelled {
       watch(&inside, .inside, mac: macs.inside, mailbox)
       watch(&outside, .outside, mac: macs.outside, mailbox)
+      exhaustion.look(at: counterStore.counters, now: LiveClock.now, logger)
       for _ in 0..<4 where !Task.isShuttingDownGracefully {
         try? await Task.sleep(for: .milliseconds(250))
       }

@@ -28,6 +28,8 @@ import UnixSignals
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "porticod")
     logger.logLevel = Logger.Level(rawValue: "\(configuration.log.level)") ?? .info
+    // A closed terminal is no reason to stop, nor a log that nobody reads any more.
+    for number in [SIGHUP, SIGPIPE] { _ = signal(number, SIG_IGN) }
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [

@@ -147,6 +147,29 @@ extension Lab {
       #expect(bad.code == 78 && bad.log.contains("portico.yaml:4:"), "\(bad)")
     }
 
+    @Test("EX4 running out of ports is logged once, not for each packet, and SIGHUP does not end the daemon")
+    func exhaustion() throws {
+      let street = try Street()
+      try street.configure("nat: { pool: [{ address: 203.0.113.5, ports: 5000-5003 }] }")
+      let daemon = try street.startDaemon()
+      let sockets = try street.client.enter { try (0..<30).map { _ in try UDPSender() } }
+      for socket in sockets { try socket.socket.send([1], to: [203, 0, 113, 9], 9) }
+      #expect(daemon.read(until: "portsExhausted").contains("portsExhausted"))
+      for socket in sockets { try socket.socket.send([1], to: [203, 0, 113, 9], 9) }
+      daemon.signal(SIGHUP)
+      sleep(2)
+      daemon.signal(SIGTERM)
+      let rest = daemon.readToEnd()
+      #expect(!rest.contains("packets dropped") && rest.contains("stopped"), "\(rest)")
+      #expect(daemon.wait() == 0)
+    }
+
+    /// A socket in an array.
+    final class UDPSender {
+      let socket: PlainSocket
+      init() throws { socket = try PlainSocket.udp(port: 0) }
+    }
+
     @Test("an idle daemon uses less than 1 % of a processor")
     func idle() throws {
       let street = try Street()

@@ -41,6 +41,7 @@ import Testing
         - { protocol: udp, public: 203.0.113.5:5000, private: 192.168.1.10:53 }
         - { protocol: icmp, public: 203.0.113.5:0, private: 192.168.1.10:65535 }
       workers: 64
+      capture: { delivery: blocks, ring: 1536KiB, snap-length: 2048 }
       control: { socket: portico.sock, mode: 600, group: 0 }
       metrics: { listen: 0.0.0.0:9100 }
       guard: off
@@ -66,7 +67,9 @@ import Testing
         "nat.tcp.loose true", "nat.tcp.window-tracking true", "nat.tcp.after-reset transitory",
         "nat.tcp.mss-clamp 1400", "nat.fragments.datagrams 16", "nat.fragments.memory 64KiB",
         "nat.icmp-errors-per-second 0", "static[udp 203.0.113.5:5000].private 192.168.1.10:53",
-        "static[icmp 203.0.113.5:0].private 192.168.1.10:65535", "workers 64", "control.socket portico.sock",
+        "static[icmp 203.0.113.5:0].private 192.168.1.10:65535", "workers 64",
+        "capture.delivery blocks", "capture.ring 1536KiB", "capture.snap-length 2048",
+        "control.socket portico.sock",
         "control.mode 0600", "control.group 0", "metrics.listen 0.0.0.0:9100", "guard off",
         "log.level critical",
       ])

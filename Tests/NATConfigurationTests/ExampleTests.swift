@@ -76,6 +76,9 @@ import Testing
     #expect(nat.icmpErrorsPerSecond == 1000)
     #expect(configuration.statics.isEmpty)
     #expect(configuration.workers == 1)
+    #expect(configuration.capture.delivery == .immediate)
+    #expect(configuration.capture.ringBytes == 67_108_864)
+    #expect(configuration.capture.snapLength == 65_553)
     #expect(configuration.control.socket == "/run/portico/control.sock")
     #expect(configuration.control.mode == 0o660)
     #expect(configuration.control.group == "portico")
@@ -101,6 +104,7 @@ import Testing
           tcp:
           fragments:
         static:
+        capture:
         control:
         metrics:
         log:

@@ -141,6 +141,24 @@ import Testing
         """,
       "4:20: metrics.listen: found \"on\"; expected ADDRESS:PORT such as 127.0.0.1:9477, or off"),
     Refusal(
+      "a delivery that is none",
+      after: """
+        capture: { delivery: batch }
+        """,
+      "4:22: capture.delivery: found \"batch\"; expected immediate or blocks"),
+    Refusal(
+      "a ring that is too small",
+      after: """
+        capture: { ring: 1023KiB }
+        """,
+      "4:18: capture.ring: found \"1023KiB\"; expected a size from 1MiB to 1GiB, such as 64MiB"),
+    Refusal(
+      "a snap length beyond the largest packet",
+      after: """
+        capture: { snap-length: 65554 }
+        """,
+      "4:25: capture.snap-length: found \"65554\"; expected a number from 128 to 65553"),
+    Refusal(
       "metrics off",
       after: """
         metrics: off
