@@ -8,13 +8,13 @@ struct DocumentTests {
     try JSONDecoder().decode(type, from: Data(text.utf8))
   }
 
-  @Test("the documented table, byte for byte, and back")
+  @Test("SH3 the documented table, byte for byte, and back")
   func table() throws {
     #expect(Examples.table.json == Examples.tableJSON)
     #expect(try decode(Examples.tableJSON, as: TableDocument.self) == Examples.table)
   }
 
-  @Test("the documented stats, byte for byte, and back, with the drops in the order of their names")
+  @Test("SH8 the documented stats, byte for byte, and back, with the drops in the order of their names")
   func stats() throws {
     #expect(Examples.stats.json == Examples.statsJSON)
     var expected = Examples.stats

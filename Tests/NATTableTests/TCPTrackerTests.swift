@@ -191,7 +191,7 @@ import Testing
     }
   }
 
-  @Test("TCP1-TCP9, TCP11, TCP13 every state, segment and side has its row")
+  @Test("TCP1 TCP2 TCP3 TCP4 TCP5 TCP6 TCP7 TCP8 TCP9 TCP11 TCP13 every state, segment and side has its row")
   func everyRow() {
     #expect(Set(Self.rows.map(\.from)) == Set(Position.allCases))
     for row in Self.rows {

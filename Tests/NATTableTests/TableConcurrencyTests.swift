@@ -155,7 +155,7 @@ import Testing
   }
 
   @Test(
-    "a dump lists each session that lives through it exactly once, and never a mixture",
+    "SH7 a dump lists each session that lives through it exactly once, and never a mixture",
     arguments: [0, 20_000] as [UInt64])
   func dumpsAndWrites(portRest: UInt64) {
     let stage = Stage(portRest: portRest)

@@ -101,7 +101,8 @@ struct LimitTests {
     #expect(outcome.stats.events.icmpErrorsSuppressed == 1)
   }
 
-  @Test("EX5 no binding or session that lives ends to make room, not even a half-open one, RFC 6888 REQ-11")
+  @Test(
+    "EX5 LIM5 no binding or session that lives ends to make room, not even a half-open one, RFC 6888 REQ-11")
   func nothingIsEvicted() throws {
     var script = try Script(["pool": LimitTests.two, "exhaustion": "silent"])
     script.outbound(.s(1), .tcp("192.168.1.2:5000", LimitTests.remote, .syn), as: Stage.x(50001))
