@@ -18,7 +18,7 @@ struct ExhaustionLog {
     let reasons: [DropReason] = [
       .portsExhausted, .bindingLimit, .sessionLimit, .hostPortLimit, .hostSessionLimit,
       .fragmentDatagramLimit,
-      .fragmentMemoryLimit,
+      .fragmentMemoryLimit, .nextHopQueueFull, .transmitQueueFull, .transmitRefused,
     ]
     watches =
       reasons.map { reason in Watch(event: reason.name) { $0.drops(reason) } }

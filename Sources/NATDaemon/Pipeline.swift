@@ -69,15 +69,27 @@ struct Pipeline: ~Copyable, FrameReceiver {
   }
 
   private mutating func transmit() {
+    guard outbox.count > 0 else { return }
+    var isLost = 0
     for index in 0..<outbox.count {
       let entry = outbox[index]
       switch entry.side {
-      case .inside: inside?.add(entry.frame)
-      case .outside: outside?.add(entry.frame)
+      case .inside where inside != nil: inside!.add(entry.frame)
+      case .outside where outside != nil: outside!.add(entry.frame)
+      case .inside, .outside: isLost += 1
       }
     }
     inside?.flush()
     outside?.flush()
     outbox.removeAll()
+    gateway.countUnsent(isLost, as: .linkDown)
+    if let drops = inside?.takeDrops() { count(drops) }
+    if let drops = outside?.takeDrops() { count(drops) }
+  }
+
+  private mutating func count(_ drops: Transmitter.Drops) {
+    gateway.countUnsent(drops.linkDown, as: .linkDown)
+    gateway.countUnsent(drops.queueFull, as: .transmitQueueFull)
+    gateway.countUnsent(drops.refused, as: .transmitRefused)
   }
 }

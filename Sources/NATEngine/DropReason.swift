@@ -56,6 +56,12 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case hostPortLimit, hostSessionLimit
   /// The pool has no free port for this host.
   case portsExhausted
+  /// It was on its way: the interface is down or has vanished.
+  case linkDown
+  /// It was on its way: the queue of the device stayed full.
+  case transmitQueueFull
+  /// It was on its way: longer than the device sends, or refused by it.
+  case transmitRefused
 
   /// The reason of a packet that failed the first question.
   @inlinable public init(_ fault: WireFault) {

@@ -1,4 +1,4 @@
-import NATEngine
+public import NATEngine
 import NATTable
 import NATWire
 
@@ -36,6 +36,14 @@ extension Gateway {
     #if DEBUG
     ledger.ended -= 1
     #endif
+  }
+
+  /// Frames that an outbox held did not leave: the interface did not take them.
+  public mutating func countUnsent(_ count: Int, as reason: DropReason) {
+    for _ in 0..<count {
+      revoke(.forwarded)
+      counters.countDrop(reason)
+    }
   }
 
   /// No packet with a private source leaves outside.

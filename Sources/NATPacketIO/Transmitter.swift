@@ -26,6 +26,15 @@ public import NATWire
     public var linkDown: UInt64 = 0
     /// Dropped: longer than the MTU, or refused by the kernel.
     public var refused: UInt64 = 0
+
+    public var drops: UInt64 { queueFull &+ linkDown &+ refused }
+  }
+
+  /// Frames that were dropped, by their reasons.
+  public struct Drops: Equatable, Sendable {
+    public var queueFull: Int
+    public var linkDown: Int
+    public var refused: Int
   }
 
   /// The interface, as the caller names it.
@@ -34,6 +43,7 @@ public import NATWire
   /// Whether the last batch found the interface vanished: the transmitter has to be opened anew.
   public private(set) var hasVanished = false
 
+  private var reported = Counters()
   private let mtu: Int
   private let cutsSegments: Bool
   private let direct: Int32
@@ -171,6 +181,16 @@ public import NATWire
       }
     }
     count = 0
+  }
+
+  /// What was dropped since the last call; nil when nothing was.
+  public mutating func takeDrops() -> Drops? {
+    guard counters.drops != reported.drops else { return nil }
+    defer { reported = counters }
+    return Drops(
+      queueFull: Int(counters.queueFull &- reported.queueFull),
+      linkDown: Int(counters.linkDown &- reported.linkDown),
+      refused: Int(counters.refused &- reported.refused))
   }
 
   /// Sends one super-frame through the queueing discipline: it is longer or has more segments than the device

@@ -109,6 +109,7 @@ extension Lab {
     @Test("RC3 an interface that vanishes is waited for, and traffic goes on when it is back")
     func vanishes() throws {
       let street = try Street()
+      try street.configure("static: [{ protocol: udp, public: 203.0.113.5:5000, private: 192.168.1.2:9 }]")
       let daemon = try street.startDaemon()
       #expect(try street.ping("203.0.113.9"))
       try street.gateway.shell("ip link del wan0")
@@ -116,7 +117,9 @@ extension Lab {
       #expect(try street.ping("203.0.113.9", count: 1) == false)
       try street.layOutside()
       #expect(try eventually { try street.ping("203.0.113.9", count: 1) })
+      let forwarded = try street.server.enter { try PlainSocket.udp(port: 0) }
       try street.gateway.shell("ip link set lan0 down")
+      try forwarded.send([1], to: [203, 0, 113, 5], 5000)
       #expect(try street.ping("203.0.113.9", count: 1) == false)
       try street.gateway.shell("ip link set lan0 up")
       #expect(try eventually { try street.ping("203.0.113.9", count: 1) })
@@ -124,6 +127,7 @@ extension Lab {
       daemon.signal(SIGTERM)
       let log = daemon.readToEnd()
       #expect(log.contains("interface vanished") && log.contains("interface attached"), "\(log)")
+      #expect(log.contains("drops=linkDown "), "\(log)")
       #expect(daemon.wait() == 0)
     }
 
