@@ -112,6 +112,20 @@ extension Lab {
         sizes == [Int](repeating: 1200, count: 7) + [600, 100] + [Int](repeating: 1200, count: 9) + [100])
     }
 
+    @Test("a super-frame longer than the device cuts is cut by the kernel")
+    func longerThanTheDeviceCuts() throws {
+      let cable = try Cable()
+      try cable.here.shell("ip link set lan0 gso_max_size 8000")
+      var transmitter = try cable.transmitter()
+      let connection = try Connection(cable, &transmitter)
+      transmitter.send([
+        connection.frame(Array(Self.data[..<9000]), .partial),
+        connection.frame(Array(Self.data[9000...]), .partial),
+      ])
+      #expect(connection.socket.receive(exactly: 20_000) == Self.data)
+      #expect(transmitter.counters.superFrames == 2 && transmitter.counters.drops == 0)
+    }
+
     @Test("TCP options count into the segment size, and CWR stands in the first segment only")
     func segmentsWithOptions() throws {
       let cable = try Cable()
