@@ -43,14 +43,24 @@ extension Translator {
     }
   }
 
+  /// How many sessions may end for one packet; what it makes at most needs fewer.
+  private static let mostEvictions = 8
+
   /// The slow path: makes what is missing, counts the packet on its sessions, and says how to rewrite it.
   ///
   /// All that the packet needs is asked for before anything is made, so a refusal leaves no trace.
   @inline(never)
   public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
     var resolution = resolution
-    let chosen = choosePublic(&resolution, packet, at: now)
-    if let reason = limitReached(resolution, chosen) { return .drop(reason) }
+    var chosen = choosePublic(&resolution, packet, at: now)
+    var evicted = 0
+    while let refusal = refusal(of: resolution, chosen) {
+      guard evicted < Translator.mostEvictions,
+        shard.evict(for: refusal.shortage, keeping: resolution.kept, at: now)
+      else { return .drop(refusal.reason) }
+      evicted += 1
+      chosen = choosePublic(&resolution, packet, at: now)
+    }
     var commitment = Commitment(
       rewrite: Rewrite(
         source: Endpoint(packet.source, packet.sourcePort),
@@ -127,35 +137,53 @@ extension Translator {
     return made
   }
 
-  /// Whether a limit forbids what the packet would make; all of it is counted together. The table's own limits are
+  private struct Refusal {
+    var reason: DropReason
+    var shortage: Shard.Shortage
+  }
+
+  /// Why what the packet would make may not be made, or nil; all of it is counted together. The table's own limits are
   /// asked first, then those of the hosts, then the pool.
-  private func limitReached(_ resolution: Resolution, _ chosen: BindingIndex?) -> DropReason? {
+  private func refusal(of resolution: Resolution, _ chosen: BindingIndex?) -> Refusal? {
     let sender = resolution.sender
     let receiver = resolution.receiver
     let needsPublicEndpoint = sender?.needsPublicEndpoint ?? false
     let meetsItself = sender?.binding == receiver?.binding && sender?.private == receiver?.private
     let sent = sender != nil && sender?.session == nil ? 1 : 0
     let received = receiver != nil && receiver?.session == nil && !meetsItself ? 1 : 0
-    if needsPublicEndpoint, !shard.hasRoomForBinding { return .bindingLimit }
-    if !shard.hasRoom(sessions: sent + received) { return .sessionLimit }
-    if let sender, needsPublicEndpoint,
-      shard.use(of: sender.private.address).bindings >= settings.portsPerHost
-    {
-      return .hostPortLimit
+    if needsPublicEndpoint, !shard.hasRoomForBinding {
+      return Refusal(reason: .bindingLimit, shortage: .bindings)
     }
-    let isSameHost = receiver?.private.address == sender?.private.address
-    if let sender, sent > 0 {
-      let more = sent + (isSameHost ? received : 0)
-      if shard.use(of: sender.private.address).sessions + more > settings.sessionsPerHost {
-        return .hostSessionLimit
+    if !shard.hasRoom(sessions: sent + received) {
+      return Refusal(reason: .sessionLimit, shortage: .sessions)
+    }
+    if let host = sender?.private.address {
+      if needsPublicEndpoint, shard.use(of: host).bindings >= settings.portsPerHost {
+        return Refusal(reason: .hostPortLimit, shortage: .bindingsOfHost(host))
+      }
+      let more = sent + (receiver?.private.address == host ? received : 0)
+      if sent > 0, shard.use(of: host).sessions + more > settings.sessionsPerHost {
+        return Refusal(reason: .hostSessionLimit, shortage: .sessionsOfHost(host))
       }
     }
-    if let receiver, received > 0,
-      shard.use(of: receiver.private.address).sessions + received > settings.sessionsPerHost
+    if let host = receiver?.private.address, received > 0,
+      shard.use(of: host).sessions + received > settings.sessionsPerHost
     {
-      return .hostSessionLimit
+      return Refusal(reason: .hostSessionLimit, shortage: .sessionsOfHost(host))
     }
-    return needsPublicEndpoint && chosen == nil ? .portsExhausted : nil
+    if let sender, needsPublicEndpoint, chosen == nil {
+      return Refusal(
+        reason: .portsExhausted, shortage: .ports(sender.transport, of: sender.private.address))
+    }
+    return nil
+  }
+}
+
+extension Resolution {
+  /// What it has found already.
+  fileprivate var kept: Shard.Kept {
+    Shard.Kept(
+      bindings: (sender?.binding, receiver?.binding), sessions: (sender?.session, receiver?.session))
   }
 }
 

@@ -42,6 +42,7 @@ extension Shard {
     unlink(session, of: binding)
     if isScheduled { wheel.cancel(session) }
     if let host = hosts.find(bindings.privateEndpoint(of: binding).address) {
+      hostQueues?.remove(session, from: host)
       hosts[host].sessions -= 1
       hosts.removeIfIdle(host)
     }

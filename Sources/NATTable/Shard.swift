@@ -24,6 +24,8 @@ public struct Shard: ~Copyable {
   let lifetimes: LifetimeTable
   let listLinks: OwnedArray<TimerWheel.Link>
   let retireLinks: OwnedArray<TimerWheel.Link>
+  /// Nil unless transitory sessions may be evicted.
+  let hostQueues: HostQueues?
   let portMaps: OwnedArray<PortMap>
   let pools: OwnedArray<PoolRecord>
   let published: AtomicWords
@@ -73,6 +75,10 @@ public struct Shard: ~Copyable {
     durations = lifetimes.durations
     listLinks = memory.sessionLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
     retireLinks = memory.wheelLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
+    hostQueues = memory.evictionLinks.map {
+      HostQueues(
+        queues: $0.queues, hosts: memory.hostCapacity, links: $0.links, sessions: memory.sessions.capacity)
+    }
     published = memory.published
     epochs = table.epochs
     oneToOne = settings.oneToOne
@@ -269,6 +275,7 @@ public struct Shard: ~Copyable {
   mutating func schedule(_ session: SessionIndex, _ lifetime: LifetimeClass) {
     if lifetime == .tcpTransitory { wheel.enqueue(session) } else { wheel.schedule(session) }
     quietUntil = min(quietUntil, sessions.expires(session))
+    queueForEviction(session, lifetime)
   }
 
   // MARK: Time

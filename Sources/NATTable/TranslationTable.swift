@@ -11,6 +11,8 @@ public struct TableSettings: Sendable {
   public var bindingLimit = 262_144
   /// Sessions of all workers together.
   public var sessionLimit = 1_048_576
+  /// Whether the oldest transitory TCP sessions end where there is no room for new ones.
+  public var evictsOldestTransitory = false
   /// Port forwards, on pool addresses and on others.
   public var forwards: [StaticForward] = []
   public var oneToOne: [StaticAddress] = []
@@ -149,6 +151,7 @@ struct ShardMemory: @unchecked Sendable {
   let lifetimeDurations: MappedMemory
   let lifetimeTCP: MappedMemory
   let lifetimeUDP: MappedMemory
+  let evictionLinks: (queues: MappedMemory, links: MappedMemory)?
   let oneToOneIndexes: (byPublic: HashIndex, byPrivate: HashIndex)
   let published: AtomicWords
   let taken: OwnedArray<UInt64>
@@ -199,6 +202,12 @@ struct ShardMemory: @unchecked Sendable {
     lifetimeDurations = map(LifetimeTable.byteCounts.durations)
     lifetimeTCP = map(LifetimeTable.byteCounts.classes)
     lifetimeUDP = map(LifetimeTable.byteCounts.classes)
+    if settings.evictsOldestTransitory {
+      let bytes = HostQueues.byteCounts(hosts: hostCapacity, sessions: records)
+      evictionLinks = (map(bytes.queues), map(bytes.links, hugePages: true))
+    } else {
+      evictionLinks = nil
+    }
     oneToOneIndexes = (index(max(1, settings.oneToOne.count)), index(max(1, settings.oneToOne.count)))
     published = map(64).words(count: 8)
     self.keep = keep

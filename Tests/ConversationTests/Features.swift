@@ -19,7 +19,7 @@ struct Features: OptionSet {
 
   /// What the tests run with.
   static let implemented: Features = [
-    .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .otherProtocols, .statics, .hairpin,
-    .shortEstablishedLifetimes,
+    .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .otherProtocols, .evict, .statics,
+    .hairpin, .shortEstablishedLifetimes,
   ]
 }

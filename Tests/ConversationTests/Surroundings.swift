@@ -147,10 +147,12 @@ struct Surroundings {
 
   private mutating func chooseLimits(_ features: Features, _ dice: inout Dice) {
     var limits = Configuration.Limits()
-    if dice.percent(20) { limits.bindings = dice.number(1...10) }
-    if dice.percent(20) { limits.sessions = dice.number(1...15) }
-    if dice.percent(20) { limits.perHost.ports = dice.number(1...5) }
-    if dice.percent(20) { limits.perHost.sessions = dice.number(1...8) }
+    // Eviction is nothing without limits.
+    let share = configuration.nat.evict == .never ? 20 : 50
+    if dice.percent(share) { limits.bindings = dice.number(1...10) }
+    if dice.percent(share) { limits.sessions = dice.number(1...15) }
+    if dice.percent(share) { limits.perHost.ports = dice.number(1...5) }
+    if dice.percent(share) { limits.perHost.sessions = dice.number(1...8) }
     configuration.nat.limits = limits
     if dice.percent(30) { configuration.nat.fragments.datagrams = dice.number(1...3) }
     if dice.percent(20) { configuration.nat.fragments.memoryBytes = 64 << 10 }

@@ -138,6 +138,7 @@ extension ReferenceNAT {
       transitoryLifetime: lifetimes.tcpTransitory, state: state, lastPassed: now, clockStarted: now)
     session.opener = opener
     sessions[key] = session
+    if session.isTransitory { transitory.append(key) }
     bindings[key.binding]?.remotes.insert(key.remote)
     earliestDue = min(earliestDue, session.due)
     events.sessionsCreated += 1
@@ -151,6 +152,13 @@ extension ReferenceNAT {
     if direction == .outbound && !isReset { session.usedByInside = true }
     switch session.flow {
     case .tcp:
+      let before = session.state
+      defer {
+        if session.state != before {
+          transitory.removeAll { $0 == key }
+          if session.isTransitory { transitory.append(key) }
+        }
+      }
       if session.advance(packet.tcpFlags, direction, afterReset: settings.afterReset, at: now) {
         events.sessionsExpired += 1
         events.sessionsCreated += 1
@@ -177,8 +185,7 @@ extension ReferenceNAT {
 
   /// Ends one session, and its binding where the page says so.
   mutating func endSession(_ key: SessionKey, at instant: UInt64) {
-    guard sessions.removeValue(forKey: key) != nil else { return }
-    events.sessionsExpired += 1
+    guard removeSession(key) else { return }
     bindings[key.binding]?.remotes.remove(key.remote)
     guard let binding = bindings[key.binding] else { return }
     switch binding.kind {
@@ -188,10 +195,17 @@ extension ReferenceNAT {
       // Row "a binding ends": with its last session that the inside host used.
       let left = binding.remotes.map { SessionKey(binding: binding.number, remote: $0) }
       if left.contains(where: { sessions[$0]?.usedByInside == true }) { return }
-      for key in left where sessions.removeValue(forKey: key) != nil { events.sessionsExpired += 1 }
+      for key in left { _ = removeSession(key) }
       forget(binding)
       release(binding, at: instant)
     }
+  }
+
+  private mutating func removeSession(_ key: SessionKey) -> Bool {
+    guard sessions.removeValue(forKey: key) != nil else { return false }
+    transitory.removeAll { $0 == key }
+    events.sessionsExpired += 1
+    return true
   }
 
   private mutating func forget(_ binding: Binding) {

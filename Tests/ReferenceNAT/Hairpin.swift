@@ -52,8 +52,10 @@ extension ReferenceNAT {
     guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? privateEnd) else {
       return .drop(.noBinding)
     }
-    let missingNow = missingSessions(packet, flow, sender: sender, target: target)
-    if !missingNow.isEmpty && !mayMakeSession(packet, flow) { return .drop(.noSession) }
+    var travelled = Wanted(flow)
+    travel(packet, flow, sender: sender, target: target, &travelled)
+    let isMissing = !travelled.sessions.isEmpty
+    if isMissing && !mayMakeSession(packet, flow) { return .drop(.noSession) }
 
     let way: Route
     switch egress(packet, to: receiver.privateEnd.address, from: .inside) {
@@ -61,16 +63,15 @@ extension ReferenceNAT {
     case .open(let route): way = route
     }
 
-    if !missingNow.isEmpty {
-      let missing: (ReferenceNAT, Leg) -> [ReferenceAddress: Int] = { nat, sender in
-        nat.missingSessions(packet, flow, sender: sender, target: target)
+    if isMissing {
+      let refusal = settle(&sender, flow) { nat, sender, wanted in
+        nat.travel(packet, flow, sender: sender, target: target, &wanted)
       }
-      if let reason = settle(&sender, wantedSessions: missing, flow) {
+      if let refusal {
         answerRefusal(packet)
-        return .drop(reason)
+        return .drop(refusal)
       }
     }
-    // An eviction may have ended the receiver's binding.
     guard let senderPublic = sender.publicEnd, let receiver = leg(of: target, flow, from: senderPublic) else {
       return .drop(.noBinding)
     }
@@ -105,24 +106,22 @@ extension ReferenceNAT {
         source: senderPublic.address, destination: receiver.privateEnd.address, route: way, counted: legs))
   }
 
-  /// The sessions that a hairpinned packet would have to make, by inside host; one where a host meets its own
+  /// What a hairpinned packet travels over: the sender's leg and the receiver's; one where a host meets its own
   /// endpoint.
-  private func missingSessions(
-    _ packet: Packet, _ flow: ReferenceProtocol, sender: Leg, target: HairpinTarget
-  ) -> [ReferenceAddress: Int] {
-    var missing: [ReferenceAddress: Int] = [:]
-    if session(of: sender.owner, towards: packet.receiverAsRemote(flow)) == nil {
-      missing[sender.privateEnd.address, default: 0] += 1
+  private func travel(
+    _ packet: Packet, _ flow: ReferenceProtocol, sender: Leg, target: HairpinTarget, _ wanted: inout Wanted
+  ) {
+    wanted.travel(
+      over: sender.owner, of: sender.privateEnd.address, towards: packet.receiverAsRemote(flow), self)
+    guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? sender.privateEnd) else { return }
+    if let senderPublic = sender.publicEnd, receiver.publicEnd == senderPublic,
+      receiver.privateEnd == sender.privateEnd
+    {
+      return
     }
-    guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? sender.privateEnd) else {
-      return missing
-    }
-    if let senderPublic = sender.publicEnd {
-      if receiver.publicEnd == senderPublic && receiver.privateEnd == sender.privateEnd { return missing }
-      if session(of: receiver.owner, towards: asRemote(senderPublic, flow)) != nil { return missing }
-    }
-    missing[receiver.privateEnd.address, default: 0] += 1
-    return missing
+    wanted.travel(
+      over: receiver.owner, of: receiver.privateEnd.address,
+      towards: sender.publicEnd.map { asRemote($0, flow) }, self)
   }
 
   private func asRemote(_ end: ReferenceEndpoint, _ flow: ReferenceProtocol) -> ReferenceEndpoint {

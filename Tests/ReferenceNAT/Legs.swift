@@ -18,27 +18,21 @@ struct Leg {
 
 extension ReferenceNAT {
   /// Chooses the public endpoint of a leg that needs a dynamic binding, and asks the limits for all that the
-  /// packet would make together. Makes nothing.
+  /// packet would make together. Makes nothing; may end what `evict` allows.
+  /// - travels: what the packet would travel over, once it has that endpoint.
   mutating func settle(
-    _ leg: inout Leg, wantedSessions: (ReferenceNAT, Leg) -> [ReferenceAddress: Int],
-    _ flow: ReferenceProtocol
+    _ leg: inout Leg, _ flow: ReferenceProtocol, travels: (ReferenceNAT, Leg, inout Wanted) -> Void
   ) -> ReferenceDrop? {
-    while true {
-      var wanted = Wanted()
+    for round in 0... {
+      var wanted = Wanted(flow)
       if case .nobody = leg.owner {
         leg.chosen = chooseEnd(for: leg.privateEnd, flow)
         wanted.dynamicBindingOf = leg.privateEnd.address
         wanted.portFound = leg.chosen != nil
       }
-      wanted.sessions = wantedSessions(self, leg)
-      guard let reason = refusal(of: wanted) else { return nil }
-      if !evict(for: reason, wanted, keeping: leg.owner) { return reason }
-    }
-  }
-
-  mutating func refusalAfterEviction(of wanted: Wanted, keeping kept: Owner) -> ReferenceDrop? {
-    while let reason = refusal(of: wanted) {
-      if !evict(for: reason, wanted, keeping: kept) { return reason }
+      travels(self, leg, &wanted)
+      guard let refusal = refusal(of: wanted) else { return nil }
+      if round == Self.mostEvictions || !evict(for: refusal, wanted) { return refusal.reason }
     }
     return nil
   }

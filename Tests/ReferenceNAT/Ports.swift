@@ -76,32 +76,74 @@ extension ReferenceNAT {
 
 // MARK: Limits
 
-/// Everything that one packet would make together.
+/// Everything that one packet would make together, and what it has already.
 struct Wanted {
+  let flow: ReferenceProtocol
   var dynamicBindingOf: ReferenceAddress?
   /// Whether a port was found for the dynamic binding.
   var portFound = true
-  /// New sessions by inside host.
-  var sessions: [ReferenceAddress: Int] = [:]
+  /// New sessions by inside host: the sender's host first.
+  var sessions: [(host: ReferenceAddress, count: Int)] = []
+  var keptBindings: Set<Int> = []
+  var keptSessions: Set<SessionKey> = []
+
+  init(_ flow: ReferenceProtocol) { self.flow = flow }
+
+  mutating func addSession(of host: ReferenceAddress) {
+    if let place = sessions.firstIndex(where: { $0.host == host }) {
+      sessions[place].count += 1
+    } else {
+      sessions.append((host, 1))
+    }
+  }
+
+  /// The packet travels over `owner` towards `remote`: over a session that there is, or over one that it must make.
+  mutating func travel(
+    over owner: Owner, of host: ReferenceAddress, towards remote: ReferenceEndpoint?, _ nat: ReferenceNAT
+  ) {
+    if case .binding(let binding) = owner { keptBindings.insert(binding.number) }
+    if let remote, let session = nat.session(of: owner, towards: remote) {
+      keptSessions.insert(session.key)
+    } else {
+      addSession(of: host)
+    }
+  }
+}
+
+/// Why what a packet would make may not be made.
+struct Refusal {
+  let reason: ReferenceDrop
+  /// Whose limit it is, where it is a host's.
+  var host: ReferenceAddress?
 }
 
 extension ReferenceNAT {
+  /// How many of the oldest transitory sessions are looked at, and how many one packet may end.
+  private static let evictionReach = 32
+  static let mostEvictions = 8
+
   /// Rows "limits" and "exhaustion": why what the packet would make may not be made, or nil.
-  func refusal(of wanted: Wanted) -> ReferenceDrop? {
+  func refusal(of wanted: Wanted) -> Refusal? {
     let limits = settings.limits
     let dynamic = bindings.values.filter { $0.kind == .dynamic }
-    if wanted.dynamicBindingOf != nil && dynamic.count + 1 > limits.bindings { return .bindingLimit }
-    let newSessions = wanted.sessions.values.reduce(0, +)
-    if newSessions > 0 && sessions.count + newSessions > limits.sessions { return .sessionLimit }
+    if wanted.dynamicBindingOf != nil && dynamic.count + 1 > limits.bindings {
+      return Refusal(reason: .bindingLimit)
+    }
+    let newSessions = wanted.sessions.reduce(0) { $0 + $1.count }
+    if newSessions > 0 && sessions.count + newSessions > limits.sessions {
+      return Refusal(reason: .sessionLimit)
+    }
     if let host = wanted.dynamicBindingOf,
       dynamic.filter({ $0.privateEnd.address == host }).count + 1 > limits.hostPorts
     {
-      return .hostPortLimit
+      return Refusal(reason: .hostPortLimit, host: host)
     }
     for (host, count) in wanted.sessions where sessionCount(of: host) + count > limits.hostSessions {
-      return .hostSessionLimit
+      return Refusal(reason: .hostSessionLimit, host: host)
     }
-    if wanted.dynamicBindingOf != nil && !wanted.portFound { return .portsExhausted }
+    if let host = wanted.dynamicBindingOf, !wanted.portFound {
+      return Refusal(reason: .portsExhausted, host: host)
+    }
     return nil
   }
 
@@ -109,41 +151,56 @@ extension ReferenceNAT {
     sessions.values.filter { bindings[$0.key.binding]?.privateEnd.address == host }.count
   }
 
-  /// `evict: oldest-transitory` (LIM5): ends the transitory TCP session whose clock is the oldest among
-  /// those whose end would help. Returns false where there is none.
-  mutating func evict(for reason: ReferenceDrop, _ wanted: Wanted, keeping kept: Owner) -> Bool {
-    guard settings.evict == .oldestTransitory else { return false }
-    // What the packet itself uses stays.
-    var keptNumber: Int?
-    if case .binding(let binding) = kept { keptNumber = binding.number }
-    let oldest = sessions.values
-      .filter { $0.isTransitory && $0.flow == .tcp && $0.key.binding != keptNumber }
-      .filter { endHelps($0, against: reason, wanted) }
-      .min {
-        ($0.clockStarted, $0.key.binding, $0.key.remote) < ($1.clockStarted, $1.key.binding, $1.key.remote)
-      }
-    guard let oldest else { return false }
-    endSession(oldest.key, at: now)
+  /// `evict: oldest-transitory` (LIM5): ends the session that has been transitory for longest among those whose end
+  /// would help. Of a host's own limits and of ports that is one of its own sessions; another host's port only
+  /// where ports do not rest. What the packet itself uses stays. Returns false where there is none.
+  mutating func evict(for refusal: Refusal, _ wanted: Wanted) -> Bool {
+    guard settings.evict == .oldestTransitory, let oldest = sessionToEvict(for: refusal, wanted) else {
+      return false
+    }
+    endSession(oldest, at: now)
     return true
   }
 
-  private func endHelps(_ session: Session, against reason: ReferenceDrop, _ wanted: Wanted) -> Bool {
-    guard let binding = bindings[session.key.binding] else { return false }
-    let host = binding.privateEnd.address
-    let othersInUse = binding.remotes.contains { remote in
-      remote != session.key.remote
-        && sessions[SessionKey(binding: binding.number, remote: remote)]?.usedByInside == true
+  private func sessionToEvict(for refusal: Refusal, _ wanted: Wanted) -> SessionKey? {
+    let all = transitory.prefix(Self.evictionReach)
+    let own = transitory.filter { bindings[$0.binding]?.privateEnd.address == refusal.host }
+      .prefix(Self.evictionReach)
+    let isKept: (SessionKey) -> Bool = { key in
+      wanted.keptSessions.contains(key)
+        || wanted.keptBindings.contains(key.binding) && (endsDynamicBinding(key) || endsOneToOneBinding(key))
     }
-    let endsBinding = binding.kind == .dynamic && session.usedByInside && !othersInUse
-    switch reason {
-    case .sessionLimit: return true
-    case .hostSessionLimit: return wanted.sessions[host] != nil
-    case .bindingLimit: return endsBinding
-    case .hostPortLimit: return endsBinding && host == wanted.dynamicBindingOf
-    // A port that rests helps only the host that had it.
+    let freesPort: (SessionKey) -> Bool = { endsDynamicBinding($0) && !isKept($0) }
+    switch refusal.reason {
+    case .sessionLimit: return all.first { !isKept($0) }
+    case .hostSessionLimit: return own.first { !isKept($0) }
+    case .bindingLimit: return all.first(where: freesPort)
+    case .hostPortLimit: return own.first(where: freesPort)
     case .portsExhausted:
-      return endsBinding && (host == wanted.dynamicBindingOf || settings.portRest == 0)
-    default: return false
+      // Transitory sessions hold TCP ports alone.
+      guard wanted.flow == .tcp, let host = refusal.host else { return nil }
+      if let key = own.first(where: freesPort) { return key }
+      return settings.portRest > 0 ? nil : all.first { freesPort($0) && isOnAddress($0, for: host) }
+    default: return nil
     }
+  }
+
+  /// Row "a binding ends": with its last session that the inside host used.
+  private func endsDynamicBinding(_ key: SessionKey) -> Bool {
+    guard let binding = bindings[key.binding], binding.kind == .dynamic else { return false }
+    let used = binding.remotes.filter {
+      sessions[SessionKey(binding: binding.number, remote: $0)]?.usedByInside == true
+    }
+    return used == [key.remote]
+  }
+
+  private func endsOneToOneBinding(_ key: SessionKey) -> Bool {
+    bindings[key.binding].map { $0.kind == .oneToOne && $0.remotes == [key.remote] } ?? false
+  }
+
+  /// Whether the binding lies on an address that the host may use.
+  private func isOnAddress(_ key: SessionKey, for host: ReferenceAddress) -> Bool {
+    guard settings.pooling == .paired, let place = poolPlaceOfHost[host] else { return true }
+    return bindings[key.binding]?.publicEnd.address == settings.pool[place].address
   }
 }

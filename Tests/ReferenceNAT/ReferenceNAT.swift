@@ -34,6 +34,8 @@ public struct ReferenceNAT {
   var byPrivateEnd: [FlowEnd: Int] = [:]
   var byPublicEnd: [FlowEnd: Int] = [:]
   var sessions: [SessionKey: Session] = [:]
+  /// The TCP sessions on the transitory clock, in the order in which they came to it.
+  var transitory: [SessionKey] = []
   /// No session ends before this instant; spares a scan for most packets.
   var earliestDue: UInt64 = .max
   /// The place in the pool where a host with a dynamic binding made its first one.

@@ -92,9 +92,12 @@ extension ReferenceNAT {
 
     var leg = Leg(owner: owner, privateEnd: privateEnd)
     if !hasSession {
-      if let reason = settle(&leg, wantedSessions: { _, _ in [privateEnd.address: 1] }, flow) {
+      let refusal = settle(&leg, flow) { nat, leg, wanted in
+        wanted.travel(over: leg.owner, of: privateEnd.address, towards: remote, nat)
+      }
+      if let refusal {
         answerRefusal(packet)
-        return .drop(reason)
+        return .drop(refusal)
       }
     }
     guard let publicEnd = leg.publicEnd else { return .drop(.portsExhausted) }
@@ -125,7 +128,7 @@ extension ReferenceNAT {
     let publicEnd = packet.receiverEnd(flow)
     let remote = packet.senderAsRemote(flow)
     let owner = owner(public: publicEnd, flow)
-    let leg: Leg
+    var leg: Leg
     var isDynamic = false
     switch owner {
     case .nobody: return .drop(.noBinding)
@@ -152,8 +155,10 @@ extension ReferenceNAT {
 
     if !hasSession {
       // Outside senders are never answered.
-      let wanted = Wanted(sessions: [leg.privateEnd.address: 1])
-      if let reason = refusalAfterEviction(of: wanted, keeping: owner) { return .drop(reason) }
+      let refusal = settle(&leg, flow) { nat, leg, wanted in
+        wanted.travel(over: leg.owner, of: leg.privateEnd.address, towards: remote, nat)
+      }
+      if let refusal { return .drop(refusal) }
     }
     let number = makeBinding(of: leg, flow)
     let key = SessionKey(binding: number, remote: remote)

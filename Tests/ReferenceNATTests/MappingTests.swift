@@ -218,4 +218,19 @@ struct MappingTests {
     nat.give(Build.tcp(one, server, Build.TCPFlag.syn), on: .inside)
     #expect(nat.counted == ["sessionLimit": 1])
   }
+
+  @Test("a UDP port is not to be had by ending TCP sessions, LIM5")
+  func evictionInVain() {
+    var nat = ReferenceNAT(
+      .plain.with {
+        $0.poolAsked = [.init("203.0.113.5", [50001...50001])]
+        $0.evict = .oldestTransitory
+      })
+    nat.give(Build.udp(one, server), on: .inside)
+    nat.give(Build.tcp(one, server, Build.TCPFlag.syn), on: .inside)
+    nat.give(Build.udp(.init(Host.one, 5001), server), on: .inside)
+    #expect(nat.counted == ["portsExhausted": 1] && nat.table().count == 2)
+    nat.give(Build.tcp(.init(Host.one, 5001), server, Build.TCPFlag.syn), on: .inside)
+    #expect(nat.counted == ["portsExhausted": 1] && nat.table().map(\.privateEnd.port) == [5001, 5000])
+  }
 }
