@@ -15,8 +15,10 @@ enum FrameEnd: BitwiseCopyable {
 #if DEBUG
 /// What a debug build counts beside the counters, so that it can see whether they add up.
 struct Ledger: BitwiseCopyable {
-  /// Frames that ended as a ``FrameEnd``.
-  var ended = 0
+  /// Frames that passed all questions, to end as a ``FrameEnd``.
+  var noted = 0
+  /// Those of them that ended otherwise.
+  var revoked = 0
   /// What the accounts were wrong by when the gateway was made: its counters need not have been at zero.
   var unaccounted = 0
 }
@@ -27,14 +29,14 @@ extension Gateway {
   /// Every frame ends in one way: noted here, held, or counted under one ``DropReason``.
   @inline(__always) mutating func note(_ end: FrameEnd) {
     #if DEBUG
-    ledger.ended += 1
+    ledger.noted += 1
     #endif
   }
 
   /// It was noted, and ends otherwise: a frame that waited for its next hop in vain.
   @inline(__always) mutating func revoke(_ end: FrameEnd) {
     #if DEBUG
-    ledger.ended -= 1
+    ledger.revoked += 1
     #endif
   }
 
@@ -69,18 +71,18 @@ extension Gateway {
   /// Received, less every way in which a frame can end; fragments that are held have not ended.
   var framesWithoutEnd: Int {
     counters.side(.inside).packetsReceived + counters.side(.outside).packetsReceived
-      - counters.totalDrops - ledger.ended - heldFragments
+      - counters.totalDrops - (ledger.noted - ledger.revoked) - heldFragments
   }
 
   /// What stood before a frame was worked on.
   struct Before: BitwiseCopyable {
     var table: TableCounts
-    var ended: Int
+    var noted: Int
   }
 
-  var before: Before { Before(table: translator.shard.counts, ended: ledger.ended) }
+  var before: Before { Before(table: translator.shard.counts, noted: ledger.noted) }
 
-  /// Called when a frame has been worked on: it has one end, and nothing is left of one that went nowhere.
+  /// Called when a frame has been worked on: it has one end, and nothing is left of one that a question refused.
   func checkEnd(of outcome: DecodeOutcome, _ before: Before) {
     let without = framesWithoutEnd - ledger.unaccounted
     precondition(without == 0, "\(without) frames more received than forwarded, answered, held or dropped")
@@ -88,7 +90,8 @@ extension Gateway {
     switch outcome {
     case .fault, .arp: precondition(table == before.table, "a frame that is no IPv4 packet made state")
     case .ipv4:
-      guard ledger.ended == before.ended else { return }
+      // One whose next hop did not take it was dropped behind all questions, and has made its session.
+      guard ledger.noted == before.noted else { return }
       precondition(
         table.sessionsCreated == before.table.sessionsCreated
           && table.bindingsCreated == before.table.bindingsCreated, "a dropped packet made state")

@@ -103,7 +103,7 @@ struct Gate: ~Copyable {
     var gate = Gate()
     var before = gate.gateway.before
     gate.receive(datagram, from: .inside)
-    before.ended = gate.gateway.ledger.ended
+    before.noted = gate.gateway.ledger.noted
     gate.gateway.checkEnd(of: outcome, before)
   }
   #endif

@@ -79,6 +79,18 @@ import Testing
     #expect(gate.takeSent().count == 16)
   }
 
+  @Test("FW9 a packet that its next hop's full queue refuses has passed all questions: its session is made")
+  func sessionBehindFullQueue() {
+    var gate = Self.gate()
+    for port in UInt8(0)..<20 {
+      var datagram = Gate.datagram
+      datagram[35] = port
+      gate.receive(datagram, from: .inside)
+    }
+    #expect(gate.counters.drops(.nextHopQueueFull) == 4)
+    #expect(gate.gateway.translator.shard.counts.sessions == 20)
+  }
+
   @Test(
     "FW9 a neighbour that is silent for half a minute is asked again while its old MAC is used, then forgotten"
   )
