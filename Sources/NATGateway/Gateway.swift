@@ -49,6 +49,8 @@ public struct Gateway: ~Copyable {
   }
 
   private let slots: OwnedArray<Slot>
+  /// Whether the slots hold the frames of the batch that is worked on.
+  private var isPrepared = false
   private let memory: [MappedMemory]
 
   /// The settings as the packet path reads them: no arrays, no reference counts.
@@ -145,8 +147,11 @@ public struct Gateway: ~Copyable {
   /// `batch.processed == batch.count`.
   /// - Complexity: O(1) a packet of at most MTU size, amortized.
   public mutating func process(_ batch: inout FrameBatch, into outbox: inout Outbox) {
-    let isPrepared = translator.shard.counts.sessions >= settings.sessionsWorthPrefetching
-    if isPrepared, batch.processed == 0 { prepare(batch) }
+    // Settled once for a batch: the table may grow past the number while the batch waits for the outbox.
+    if batch.processed == 0 {
+      isPrepared = translator.shard.counts.sessions >= settings.sessionsWorthPrefetching
+      if isPrepared { prepare(batch) }
+    }
     while batch.processed < batch.count, outbox.hasRoomForAnyPacket {
       let index = batch.processed
       let entry = batch[index]

@@ -13,7 +13,7 @@ struct Gate: ~Copyable {
   var gateway: Gateway
   let table: TranslationTable
   private let store = CounterStore()
-  private var batch = FrameBatch(maximumFrameLength: 2048)
+  private var batch: FrameBatch
   private var outbox = Outbox()
   private var now: UInt64 = 1_000_000_000
 
@@ -29,7 +29,11 @@ struct Gate: ~Copyable {
   /// What has left since it was last looked at.
   private var sent: [Sent] = []
 
-  init(dropsBefore: Int = 0, change: (inout GatewaySettings) -> Void = { _ in }) {
+  /// - Parameter batchBytes: room for the frames of one batch.
+  init(
+    dropsBefore: Int = 0, batchBytes: Int = 128 << 10, change: (inout GatewaySettings) -> Void = { _ in }
+  ) {
+    batch = FrameBatch(maximumFrameLength: batchBytes)
     var settings = GatewaySettings(
       inside: Interface(
         address: IPv4Address(192, 168, 1, 1), prefixLength: 24, mac: GatewaySettings.defaultMAC.inside),
@@ -51,12 +55,17 @@ struct Gate: ~Copyable {
   }
 
   /// A millisecond after the last frame.
-  mutating func receive(_ bytes: [UInt8], from side: Side) {
-    now += 1_000_000
-    // Safety: the batch copies the bytes.
-    unsafe bytes.withUnsafeBytes {
-      unsafe batch.append(
-        $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: side, link: .ethernet)
+  mutating func receive(_ bytes: [UInt8], from side: Side) { receive(batch: [bytes], from: side) }
+
+  /// Frames in one batch, a millisecond apart.
+  mutating func receive(batch frames: [[UInt8]], from side: Side) {
+    for bytes in frames {
+      now += 1_000_000
+      // Safety: the batch copies the bytes.
+      unsafe bytes.withUnsafeBytes {
+        unsafe batch.append(
+          $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: side, link: .ethernet)
+      }
     }
     while batch.processed < batch.count {
       gateway.process(&batch, into: &outbox)
