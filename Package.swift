@@ -62,10 +62,13 @@ let package = Package(
       name: "NATDaemon",
       dependencies: [
         "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
-        "NATComposition", "CLinuxPacket",
+        "NATComposition", "NATControl", "CLinuxPacket",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ], swiftSettings: house),
+    // Network namespaces and programs in them, for the demonstration and the tests.
+    .target(name: "NATLab", dependencies: ["CLinuxPacket"], swiftSettings: house),
     .executableTarget(
       name: "porticod",
       dependencies: [
@@ -79,7 +82,7 @@ let package = Package(
       name: "portico",
       dependencies: [
         "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
-        "NATControl", "NATComposition",
+        "NATControl", "NATComposition", "NATLab",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
 
@@ -107,7 +110,9 @@ let package = Package(
       exclude: ["Scenarios"], swiftSettings: house),
     .testTarget(
       name: "LabTests",
-      dependencies: ["NATPacketIO", "NATWire", "CLinuxPacket", "LabHolder", "porticod"],
+      dependencies: [
+        "NATPacketIO", "NATWire", "NATLab", "CLinuxPacket", "LabHolder", "portico", "porticod",
+      ],
       swiftSettings: house),
     // Holds what a process holds, until it is killed.
     .executableTarget(

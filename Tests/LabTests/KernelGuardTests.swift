@@ -1,4 +1,5 @@
 import Glibc
+import NATLab
 import NATPacketIO
 import NATWire
 import Testing

@@ -1,5 +1,6 @@
 import CLinuxPacket
 import Glibc
+import NATLab
 import NATPacketIO
 import NATWire
 

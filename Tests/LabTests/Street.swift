@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import NATLab
 import NATPacketIO
 import NATWire
 

@@ -1,3 +1,4 @@
+import NATLab
 import NATPacketIO
 import NATWire
 import Testing

@@ -1,0 +1,96 @@
+import CLinuxPacket
+import Glibc
+
+/// What is reported when the network between namespaces itself does not work.
+package struct LabFailure: Error, CustomStringConvertible {
+  package let description: String
+  /// The error number of a system call; 0 where there is none.
+  package let code: Int32
+
+  package init(description: String, code: Int32 = 0) {
+    self.description = description
+    self.code = code
+  }
+}
+
+/// A network namespace without a name: it is gone, with its interfaces, when the last descriptor, process and
+/// socket of it is, so also when the process that made it is killed.
+package final class NetworkNamespace: Sendable {
+  private let descriptor: Int32
+
+  package init() throws {
+    let home = try NetworkNamespace.current()
+    defer { close(home) }
+    guard portico_unshare_network() == 0 else {
+      throw LabFailure(description: "no new network namespace: \(errorText(errno))", code: errno)
+    }
+    defer { _ = portico_enter_network(home) }
+    descriptor = try NetworkNamespace.current()
+    try shell("ip link set lo up")
+    // Router solicitations and the like are no part of any test.
+    try shell("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
+  }
+
+  deinit { close(descriptor) }
+
+  /// For `ip link set ... netns PATH`, from any process.
+  package var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
+
+  private static func current() throws -> Int32 {
+    // Safety: the path is not kept.
+    let descriptor = unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw LabFailure(description: "no network namespace: \(errorText(errno))", code: errno)
+    }
+    return descriptor
+  }
+
+  /// Runs `body` with the calling thread in the namespace: sockets that it opens, and processes that it
+  /// starts, are there.
+  package func enter<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
+    let home = try NetworkNamespace.current()
+    defer { close(home) }
+    guard portico_enter_network(descriptor) == 0 else {
+      throw LabFailure(description: "cannot enter a network namespace: \(errorText(errno))", code: errno)
+    }
+    defer { precondition(portico_enter_network(home) == 0, "back home") }
+    return try body()
+  }
+
+  /// Runs a command line to its end and gives back what it printed; anything but success is thrown.
+  @discardableResult
+  package func shell(_ command: String) throws -> String {
+    let result = try attempt(command)
+    guard result.code == 0 else {
+      throw LabFailure(description: "`\(command)` exits with \(result.code): \(result.output)")
+    }
+    return result.output
+  }
+
+  /// Runs a command line to its end.
+  package func attempt(_ command: String) throws -> (code: Int32, output: String) {
+    let process = try start(["/bin/sh", "-c", command])
+    let output = process.readToEnd()
+    return (process.wait(), output)
+  }
+
+  /// Starts a program in the namespace.
+  package func start(_ arguments: [String]) throws -> ChildProcess {
+    try enter { try ChildProcess(arguments) }
+  }
+
+  /// Lays a cable: an interface here and one there, both up.
+  package func connect(
+    _ name: String, to other: NetworkNamespace, _ otherName: String, mtu: Int = 1500
+  ) throws {
+    try shell(
+      """
+      ip link add \(name) mtu \(mtu) type veth peer name \(otherName) mtu \(mtu) netns \(other.path) && \
+      ip link set \(name) up
+      """)
+    try other.shell("ip link set \(otherName) up")
+  }
+}
+
+/// Safety: the text of strerror is copied at once.
+func errorText(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
