@@ -48,7 +48,10 @@ public struct Daemon: Service, CustomStringConvertible {
     settings.asksForNextHops = true
     let counterStore = CounterStore()
     let mailbox = Mailbox()
-    let gateway = Gateway(settings, counters: counterStore.counters, random: .secret())
+    var random = RandomSource.secret()
+    let table = TranslationTable(settings.table, random: &random)
+    let gateway = Gateway(
+      settings, table: table, worker: 0, counters: counterStore.counters, random: random)
     let worker = Worker(Pipeline(gateway), mailbox, logger: logger)
     post(insideAttachment, .inside, to: mailbox)
     post(outsideAttachment, .outside, to: mailbox)
@@ -61,6 +64,8 @@ public struct Daemon: Service, CustomStringConvertible {
         "guard": configuration.kernelGuard ? "on" : "off",
       ])
 
+    let report = Task { await Report(table: table, mailbox: mailbox).run() }
+    defer { report.cancel() }
     var exhaustion = ExhaustionLog()
     while !Task.isShuttingDownGracefully, !Task.isCancelled {
       watch(&inside, .inside, mac: macs.inside, mailbox)
@@ -121,7 +126,7 @@ public struct Daemon: Service, CustomStringConvertible {
       case .none: break
       case .link(let isUp):
         logger.notice(isUp ? "link up" : "link down", metadata: name)
-        if isUp { mailbox.post { _ in } }
+        if isUp { mailbox.post { $0.isToAnnounce = true } }
       case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
       }
     } catch {

@@ -1,5 +1,6 @@
 import CLinuxPacket
 import Glibc
+import NATControl
 import NATPacketIO
 import NATWire
 import Synchronization
@@ -13,9 +14,12 @@ struct Attachment: ~Copyable, Sendable {
 /// What the daemon and a worker tell each other. The worker looks at one flag a round; everything else
 /// happens when it is set.
 final class Mailbox: Sendable {
-  /// Mail without anything in it asks for the gateway's addresses to be announced again.
   struct Mail: ~Copyable {
     var isToStop = false
+    /// The gateway's addresses are to be announced again.
+    var isToAnnounce = false
+    /// Gets the counters, and its end.
+    var statistics: AsyncStream<StatsDocument>.Continuation?
     /// Interfaces to be used from now on.
     var inside: Attachment?
     var outside: Attachment?
@@ -51,8 +55,14 @@ final class Mailbox: Sendable {
     var count: UInt64 = 0
     // Safety: an eventfd gives eight bytes.
     _ = unsafe read(descriptor, &count, 8)
-    return mail.withLock {
-      Mail(isToStop: $0.isToStop, inside: $0.inside.take(), outside: $0.outside.take())
+    return mail.withLock { mail in
+      defer {
+        mail.isToAnnounce = false
+        mail.statistics = nil
+      }
+      return Mail(
+        isToStop: mail.isToStop, isToAnnounce: mail.isToAnnounce, statistics: mail.statistics,
+        inside: mail.inside.take(), outside: mail.outside.take())
     }
   }
 

@@ -1,5 +1,7 @@
 import Glibc
 import Logging
+import NATComposition
+import NATControl
 import NATEngine
 import NATGateway
 import NATPacketIO
@@ -31,6 +33,10 @@ struct Worker: ~Copyable, @unchecked Sendable {
   mutating func run() {
     while true {
       if let mail = mailbox.take() {
+        if let statistics = mail.statistics {
+          statistics.yield(StatsDocument(pipeline.gateway))
+          statistics.finish()
+        }
         if mail.isToStop { return }
         attach(mail)
       }
@@ -67,6 +73,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func attach(_ mail: consuming Mailbox.Mail) {
+    guard mail.isToAnnounce || mail.inside != nil || mail.outside != nil else { return }
     if let attachment = mail.inside.take() {
       inside = .some(attachment.capture)
       pipeline.inside = .some(attachment.transmitter)

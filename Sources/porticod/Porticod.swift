@@ -12,7 +12,8 @@ import UnixSignals
     commandName: "porticod",
     abstract: "A NAT gateway between two interfaces.",
     discussion: """
-      Runs until SIGTERM or SIGINT, and logs to standard error. \\
+      Runs until SIGTERM or SIGINT, and logs to standard error. SIGUSR1 prints the NAT table and the counters \
+      on standard output. \
       Exit codes: 0 done, 66 no such file, 69 an interface cannot be used, 77 not permitted, 78 bad \
       configuration.
       """)
@@ -28,8 +29,8 @@ import UnixSignals
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "porticod")
     logger.logLevel = Logger.Level(rawValue: "\(configuration.log.level)") ?? .info
-    // A closed terminal is no reason to stop, nor a log that nobody reads any more.
-    for number in [SIGHUP, SIGPIPE] { _ = signal(number, SIG_IGN) }
+    // A closed terminal is no reason to stop, nor a log that nobody reads, nor a question asked too early.
+    for number in [SIGHUP, SIGPIPE, SIGUSR1] { _ = signal(number, SIG_IGN) }
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [

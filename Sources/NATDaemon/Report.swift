@@ -1,0 +1,43 @@
+import Glibc
+import NATComposition
+import NATControl
+import NATTable
+import UnixSignals
+
+/// The table and the counters for people, on standard output whenever SIGUSR1 arrives.
+struct Report {
+  let table: TranslationTable
+  let mailbox: Mailbox
+
+  /// Stands behind each report, for programs that read them.
+  static let end = "end of report\n"
+
+  /// Runs until it is cancelled.
+  func run() async {
+    let started = LiveClock.now
+    for await _ in await UnixSignalsSequence(trapping: .sigusr1) {
+      // The counters of a shard are its worker's. Without an answer the worker has stopped.
+      let (answers, asked) = AsyncStream<StatsDocument>.makeStream()
+      mailbox.post { $0.statistics = asked }
+      for await statistics in answers {
+        guard let reader = TableReader(table) else { break }
+        let document = TableDocument(reader, started: started, at: LiveClock.now)
+        write(TableText.render(document) + "\n" + StatsText.render(statistics) + Report.end)
+      }
+    }
+  }
+
+  /// Whoever reads no more gets no more.
+  private func write(_ text: String) {
+    let bytes = Array(text.utf8)
+    var done = 0
+    while done < bytes.count {
+      // Safety: the range lies inside the array, which lives for the call.
+      let count = unsafe bytes.withUnsafeBytes { all in
+        unsafe Glibc.write(STDOUT_FILENO, all.baseAddress! + done, all.count - done)
+      }
+      guard count > 0 || errno == EINTR else { return }
+      done += max(0, count)
+    }
+  }
+}
