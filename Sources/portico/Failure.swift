@@ -8,6 +8,7 @@ enum Failure {
   static let usage: Int32 = 64
   static let badData: Int32 = 65
   static let noInput: Int32 = 66
+  static let unavailable: Int32 = 69
   static let cannotWrite: Int32 = 73
   static let badConfiguration: Int32 = 78
 
