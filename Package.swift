@@ -127,3 +127,23 @@ let package = Package(
       ], swiftSettings: house),
   ]
 )
+
+// The fuzzers, which only Tests/Fuzzers/run builds: libFuzzer brings a main function of its own.
+if Context.environment["PORTICO_FUZZERS"] != nil {
+  func fuzzer(_ name: String, _ folder: String, _ rooms: [Target.Dependency]) -> Target {
+    .executableTarget(
+      name: name, dependencies: ["FuzzerSupport", "ReferenceNAT"] + rooms, path: "Tests/Fuzzers/\(folder)",
+      swiftSettings: house)
+  }
+  package.targets += [
+    .target(name: "FuzzerSupport", path: "Tests/Fuzzers/Support", swiftSettings: house),
+    fuzzer("decoder-fuzzer", "Decoder", ["NATEngine", "NATWire"]),
+    fuzzer("quote-fuzzer", "Quote", ["NATEngine", "NATWire"]),
+    fuzzer(
+      "gateway-fuzzer", "Gateway",
+      ["NATComposition", "NATConfiguration", "NATControl", "NATGateway", "NATEngine", "NATTable", "NATWire"]),
+    .executableTarget(
+      name: "fuzzer-seeds", dependencies: ["FuzzerSupport", "NATPacketIO"], path: "Tests/Fuzzers/Seeds",
+      swiftSettings: house),
+  ]
+}
