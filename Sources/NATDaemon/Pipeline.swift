@@ -59,6 +59,9 @@ struct Pipeline: ~Copyable, FrameReceiver {
     transmit()
   }
 
+  /// The other end of a side's cable may be another.
+  mutating func forgetNeighbours(on side: Side) { gateway.forgetNeighbours(on: side) }
+
   /// Tells the neighbours on both sides which addresses are here.
   mutating func announce(at now: Instant) {
     var next: Int? = 0

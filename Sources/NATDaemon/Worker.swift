@@ -76,10 +76,12 @@ struct Worker: ~Copyable, @unchecked Sendable {
     guard mail.isToAnnounce || mail.inside != nil || mail.outside != nil else { return }
     if let attachment = mail.inside.take() {
       inside = .some(attachment.capture)
+      pipeline.forgetNeighbours(on: .inside)
       pipeline.inside = .some(attachment.transmitter)
     }
     if let attachment = mail.outside.take() {
       outside = .some(attachment.capture)
+      pipeline.forgetNeighbours(on: .outside)
       pipeline.outside = .some(attachment.transmitter)
     }
     pipeline.announce(at: LiveClock.now)

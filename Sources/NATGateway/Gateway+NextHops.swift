@@ -128,6 +128,15 @@ extension Gateway {
     while wakeUp <= clock, outbox.hasRoomForAnyPacket { wake(at: clock, &outbox) }
   }
 
+  /// To be called when an interface is attached anew: what stands at the other end of its cable may be another
+  /// device under the same address, with another MAC. The next frame to each neighbour waits until it has been asked
+  /// for.
+  /// - Complexity: O(neighbours that can be remembered).
+  public mutating func forgetNeighbours(on side: Side) {
+    neighbours(of: side).forgetAll()
+    factsCache.invalidate()
+  }
+
   /// Tells the neighbours on both sides which addresses are here (RFC 5227 section 3): the inside address inside, all
   /// public ones outside.
   ///

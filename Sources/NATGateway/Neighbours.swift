@@ -76,4 +76,10 @@ struct Neighbours: BitwiseCopyable {
       place = (place + 1) & (Neighbours.capacity - 1)
     }
   }
+
+  /// Whoever they were, they may be others now.
+  /// - Complexity: O(capacity); what was never written is not written.
+  func forgetAll() {
+    for place in 0..<Neighbours.capacity where entries[place].key != 0 { entries[place].mac = 0 }
+  }
 }

@@ -40,9 +40,8 @@ extension Lab {
 
     func layOutside(mtu: Int = 1500) throws {
       try gateway.connect("wan0", to: server, "eth0", mtu: mtu)
-      // The MAC is the same when the cable is laid again: it is the gateway's end that vanished.
-      try server.shell(
-        "ip link set eth0 address 02:00:00:00:00:09 && ip address add 203.0.113.9/24 dev eth0")
+      // The MAC is another one when the cable is laid again.
+      try server.shell("ip address add 203.0.113.9/24 dev eth0")
     }
 
     var configurationFile: String { folder.appending(path: "portico.yaml").path }

@@ -51,6 +51,27 @@ import Testing
   }
 
   @Test(
+    "FW9 RC3 the neighbours of a side are forgotten when its interface comes back, those of the other stay")
+  func forgotten() {
+    var gate = Self.gate()
+    gate.receive(Gate.datagram, from: .inside)
+    gate.receive(Self.reply, from: .outside)
+    _ = gate.takeSent()
+    gate.gateway.forgetNeighbours(on: .inside)
+    gate.receive(Gate.datagram, from: .inside)
+    #expect(gate.takeSent().map { Array($0.bytes[0..<6]) } == [Self.gatewayMAC])
+    gate.gateway.forgetNeighbours(on: .outside)
+    gate.receive(Gate.datagram, from: .inside)
+    #expect(gate.takeSent().map(\.bytes) == [Self.request])
+    let other: [UInt8] = [0x52, 0x54, 0, 0, 0, 0x77]
+    gate.receive(
+      Self.arp(
+        2, from: (other, [203, 0, 113, 1]), to: (Self.outsideMAC, [203, 0, 113, 5]), Self.outsideMAC),
+      from: .outside)
+    #expect(gate.takeSent().map { Array($0.bytes[0..<6]) } == [other])
+  }
+
+  @Test(
     "FW9 FW10 a next hop that does not answer three requests a second apart: 3/1 about the packet as it came")
   func silentNextHop() {
     var gate = Self.gate()
