@@ -28,7 +28,7 @@ public struct Daemon: Service, CustomStringConvertible {
   /// Opens the interfaces, forwards until a graceful shutdown begins, and closes them.
   /// - Throws: `InterfaceFault` when it cannot start.
   public func run() async throws {
-    let addresses = ownAddresses
+    let addresses = configuration.ownAddresses
     var inside = try LiveInterface(
       configuration.interfaces.inside, addresses: addresses, isGuarded: configuration.kernelGuard)
     var outside = try LiveInterface(
@@ -87,19 +87,6 @@ public struct Daemon: Service, CustomStringConvertible {
         "outsideSent": "\(to.packetsSent)", "outsideCaptureDropped": "\(to.captureDropped)",
         "drops": "\(drops(counterStore.counters))",
       ])
-  }
-
-  /// What the gateway answers to: its own addresses, the pool, and static public ones.
-  private var ownAddresses: [IPv4Address] {
-    var addresses: Set = [configuration.interfaces.inside.address, configuration.interfaces.outside.address]
-    addresses.formUnion(configuration.nat.pool.map(\.address))
-    for mapping in configuration.statics {
-      switch mapping {
-      case .portForward(_, let endpoint, _): addresses.insert(endpoint.address)
-      case .oneToOne(let address, _): addresses.insert(address)
-      }
-    }
-    return addresses.sorted()
   }
 
   private func post(_ attachment: consuming Attachment, _ side: Side, to mailbox: Mailbox) {

@@ -41,7 +41,8 @@ public struct InterfaceFacts: Equatable, Sendable {
     let flags = Int(try request.ask(SIOCGIFFLAGS, "SIOCGIFFLAGS").read(UInt16.self))
     isUp = flags & IFF_UP != 0
     hasCarrier = isUp && flags & IFF_RUNNING != 0
-    addresses = kernelAddresses(of: name)
+    let own = name
+    addresses = addressesOfKernel().filter { $0.interface == own }.map(\.address)
     offloads = Offloads(request)
   }
 }
@@ -151,24 +152,31 @@ struct InterfaceRequest: ~Copyable {
   }
 }
 
-/// The IPv4 addresses that the kernel itself has on an interface.
-private func kernelAddresses(of name: String) -> [InterfaceFacts.Address] {
+extension InterfaceFacts {
+  /// The IPv4 addresses that the kernel itself has, each with the name of its interface, in the network namespace
+  /// of the calling thread.
+  public static func kernelAddresses() -> [(interface: String, address: Address)] { addressesOfKernel() }
+}
+
+private func addressesOfKernel() -> [(interface: String, address: InterfaceFacts.Address)] {
   var list: UnsafeMutablePointer<ifaddrs>? = nil
   // Safety: the list is freed below, once.
   guard unsafe getifaddrs(&list) == 0 else { return [] }
   defer { unsafe freeifaddrs(list) }
-  var found: [InterfaceFacts.Address] = []
+  var found: [(interface: String, address: InterfaceFacts.Address)] = []
   var next = unsafe list
   while let entry = unsafe next {
     unsafe next = entry.pointee.ifa_next
     // Safety: the list's entries live until it is freed; an AF_INET address is a `sockaddr_in`.
     guard let address = unsafe entry.pointee.ifa_addr, let mask = unsafe entry.pointee.ifa_netmask,
-      unsafe Int32(address.pointee.sa_family) == AF_INET,
-      unsafe String(cString: entry.pointee.ifa_name) == name
+      unsafe Int32(address.pointee.sa_family) == AF_INET
     else { continue }
     let value = unsafe internetAddress(address)
     let prefixLength = unsafe internetAddress(mask).rawValue.nonzeroBitCount
-    found.append(.init(address: value, network: IPv4Network(value, prefixLength: prefixLength)))
+    // Safety: the name ends with a zero.
+    let name = unsafe String(cString: entry.pointee.ifa_name)
+    found.append(
+      (name, .init(address: value, network: IPv4Network(value, prefixLength: prefixLength))))
   }
   return found
 }

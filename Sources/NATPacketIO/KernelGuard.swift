@@ -47,6 +47,27 @@ internal import Synchronization
   // Safety: owned, freed once. The socket that owns the table closes with it.
   deinit { unsafe nft_ctx_free(context) }
 
+  /// Whether a guard could be installed now, without installing it.
+  /// - Throws: ``InterfaceFault`` that says why not.
+  public static func check(interface: String, addresses: [IPv4Address]) throws(InterfaceFault) {
+    // Safety: the context is freed below; a dry run changes nothing.
+    guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
+      throw InterfaceFault(.refused, interface, "guard: libnftables gives no context")
+    }
+    defer { unsafe nft_ctx_free(context) }
+    unsafe nft_ctx_set_dry_run(context, true)
+    try unsafe run(context, install(interface, addresses), interface)
+  }
+
+  /// Whether a gateway's guard stands on an interface.
+  public static func isInstalled(interface: String) -> Bool {
+    // Safety: the context is freed below; what it lists is kept from standard output, and thrown away.
+    guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else { return false }
+    defer { unsafe nft_ctx_free(context) }
+    unsafe nft_ctx_buffer_output(context)
+    return (try? unsafe run(context, "list table netdev \(table(of: interface))\n", interface)) != nil
+  }
+
   /// Puts others in the place of the gateway's addresses, all at once.
   public mutating func setAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
     var commands = "flush set netdev \(table) own\n"

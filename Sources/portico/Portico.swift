@@ -10,5 +10,7 @@ import ArgumentParser
       Exit codes: 0 done, 64 usage, 65 bad data, 66 no such input, 69 not possible here, 73 cannot write output, \
       78 bad configuration.
       """,
-    subcommands: [DemoCommand.self, CheckCommand.self, ReplayCommand.self, BenchCommand.self])
+    subcommands: [
+      DemoCommand.self, DoctorCommand.self, CheckCommand.self, ReplayCommand.self, BenchCommand.self,
+    ])
 }

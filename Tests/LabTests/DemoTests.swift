@@ -7,7 +7,8 @@ extension Lab {
   @Suite struct DemoTests {
     /// Runs of `portico demo` with a folder for temporary files of their own.
     final class Stage {
-      let folder = FileManager.default.temporaryDirectory.appending(path: "portico-stage-\(UUID().uuidString)")
+      let folder = FileManager.default.temporaryDirectory.appending(
+        path: "portico-stage-\(UUID().uuidString)")
 
       init() throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -25,7 +26,8 @@ extension Lab {
       /// Files that stayed, and processes that still speak of them.
       func leftovers() throws -> [String] {
         var found = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-        for process in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int(process) != nil {
+        for process in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int(process) != nil
+        {
           let line = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(process)/cmdline"))) ?? Data()
           let text = String(decoding: line, as: UTF8.self)
           if text.contains(folder.path) { found.append(text) }

@@ -1,0 +1,214 @@
+import Foundation
+import NATConfiguration
+import NATPacketIO
+import NATWire
+
+/// Examines the machine for a configuration, in the network namespace of the calling thread.
+struct Doctor {
+  struct Finding {
+    enum Verdict: String {
+      case good = "ok"
+      /// Worth knowing; the gateway works.
+      case note
+      case wrong
+    }
+
+    var verdict: Verdict
+    var text: String
+    /// The command that mends it, or what to do where there is none.
+    var mend: String?
+  }
+
+  private let configuration: Configuration
+  private var findings: [Finding] = []
+  private var isGuarded: Bool { configuration.kernelGuard }
+
+  /// More would take seconds, and the answers of a whole network.
+  private static let mostProbed = 64
+
+  init(_ configuration: Configuration) { self.configuration = configuration }
+
+  mutating func examine() -> [Finding] {
+    examine(
+      "inside", configuration.interfaces.inside, owning: [configuration.interfaces.inside.address], hop: nil)
+    examine(
+      "outside", configuration.interfaces.outside, owning: configuration.publicAddresses,
+      hop: configuration.interfaces.gateway)
+    examineAddresses()
+    return findings
+  }
+
+  private mutating func good(_ text: String) { findings.append(Finding(verdict: .good, text: text)) }
+
+  private mutating func note(_ text: String, mend: String? = nil) {
+    findings.append(Finding(verdict: .note, text: text, mend: mend))
+  }
+
+  private mutating func wrong(_ text: String, mend: String?) {
+    findings.append(Finding(verdict: .wrong, text: text, mend: mend))
+  }
+
+  private mutating func wrong(_ side: String, _ fault: InterfaceFault) {
+    let mend: String? =
+      switch fault.kind {
+      case .missing: "ip link   # lists what there is; put the right name at interfaces.\(side).name"
+      case .down: "ip link set \(fault.name) up"
+      case .notPermitted: "run it as root, or with CAP_NET_RAW and CAP_NET_ADMIN"
+      case .notEthernet: "put an Ethernet interface at interfaces.\(side).name"
+      case .inUse, .refused: nil
+      }
+    wrong("\(side) \(fault.description)", mend: mend)
+  }
+
+  private mutating func examine(
+    _ side: String, _ configured: Configuration.Interface, owning: [IPv4Address], hop: IPv4Address?
+  ) {
+    do throws(InterfaceFault) {
+      let facts = try InterfaceFacts(name: configured.name)
+      guard examineLink(side, configured, facts) else { return }
+      examineOffloads(side, facts)
+      examineForwarding(side, facts)
+      try examineGuard(side, facts)
+      try probe(side, facts, owning: owning, hop: hop)
+    } catch {
+      wrong(side, error)
+    }
+  }
+
+  /// - Returns: whether packets can pass it.
+  private mutating func examineLink(
+    _ side: String, _ configured: Configuration.Interface, _ facts: InterfaceFacts
+  ) -> Bool {
+    let name = "\(side) \(facts.name)"
+    if let mtu = configured.mtu, mtu > facts.mtu {
+      wrong(
+        "\(name): the configuration says MTU \(mtu), the device has \(facts.mtu)",
+        mend: "ip link set \(facts.name) mtu \(mtu)")
+    }
+    guard facts.isUp else {
+      wrong("\(name): is down", mend: "ip link set \(facts.name) up")
+      return false
+    }
+    guard facts.hasCarrier else {
+      wrong("\(name): up, but nothing at the other end", mend: "look at the cable, or at what it leads to")
+      return false
+    }
+    good("\(name): up, MTU \(facts.mtu), MAC \(facts.mac)")
+    return true
+  }
+
+  /// Everything but LRO can be told from the frames themselves.
+  private mutating func examineOffloads(_ side: String, _ facts: InterfaceFacts) {
+    let name = "\(side) \(facts.name)"
+    if facts.offloads.largeReceive {
+      wrong(
+        "\(name): the device joins segments (LRO), and what it joins cannot be forwarded unchanged",
+        mend: "ethtool -K \(facts.name) lro off")
+    } else {
+      good("\(name): offloads are fine (LRO is off)")
+    }
+    if !facts.offloads.tcpSegmentation {
+      note(
+        "\(name): the device does not cut super-frames (TSO is off); the kernel does it, more slowly",
+        mend: "ethtool -K \(facts.name) tso on   # where the device can")
+    }
+  }
+
+  private mutating func examineForwarding(_ side: String, _ facts: InterfaceFacts) {
+    let setting = "net/ipv4/conf/\(facts.name)/forwarding"
+    let name = "\(side) \(facts.name)"
+    let value = (try? String(contentsOfFile: "/proc/sys/\(setting)", encoding: .utf8)) ?? ""
+    if value.hasPrefix("1") {
+      let text = "\(name): the kernel forwards too"
+      if isGuarded {
+        note("\(text); the guard keeps it from doing so")
+      } else {
+        wrong("\(text), and every packet leaves twice (guard: off)", mend: "sysctl -w \(setting)=0")
+      }
+    } else {
+      good("\(name): the kernel does not forward")
+    }
+  }
+
+  private mutating func examineGuard(_ side: String, _ facts: InterfaceFacts) throws(InterfaceFault) {
+    let name = "\(side) \(facts.name)"
+    let holder: InterfaceFault?
+    do {
+      _ = try InterfaceLock(interface: facts.name)
+      holder = nil
+    } catch {
+      guard error.kind == .inUse else { throw error }
+      holder = error
+    }
+    guard isGuarded else {
+      return note("\(name): guard: off; the kernel answers for what it thinks is its own")
+    }
+    if let holder {
+      if KernelGuard.isInstalled(interface: facts.name) {
+        good("\(name): a gateway runs, and its guard stands (\(holder.description))")
+      } else {
+        wrong(
+          "\(name): a gateway runs without a guard (\(holder.description))",
+          mend: "start it again with `guard: on`")
+      }
+    } else {
+      do {
+        try KernelGuard.check(interface: facts.name, addresses: configuration.ownAddresses)
+        good("\(name): no gateway runs on it, and a guard can be installed")
+      } catch {
+        wrong(
+          "\(side) \(error.description)",
+          mend: error.kind == .notPermitted
+            ? "run it as root, or with CAP_NET_ADMIN" : "modprobe nf_tables   # or say `guard: off`")
+      }
+    }
+  }
+
+  /// Asks the network itself.
+  private mutating func probe(
+    _ side: String, _ facts: InterfaceFacts, owning: [IPv4Address], hop: IPv4Address?
+  ) throws(InterfaceFault) {
+    var probe = try AddressProbe(facts)
+    let asked = Array(owning.prefix(Doctor.mostProbed))
+    let owners = try probe.owners(of: asked + (hop.map { [$0] } ?? []))
+    let name = "\(side) \(facts.name)"
+    for address in asked {
+      guard let owner = owners[address] else { continue }
+      wrong(
+        "\(name): \(address) is another's, \(owner) answers for it",
+        mend: "take it from that machine, or give the gateway another address")
+    }
+    if !asked.contains(where: { owners[$0] != nil }) {
+      good(
+        "\(name): nobody else answers for \(asked.count == 1 ? "\(asked[0])" : "its \(asked.count) addresses")"
+      )
+    }
+    if owning.count > asked.count {
+      note("\(name): \(owning.count - asked.count) further addresses not asked for")
+    }
+    guard let hop else { return }
+    if let mac = owners[hop] {
+      good("\(name): the next hop \(hop) answers (\(mac))")
+    } else {
+      wrong(
+        "\(name): the next hop \(hop) does not answer ARP",
+        mend: "correct interfaces.outside.gateway, or see why it is silent")
+    }
+  }
+
+  /// What the kernel answers for: an address on any interface is answered on all of them.
+  private mutating func examineAddresses() {
+    let own = Set(configuration.ownAddresses)
+    let shared = InterfaceFacts.kernelAddresses().filter { own.contains($0.address.address) }
+    for (interface, address) in shared {
+      let command = "ip address del \(address.address)/\(address.network.prefixLength) dev \(interface)"
+      let text = "\(interface): the kernel has the gateway's address \(address.address) as its own"
+      if isGuarded {
+        note("\(text); the guard keeps its answers back, and this machine cannot use it", mend: command)
+      } else {
+        wrong("\(text), and answers and resets connections (guard: off)", mend: command)
+      }
+    }
+    if shared.isEmpty { good("the kernel answers for none of the gateway's addresses") }
+  }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import NATComposition
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Say what on this machine would keep a gateway from working, and what mends it.",
+    discussion: """
+      Looks at both interfaces, their offloads, the kernel's addresses and forwarding, the guard, and asks the \
+      networks by ARP who has the gateway's addresses and whether its next hop answers. Nothing is changed; a \
+      gateway that runs goes on. Needs root for everything but the first looks.
+
+      Exit codes: 0 nothing is wrong, 1 something is, 66 no such file, 78 bad configuration.
+      """)
+
+  @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())
+  var config: String
+
+  func run() throws {
+    var doctor = Doctor(try Failure.configuration(at: config))
+    let findings = doctor.examine()
+    for finding in findings {
+      print("\(finding.verdict.rawValue.padded(to: 6)) \(finding.text)")
+      if let mend = finding.mend { print("       mend: \(mend)") }
+    }
+    let wrong = findings.count { $0.verdict == .wrong }
+    guard wrong == 0 else { throw Failure.exit(1, "\(wrong) of \(findings.count) findings need mending") }
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - count))
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import Glibc
+import NATLab
+import Testing
+
+extension Lab {
+  @Suite struct DoctorTests {
+    /// What the doctor says in the gateway's namespace.
+    private func ask(_ street: Street) throws -> (code: Int32, output: String) {
+      let doctor = try street.gateway.start([
+        Lab.program("portico"), "doctor", "--config", street.configurationFile,
+      ])
+      let output = doctor.readToEnd()
+      return (doctor.wait(), output)
+    }
+
+    @Test("a good machine: nothing is wrong, before a daemon runs and while it does")
+    func good() throws {
+      let street = try Street()
+      try street.gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
+      let before = try ask(street)
+      #expect(before.code == 0 && !before.output.contains("wrong"), "\(before.output)")
+      #expect(before.output.contains("a guard can be installed"))
+      #expect(before.output.contains("the next hop 203.0.113.9 answers"))
+      #expect(before.output.contains("the kernel answers for none of the gateway's addresses"))
+      #expect(try street.gateway.shell("nft list ruleset") == "")
+      let daemon = try street.startDaemon()
+      let during = try ask(street)
+      #expect(during.code == 0 && during.output.contains("its guard stands"), "\(during.output)")
+      #expect(try street.ping("203.0.113.9"))
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test("what is wrong is named with the command that mends it, and is right after that command")
+    func wrong() throws {
+      let street = try Street()
+      try street.configure("guard: off")
+      try street.gateway.shell(
+        """
+        ip link set lan0 down && ip address add 203.0.113.5/32 dev lo && \
+        echo 1 >/proc/sys/net/ipv4/conf/wan0/forwarding && echo 0 >/proc/sys/net/ipv4/conf/lan0/forwarding
+        """)
+      let result = try ask(street)
+      #expect(result.code == 1)
+      let mends = result.output.split(separator: "\n").compactMap { line in
+        line.contains("mend: ") ? String(line.split(separator: "mend: ")[1]) : nil
+      }
+      #expect(
+        mends == [
+          "ip link set lan0 up", "sysctl -w net/ipv4/conf/wan0/forwarding=0",
+          "ip address del 203.0.113.5/32 dev lo",
+        ], "\(result.output)")
+      for command in mends { try street.gateway.shell(command) }
+      #expect(try eventually { try ask(street).code == 0 })
+    }
+
+    @Test("an address that another has, a next hop that is silent, and a missing interface are found")
+    func network() throws {
+      let street = try Street()
+      try street.server.shell(
+        "ip address del 203.0.113.9/24 dev eth0 && ip address add 203.0.113.5/24 dev eth0")
+      try street.gateway.shell("ip link set lan0 name lan1")
+      let result = try ask(street)
+      #expect(result.code == 1)
+      #expect(result.output.contains("wrong  inside interface lan0: not there"), "\(result.output)")
+      #expect(result.output.contains("203.0.113.5 is another's"), "\(result.output)")
+      #expect(result.output.contains("the next hop 203.0.113.9 does not answer ARP"), "\(result.output)")
+    }
+
+    @Test("a bad configuration is refused, and a lost carrier found")
+    func others() throws {
+      let street = try Street()
+      try street.configure("nat: { portchoice: random }")
+      #expect(try ask(street).code == 78)
+      try street.configure()
+      try street.server.shell("ip link set eth0 down")
+      let result = try ask(street)
+      #expect(result.code == 1 && result.output.contains("nothing at the other end"), "\(result.output)")
+    }
+  }
+}
