@@ -89,6 +89,7 @@ extension TableSettings {
     workers = configuration.workers
     bindingLimit = nat.limits.bindings
     sessionLimit = nat.limits.sessions
+    tracksWindows = nat.tcp.windowTracking
     evictsOldestTransitory = nat.evict == .oldestTransitory
     policy = PoolPolicy(
       portChoice: PortChoice(nat.portChoice), parity: nat.parity, paired: nat.pooling == .paired,

@@ -36,6 +36,8 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case noSession
   /// The binding lives, and its filter refuses the remote endpoint.
   case filtered
+  /// A TCP segment outside the window of its session, with `tcp.window-tracking`.
+  case outsideWindow
   case hairpinDisabled
   /// A transport protocol that is not translated.
   case unknownProtocol

@@ -74,6 +74,7 @@ extension Translator {
           sender, binding, packet, from: .inside, isHairpin: resolution.receiver != nil, at: now)
       else { return .drop(.sessionLimit) }
       useOutbound(session, packet, at: now)
+      learnWindow(session, packet, from: .inside)
       commitment.sender = session
     }
     if var receiver = resolution.receiver {
@@ -90,6 +91,7 @@ extension Translator {
           receiver, binding, packet, from: .outside, isHairpin: resolution.sender != nil, at: now)
       else { return .drop(.sessionLimit) }
       useInbound(session, packet, at: now)
+      learnWindow(session, packet, from: .outside)
       commitment.receiver = session
     }
     if resolution.sender != nil, resolution.receiver != nil { counters.count(.hairpins) }

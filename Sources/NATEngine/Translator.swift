@@ -9,6 +9,8 @@ public struct Translator: ~Copyable {
   public var shard: Shard
   public var settings: TranslatorSettings
   public let counters: Counters
+  /// Whether segments outside the window of their session are dropped.
+  public let tracksWindows: Bool
   @usableFromInline let publicAddresses: PublicAddresses
   var random: RandomSource
   private let table: TranslationTable
@@ -24,6 +26,7 @@ public struct Translator: ~Copyable {
     self.table = table
     self.settings = settings
     self.counters = counters
+    tracksWindows = tableSettings.tracksWindows
     self.random = random
     shard = table.makeShard(worker: worker)
     let count =

@@ -23,6 +23,9 @@ extension Gateway {
         fits(packet, from: .inside, to: .outside),
         let hit = translator.hitOutbound(packet, transport, at: now)
       else { return receiveSlowly(&packet, entry, at: now, &outbox) }
+      if translator.tracksWindows, !translator.followWindow(hit, packet, from: .inside) {
+        return counters.countDrop(.outsideWindow)
+      }
       let endpoint = translator.commitOutbound(hit, packet, at: now)
       packet.rewriteSource(to: endpoint)
       sendTranslated(&packet, to: .outside, MACAddress(destination.mac), at: now, &outbox)
@@ -34,6 +37,9 @@ extension Gateway {
         let receiver = facts(of: translator.shard.bindings.privateEndpoint(of: hit.binding).address),
         receiver.isInsideHost
       else { return receiveSlowly(&packet, entry, at: now, &outbox) }
+      if translator.tracksWindows, !translator.followWindow(hit, packet, from: .outside) {
+        return counters.countDrop(.outsideWindow)
+      }
       packet.rewriteDestination(to: translator.commitInbound(hit, packet, at: now))
       sendTranslated(&packet, to: .inside, MACAddress(receiver.mac), at: now, &outbox)
     }

@@ -142,6 +142,7 @@ extension Shard {
     words[sessions.at(session, 2)] = now.advanced(by: durations[Int(clock.rawValue)]).nanoseconds
     words[sessions.at(session, 3)] = now.nanoseconds
     for word in 4..<8 { words[sessions.at(session, word)] = 0 }
+    if let windows { windows[record] = ConnectionWindows() }
     let second =
       UInt64(remote.port) << 48 | UInt64(state.rawValue) << 40
       | UInt64(flags.subtracting(.insideUsed).rawValue) << 32 | UInt64(lifetime.rawValue) << 24

@@ -24,6 +24,8 @@ public struct Shard: ~Copyable {
   let lifetimes: LifetimeTable
   let listLinks: OwnedArray<TimerWheel.Link>
   let retireLinks: OwnedArray<TimerWheel.Link>
+  /// By session; nil unless windows are tracked. Of a session that is no TCP connection it means nothing.
+  public let windows: OwnedArray<ConnectionWindows>?
   /// Nil unless transitory sessions may be evicted.
   let hostQueues: HostQueues?
   let portMaps: OwnedArray<PortMap>
@@ -75,6 +77,7 @@ public struct Shard: ~Copyable {
     durations = lifetimes.durations
     listLinks = memory.sessionLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
     retireLinks = memory.wheelLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
+    windows = memory.windows
     hostQueues = memory.evictionLinks.map {
       HostQueues(
         queues: $0.queues, hosts: memory.hostCapacity, links: $0.links, sessions: memory.sessions.capacity)

@@ -13,6 +13,8 @@ public struct TableSettings: Sendable {
   public var sessionLimit = 1_048_576
   /// Whether the oldest transitory TCP sessions end where there is no room for new ones.
   public var evictsOldestTransitory = false
+  /// Whether the windows of TCP connections are followed.
+  public var tracksWindows = false
   /// Port forwards, on pool addresses and on others.
   public var forwards: [StaticForward] = []
   public var oneToOne: [StaticAddress] = []
@@ -151,6 +153,7 @@ struct ShardMemory: @unchecked Sendable {
   let lifetimeDurations: MappedMemory
   let lifetimeTCP: MappedMemory
   let lifetimeUDP: MappedMemory
+  let windows: OwnedArray<ConnectionWindows>?
   let evictionLinks: (queues: MappedMemory, links: MappedMemory)?
   let oneToOneIndexes: (byPublic: HashIndex, byPrivate: HashIndex)
   let published: AtomicWords
@@ -202,6 +205,10 @@ struct ShardMemory: @unchecked Sendable {
     lifetimeDurations = map(LifetimeTable.byteCounts.durations)
     lifetimeTCP = map(LifetimeTable.byteCounts.classes)
     lifetimeUDP = map(LifetimeTable.byteCounts.classes)
+    windows =
+      settings.tracksWindows
+      ? map(records * MemoryLayout<ConnectionWindows>.stride, hugePages: true).array(
+        of: ConnectionWindows.self, count: records) : nil
     if settings.evictsOldestTransitory {
       let bytes = HostQueues.byteCounts(hosts: hostCapacity, sessions: records)
       evictionLinks = (map(bytes.queues), map(bytes.links, hugePages: true))

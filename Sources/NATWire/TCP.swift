@@ -1,10 +1,16 @@
 /// Offsets and numbers of the TCP header (RFC 9293 section 3.1), from its first byte on.
 public enum TCP {
   public static let minimumHeaderLength = 20
+  public static let sequenceOffset = 4
+  public static let acknowledgementOffset = 8
   public static let dataOffsetOffset = 12
   public static let flagsOffset = 13
+  public static let windowOffset = 14
   public static let checksumOffset = 16
   public static let optionMaximumSegmentSize: UInt8 = 2
+  public static let optionWindowScale: UInt8 = 3
+  /// Windows are never larger than 1 GiB (RFC 7323 section 2.3).
+  public static let maximumWindowScale: UInt8 = 14
 }
 
 /// The six flags that a NAT looks at; ECE and CWR (RFC 3168) pass unseen.

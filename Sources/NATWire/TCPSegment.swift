@@ -1,0 +1,68 @@
+/// The numbers of a TCP segment, as far as its place in the stream goes (RFC 9293 section 3.4).
+public struct TCPSegment: BitwiseCopyable, Equatable, Sendable {
+  public var flags: TCPFlags
+  public var sequence: UInt32
+  public var acknowledgement: UInt32
+  /// As it stands in the header: not scaled.
+  public var window: UInt16
+  /// How many sequence numbers it takes: data, SYN and FIN. Of a first fragment, what is in it.
+  public var length: UInt32
+  /// The shift that a SYN's window scale option asks for, at most 14 (RFC 7323 section 2.3); nil without the option.
+  public var windowScale: UInt8?
+
+  public init(
+    _ flags: TCPFlags, sequence: UInt32, acknowledgement: UInt32 = 0, window: UInt16 = 0, data: Int = 0,
+    windowScale: UInt8? = nil
+  ) {
+    self.flags = flags
+    self.sequence = sequence
+    self.acknowledgement = acknowledgement
+    self.window = window
+    length =
+      UInt32(truncatingIfNeeded: data) &+ (flags.contains(.syn) ? 1 : 0) &+ (flags.contains(.fin) ? 1 : 0)
+    self.windowScale = windowScale
+  }
+
+  /// The number behind its last one.
+  @inlinable public var end: UInt32 { sequence &+ length }
+}
+
+extension Packet {
+  /// Reads the segment of a packet.
+  /// - Precondition: the packet's kind is `.tcp`.
+  /// - Complexity: O(1); the options of a SYN are looked at once.
+  public var segment: TCPSegment {
+    let offset = transportOffset
+    return TCPSegment(
+      tcpFlags, sequence: frame.uint32(at: offset &+ TCP.sequenceOffset),
+      acknowledgement: frame.uint32(at: offset &+ TCP.acknowledgementOffset),
+      window: frame.uint16(at: offset &+ TCP.windowOffset), data: transportLength &- transportHeaderLength,
+      windowScale: tcpFlags.contains(.syn)
+        ? frame.windowScale(tcpAt: offset, headerLength: transportHeaderLength) : nil)
+  }
+}
+
+extension Frame {
+  /// The first window scale option of a TCP header at `offset` (RFC 7323 section 2.2); a malformed length ends the
+  /// search.
+  func windowScale(tcpAt offset: Int, headerLength: Int) -> UInt8? {
+    var at = offset &+ TCP.minimumHeaderLength
+    let end = offset &+ headerLength
+    while at < end {
+      let kind = uint8(at: at)
+      if kind == 0 { return nil }
+      if kind == 1 {
+        at &+= 1
+        continue
+      }
+      guard at &+ 1 < end else { return nil }
+      let length = Int(uint8(at: at &+ 1))
+      guard length >= 2, at &+ length <= end else { return nil }
+      if kind == TCP.optionWindowScale, length == 3 {
+        return min(uint8(at: at &+ 2), TCP.maximumWindowScale)
+      }
+      at &+= length
+    }
+    return nil
+  }
+}
