@@ -3,6 +3,7 @@ import Glibc
 import NATLab
 import NATPacketIO
 import NATWire
+import Testing
 
 extension Lab {
   /// A client, a gateway that runs `porticod`, and a server, in namespaces of their own:
@@ -12,6 +13,8 @@ extension Lab {
     let gateway: NetworkNamespace
     let server: NetworkNamespace
     let folder: URL
+    private var watch: OutsideWatch?
+    private var switchboard: NetworkNamespace?
 
     /// - Parameter offloads: whether the ends of all cables keep their offloads.
     init(offloads: Bool = true, outsideMTU: Int = 1500) throws {
@@ -31,7 +34,10 @@ extension Lab {
       try configure()
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
+    deinit {
+      noteWatch()
+      try? FileManager.default.removeItem(at: folder)
+    }
 
     func layInside() throws {
       try gateway.connect("lan0", to: client, "eth0")
@@ -42,6 +48,51 @@ extension Lab {
       try gateway.connect("wan0", to: server, "eth0", mtu: mtu)
       // The MAC is another one when the cable is laid again.
       try server.shell("ip address add 203.0.113.9/24 dev eth0")
+      noteWatch()
+      watch = try OutsideWatch(server)
+    }
+
+    /// A second inside host, 192.168.1.3: both stand at a switch in a namespace of its own from here on.
+    func addHost() throws -> NetworkNamespace {
+      let bridge = try NetworkNamespace()
+      let second = try NetworkNamespace()
+      try gateway.shell("ip link del lan0")
+      try bridge.shell("ip link add br0 type bridge && ip link set br0 up")
+      try gateway.connect("lan0", to: bridge, "port0")
+      try client.connect("eth0", to: bridge, "port1")
+      try second.connect("eth0", to: bridge, "port2")
+      for port in 0...2 { try bridge.shell("ip link set port\(port) master br0") }
+      for (host, number) in [(client, 2), (second, 3)] {
+        try host.shell(
+          "ip address add 192.168.1.\(number)/24 dev eth0 && ip route add default via 192.168.1.1")
+      }
+      switchboard = bridge
+      return second
+    }
+
+    /// A network behind the server, which becomes its router: 198.51.100.9, by way of 198.51.100.1.
+    /// - Parameter mtu: of the router's way there.
+    func layFar(mtu: Int = 1500) throws -> NetworkNamespace {
+      let far = try NetworkNamespace()
+      try server.connect("eth1", to: far, "eth0")
+      try server.shell(
+        """
+        echo 1 >/proc/sys/net/ipv4/ip_forward && ip link set eth1 mtu \(mtu) && \
+        ip address add 198.51.100.1/24 dev eth1
+        """)
+      try far.shell("ip address add 198.51.100.9/24 dev eth0 && ip route add default via 198.51.100.1")
+      return far
+    }
+
+    /// Ends the watch on the outside wire and gives back what it saw.
+    func endWatch() -> String {
+      defer { watch = nil }
+      return watch?.end() ?? ""
+    }
+
+    private func noteWatch() {
+      let words = endWatch()
+      if words.contains("192.168.") { Issue.record("a private source on the outside wire: \(words)") }
     }
 
     var configurationFile: String { folder.appending(path: "portico.yaml").path }
@@ -72,5 +123,26 @@ extension Lab {
     func curl(_ arguments: String) throws -> (code: Int32, output: String) {
       try client.attempt("cd \(folder.path) && curl -sS -m 60 \(arguments)")
     }
+  }
+}
+
+/// A capture at the server's end of the outside cable: no packet and no ARP of a private address may ever arrive there.
+private final class OutsideWatch {
+  private let process: ChildProcess
+
+  init(_ server: NetworkNamespace) throws {
+    process = try server.start([
+      "/bin/sh", "-c",
+      "exec tcpdump -n -l -Q in -i eth0 'ip and src net 192.168.0.0/16 or arp and src net 192.168.0.0/16'",
+    ])
+    let words = process.read(until: "listening on")
+    guard words.contains("listening on") else { throw LabFailure(description: "tcpdump: \(words)") }
+  }
+
+  /// To be called once.
+  /// - Returns: what it saw.
+  func end() -> String {
+    process.signal(SIGINT)
+    return process.readToEnd()
   }
 }
