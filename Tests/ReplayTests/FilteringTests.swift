@@ -72,6 +72,20 @@ struct FilteringTests {
     try script.check()
   }
 
+  @Test("FIL2 the filter is open for an address while one of the sessions with it lives, and no longer")
+  func lastSession() throws {
+    var script = try Script(["filtering": "address-dependent"])
+    script.outbound(.s(1), .udp("192.168.1.2:5000", "142.250.195.100:3478"), as: Stage.x(50001))
+    script.outbound(.s(100), .udp("192.168.1.2:5000", "142.250.195.100:3479"), as: Stage.x(50001))
+    script.outbound(.s(200), .udp("192.168.1.2:5000", "151.101.65.69:3478"), as: Stage.x(50001))
+    script.inbound(.s(350), .udp("142.250.195.100:3480", Stage.x(50001)), to: "192.168.1.2:5000")
+    script.inbound(.s(400), .udp("142.250.195.100:3481", Stage.x(50001)), to: "192.168.1.2:5000")
+    script.dropped(
+      .s(400) + .nanosecond, .outside, .udp("142.250.195.100:3482", Stage.x(50001)), "filtered")
+    script.inbound(.s(401), .udp("151.101.65.69:3479", Stage.x(50001)), to: "192.168.1.2:5000")
+    try script.check()
+  }
+
   @Test("FIL3 FIL6 MAP1 address-and-port-dependent filtering leaves the mapping endpoint-independent")
   func mappingStays() throws {
     var script = try Script(["filtering": "address-and-port-dependent"])

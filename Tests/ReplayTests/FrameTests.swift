@@ -183,6 +183,35 @@ struct FrameTests {
     try script.check()
   }
 
+  @Test("neighbours: a next hop that moves in the middle of a session is followed, on both sides")
+  func movingNeighbours() throws {
+    var script = try Script()
+    script.outbound(.s(1), FrameTests.out, as: FrameTests.x)
+    script.inbound(.s(2), FrameTests.back, to: FrameTests.host)
+    script.outbound(.s(3), FrameTests.out, as: FrameTests.x)
+    script.introduce(Script.router, "52:54:00:00:00:18", on: .outside, at: .s(4))
+    script.receive(.s(5), .inside, FrameTests.out)
+    script.expect(
+      .s(5), .outside,
+      Link.frame("52:54:00:00:00:18", Link.gatewayOutside, FrameTests.out.sent(as: FrameTests.x).bytes))
+    script.introduce(Stage.c1, "52:54:00:00:00:28", on: .inside, at: .s(6))
+    script.receive(
+      .s(7), .outside, Link.frame(Link.gatewayOutside, "52:54:00:00:00:18", FrameTests.back.bytes))
+    script.expect(
+      .s(7), .inside,
+      Link.frame(
+        "52:54:00:00:00:28", Link.gatewayInside, FrameTests.back.delivered(to: FrameTests.host).bytes))
+    try script.check()
+  }
+
+  @Test("neighbours: an ARP packet whose sender has a group address teaches nothing")
+  func groupAddressInARP() throws {
+    var script = try Script()
+    script.introduce(Script.router, "03:00:00:00:00:09", on: .outside, at: .s(1))
+    script.outbound(.s(2), FrameTests.out, as: FrameTests.x)
+    try script.check()
+  }
+
   @Test("a host behind an inside router is reached by it")
   func insideRouter() throws {
     var script = try Script(more: ["routes:", "  - { network: 10.9.0.0/24, via: 192.168.1.3 }"])
@@ -212,7 +241,7 @@ struct FrameTests {
     script.expect(.s(1), .outside, FrameTests.out.sent(as: FrameTests.x))
     script.receive(.s(2), .inside, tagged(0xE000, FrameTests.out))  // a priority, and identifier 0
     script.expect(.s(2), .outside, FrameTests.out.sent(as: FrameTests.x))
-    for (time, tag) in [(3.0, UInt16(1)), (4, 0xFFF), (5, 0xE005)] {
+    for (time, tag) in [(3.0, UInt16(1)), (4, 0xFFF), (5, 0xE005), (6, 0x100), (7, 0x800)] {
       script.receive(.s(time), .inside, tagged(tag, FrameTests.out))
       script.expectDrop("vlanTagged")
     }

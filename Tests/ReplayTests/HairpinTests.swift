@@ -79,6 +79,22 @@ struct HairpinTests {
     try script.check()
   }
 
+  @Test(
+    "HP2 where the receiver's session has ended, nothing but a SYN makes another, though the sender's lives")
+  func receiverWithoutSession() throws {
+    var script = try Script()
+    let syn = Datagram.tcp(HairpinTests.b, HairpinTests.server, .syn)
+    script.outbound(.s(1), syn, as: Stage.x(50001))
+    script.hairpin(
+      .s(2), .tcp(HairpinTests.a, Stage.x(50001), .syn), from: Stage.x(50002), to: HairpinTests.b)
+    // The binding ends at 241 s, and with it the session that its host never used. The sender's lives to 242 s.
+    script.outbound(.s(241.5), syn, as: Stage.x(50001))
+    script.dropped(.s(241.6), .inside, .tcp(HairpinTests.a, Stage.x(50001), .ack), "noSession")
+    script.hairpin(
+      .s(241.7), .tcp(HairpinTests.a, Stage.x(50001), .syn), from: Stage.x(50002), to: HairpinTests.b)
+    try script.check()
+  }
+
   @Test("HP3 a query reaches a 1:1 host under the sender's translated identifier, and its reply comes back")
   func query() throws {
     var script = try Script(more: HairpinTests.oneToOne)

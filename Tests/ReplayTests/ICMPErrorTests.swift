@@ -219,6 +219,25 @@ struct ICMPErrorTests {
     try script.check()
   }
 
+  @Test("IE14 an error to one 1:1 address about what another one sent: dropped, RFC 5508 REQ-4")
+  func otherOneToOne() throws {
+    var script = try Script(more: [
+      "static:", "  - { protocol: all, public: 203.0.113.8, private: 192.168.1.2 }",
+      "  - { protocol: all, public: 203.0.113.9, private: 192.168.1.3 }",
+    ])
+    let x: End = "203.0.113.8:5000"
+    script.outbound(.s(1), ICMPErrorStage.udp.packet, as: x)
+    let seen = ICMPErrorStage.udp.packet.sent(as: x)
+    script.dropped(
+      .s(2), .outside, .passingError(3, 3, from: Stage.s1, to: "203.0.113.9", quoting: seen),
+      "icmpErrorUnmatched")
+    script.delivered(
+      .s(3), .passingError(3, 3, from: Stage.s1, to: "203.0.113.8", quoting: seen),
+      as: .passingError(
+        3, 3, from: Stage.s1, to: Stage.c1, quoting: ICMPErrorStage.udp.packet.with { $0.timeToLive = 63 }))
+    try script.check()
+  }
+
   @Test("IE15 an error about a packet that no session sent: dropped without an answer, RFC 5508 REQ-4")
   func withoutSession() throws {
     var script = try ICMPErrorStage.script(after: ICMPErrorStage.udp, ["filtering": "endpoint-independent"])

@@ -197,6 +197,28 @@ struct LimitTests {
     #expect(outcome.stats.bindings == 2 && outcome.stats.sessions == 3)
   }
 
+  @Test("LIM3 the table's limits are asked before those of the host, and these before the pool")
+  func order() throws {
+    func refused(_ nat: [String: String], _ remote: End, _ port: UInt16, _ reason: String) throws {
+      var script = try Script(
+        nat.merging(["pool": "[{ address: 203.0.113.5, ports: 50001-50001 }]", "exhaustion": "silent"]) { $1 }
+      )
+      script.outbound(.s(1), .udp("192.168.1.2:5000", LimitTests.remote), as: Stage.x(50001))
+      script.dropped(.s(2), .inside, .udp(End(Stage.c1, port), remote), reason)
+      try script.check()
+    }
+    let all = "{ bindings: 1, sessions: 1, per-host: { ports: 1, sessions: 1 } }"
+    try refused(["limits": all], LimitTests.other, 5001, "bindingLimit")
+    try refused(["limits": all], LimitTests.other, 5000, "sessionLimit")
+    try refused(
+      ["limits": "{ sessions: 1, per-host: { ports: 1, sessions: 1 } }"], LimitTests.other, 5001,
+      "sessionLimit")
+    try refused(
+      ["limits": "{ per-host: { ports: 1, sessions: 1 } }"], LimitTests.other, 5001, "hostPortLimit")
+    try refused(["limits": "{ per-host: { sessions: 1 } }"], LimitTests.other, 5001, "hostSessionLimit")
+    try refused([:], LimitTests.other, 5001, "portsExhausted")
+  }
+
   @Test("LIM4 a table full of sessions that have ended takes new ones at once")
   func recycled() throws {
     let nat = ["limits": "{ bindings: 200, sessions: 200 }", "exhaustion": "silent", "port-rest": "0s"]

@@ -202,6 +202,25 @@ struct PortChoiceTests {
     #expect(outcome.stats.pool.first { $0.transport == .udp }?.inUse == 0)
   }
 
+  @Test(
+    "PA11 a resting port is not another host's that would preserve it; its own host has it again",
+    arguments: [("udp", 300.0), ("tcp", 240), ("icmp", 60)])
+  func restPreserved(transport: String, lifetime: Double) throws {
+    func packet(_ host: String) -> Datagram {
+      switch transport {
+      case "tcp": .tcp(End(host, 50100), "142.250.195.100:9", .syn)
+      case "icmp": .echo(host, Stage.s1, 50100)
+      default: .udp(End(host, 50100), "142.250.195.100:9")
+      }
+    }
+    var script = try Script(["port-choice": "preserve"])
+    script.receive(.s(1), .inside, packet(Stage.c1))
+    script.receive(.s(lifetime + 2), .inside, packet(Stage.c2))
+    script.receive(.s(lifetime + 3), .inside, packet(Stage.c1))
+    let ports = try script.run().outside.map { Script.source(of: $0.bytes).port }
+    #expect(ports.count == 3 && ports[0] == 50100 && ports[1] != 50100 && ports[2] == 50100)
+  }
+
   @Test("PA11 port-rest: 0s lets anyone have a released port at once")
   func noRest() throws {
     var script = try Script(["pool": "[{ address: 203.0.113.5, ports: 50001-50001 }]", "port-rest": "0s"])

@@ -133,6 +133,20 @@ struct SplittingTests {
     try script.check()
   }
 
+  @Test("FR13 towards the inside identifications stay, though two hosts that hairpin have the same")
+  func hairpinned() throws {
+    var script = try script(outsideMTU: 1500, insideMTU: 600)
+    script.outbound(.s(1), .udp(SplittingTests.host, SplittingTests.remote), as: SplittingTests.x)
+    for (index, host) in [End("192.168.1.3", 5000), "192.168.1.4:5000"].enumerated() {
+      let time = Duration.s(Double(2 + index))
+      let packet = Datagram.long(host, SplittingTests.x, 1400)
+      script.receive(time, .inside, packet)
+      let seen = packet.hairpinned(from: Stage.x(UInt16(50002 + index)), to: SplittingTests.host)
+      for fragment in seen.fragments([576, 576]) { script.expect(time, .inside, fragment) }
+    }
+    try script.check()
+  }
+
   @Test("FR13 only options that are marked to be copied go on the later fragments, RFC 791 section 3.1")
   func options() throws {
     var script = try script(outsideMTU: 1000)

@@ -153,6 +153,7 @@ struct StaticTests {
     // One dynamic binding there may be, and there is room for it still.
     script.outbound(.s(3), .udp("192.168.1.2:5000", StaticTests.remote), as: Stage.x(50001))
     script.dropped(.s(4), .inside, .udp("192.168.1.4:5000", StaticTests.remote), "bindingLimit")
+    script.outbound(.s(5), .udp(End(Stage.c2, 21), StaticTests.remote), as: "203.0.113.9:21")
     // Their sessions have ended, and a port of a static is there again at once.
     script.inbound(.s(12.5), .udp(StaticTests.other, Stage.x(1000)), to: "192.168.1.2:1000")
     script.inbound(.s(12.5), .udp(StaticTests.other, "203.0.113.9:1"), to: "192.168.1.3:1")

@@ -137,6 +137,21 @@ struct UDPTimerTests {
     ])
   }
 
+  @Test("UT8 over a forward the lifetime is that of the port before translation")
+  func perPortOfForward() throws {
+    var script = try Script(
+      ["lifetimes": "{ ports: { udp/8053: 150s, udp/53: 120s } }"],
+      more: ["static:", "  - { protocol: udp, public: \"203.0.113.5:8053\", private: \"192.168.1.2:53\" }"])
+    script.inbound(.s(1), .udp("142.250.195.100:9", Stage.x(8053)), to: "192.168.1.2:53")
+    script.hairpin(
+      .s(2), .udp("192.168.1.3:5000", Stage.x(8053)), from: Stage.x(50001), to: "192.168.1.2:53")
+    try script.check(sessions: [
+      "udp static 192.168.1.2:53 203.0.113.5:8053 142.250.195.100:9 active idle 1 expires 149 out 0/0 in 1/36",
+      "udp static 192.168.1.2:53 203.0.113.5:8053 203.0.113.5:50001 active idle 0 expires 150 out 0/0 in 1/36 hairpin",
+      "udp 192.168.1.3:5000 203.0.113.5:50001 203.0.113.5:8053 active idle 0 expires 150 out 1/36 in 0/0 hairpin",
+    ])
+  }
+
   @Test("an earlier stamp counts, and is written, as the clock")
   func backwards() throws {
     var script = try Script()
