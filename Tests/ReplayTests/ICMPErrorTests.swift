@@ -209,6 +209,9 @@ struct ICMPErrorTests {
         "pool":
           "[{ address: 203.0.113.5, ports: 50001-60000 }, { address: 203.0.113.6, ports: 50001-60000 }]"
       ])
+    // The same public port of the other address is another host's, towards the same remote.
+    script.outbound(
+      .s(1.5), .udp("192.168.1.3:5000", ICMPErrorStage.remote), as: End("203.0.113.6", 50001))
     script.dropped(
       .s(2), .outside,
       .passingError(3, 3, from: Stage.s1, to: "203.0.113.6", quoting: ICMPErrorStage.udp.seen),
