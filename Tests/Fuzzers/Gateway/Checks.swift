@@ -44,11 +44,13 @@ struct Checks {
       require(refusal == "portZero" && sent.side == .inside, "\(refusal) of what left: \(bytes)")
     }
     let mtu = sent.side == .inside ? settings.inside.mtu : settings.outside.mtu
-    // A super-frame, which a device will cut, and the answer to an echo request: as long as what came.
-    let isAsItCame =
-      !packet.isFragment && packet.end - 14 <= largestReceived
-      && (packet.protocolNumber == 6 || sent.inPlace == nil && packet.protocolNumber == 1)
-    require(packet.end - 14 <= mtu || isAsItCame, "\(packet.end - 14) bytes over an MTU of \(mtu)")
+    // A super-frame, which a device will cut, and the answer to an echo request: as long as what came. An error of
+    // the gateway's own: as long as RFC 1812 section 4.3.2.3 lets it be, also where the MTU is less.
+    let isOwnMessage = sent.inPlace == nil && packet.protocolNumber == 1
+    let longest =
+      packet.isFragment || packet.protocolNumber != 6 && !isOwnMessage
+      ? mtu : max(mtu, largestReceived, isOwnMessage ? 576 : 0)
+    require(packet.end - 14 <= longest, "\(packet.end - 14) bytes over an MTU of \(mtu)")
     if packet.isICMPError {
       require(packet.checksumError == 0, "the checksum of an ICMP error: \(bytes)")
     }
