@@ -1,4 +1,4 @@
-import NATTable
+public import NATTable
 public import NATWire
 
 /// What becomes of an ICMP error: its own addresses, and the ends of the packet that it quotes. It makes no state,
@@ -8,6 +8,17 @@ public struct ErrorRewrite: BitwiseCopyable {
   public var destination: IPv4Address
   public var quotedSource: Endpoint
   public var quotedDestination: Endpoint
+  /// The session of the inside host that sent what is quoted; nil if none did, or it has none.
+  public var quotedSender: SessionIndex?
+  /// The session of the inside host that got it, or would have.
+  public var quotedReceiver: SessionIndex?
+}
+
+/// An end of a quoted packet, and the session over which that host has sent it or would have got it.
+private struct QuotedEnd {
+  var endpoint: Endpoint
+  /// Nil for a transport without sessions.
+  var session: SessionIndex?
 }
 
 extension Translator {
@@ -22,8 +33,8 @@ extension Translator {
         role, at: now)
     else { return nil }
     return ErrorRewrite(
-      source: packet.source, destination: receiver.address, quotedSource: receiver,
-      quotedDestination: Endpoint(quote.destination, quote.destinationPort))
+      source: packet.source, destination: receiver.endpoint.address, quotedSource: receiver.endpoint,
+      quotedDestination: Endpoint(quote.destination, quote.destinationPort), quotedSender: receiver.session)
   }
 
   /// An error from inside about a packet that came in: the quote's destination is the inside host as it is known
@@ -36,52 +47,57 @@ extension Translator {
     guard quote.source == packet.destination, let target = quotedReceiver(quote, at: now) else { return nil }
     let source: IPv4Address =
       if packet.source == quote.destination {
-        target.address
+        target.endpoint.address
       } else {
         shard.oneToOne(private: packet.source)?.public ?? outsideAddress
       }
     guard let role else {
       return ErrorRewrite(
         source: source, destination: packet.destination,
-        quotedSource: Endpoint(quote.source, quote.sourcePort), quotedDestination: target)
+        quotedSource: Endpoint(quote.source, quote.sourcePort), quotedDestination: target.endpoint,
+        quotedReceiver: target.session)
     }
     // A query crosses both bindings under one public identifier, and the quote may hold the receiver's private one.
-    let port = quote.transport == .icmp ? target.port : quote.sourcePort
-    guard let sender = quotedSender(quote, Endpoint(quote.source, port), target, role, at: now) else {
-      return nil
-    }
+    let port = quote.transport == .icmp ? target.endpoint.port : quote.sourcePort
+    guard let sender = quotedSender(quote, Endpoint(quote.source, port), target.endpoint, role, at: now)
+    else { return nil }
     return ErrorRewrite(
-      source: source, destination: sender.address, quotedSource: sender, quotedDestination: target)
+      source: source, destination: sender.endpoint.address, quotedSource: sender.endpoint,
+      quotedDestination: target.endpoint, quotedSender: sender.session, quotedReceiver: target.session)
   }
 
-  /// The private endpoint of the inside host that sent the quoted packet from a public one, if the session lives.
+  /// The inside host that sent the quoted packet from a public endpoint, if the session lives.
   private func quotedSender(
     _ quote: QuotedPacket, _ source: Endpoint, _ remote: Endpoint, _ role: PublicRole, at now: Instant
-  ) -> Endpoint? {
+  ) -> QuotedEnd? {
     let mapping = role.isOneToOne ? shard.oneToOne(public: source.address) : nil
-    guard let transport = quote.transport else { return mapping.map { Endpoint($0.private, 0) } }
+    guard let transport = quote.transport else {
+      return mapping.map { QuotedEnd(endpoint: Endpoint($0.private, 0)) }
+    }
     let remote = Translator.remote(transport, remote.address, remote.port)
     if let binding = binding(transport, at: source, role),
-      shard.findSession(binding, remote: remote, at: now) != nil
+      let session = shard.findSession(binding, remote: remote, at: now)
     {
-      return shard.bindings.privateEndpoint(of: binding)
+      return QuotedEnd(endpoint: shard.bindings.privateEndpoint(of: binding), session: session)
     }
     // A forward may stand before a port of the 1:1 host's.
     guard let mapping, let binding = shard.findOneToOne(transport, mapping, port: source.port),
-      shard.findSession(binding, remote: remote, at: now) != nil
+      let session = shard.findSession(binding, remote: remote, at: now)
     else { return nil }
-    return Endpoint(mapping.private, source.port)
+    return QuotedEnd(endpoint: Endpoint(mapping.private, source.port), session: session)
   }
 
   /// The public endpoint to which the quoted packet was sent, if the session lives.
-  private func quotedReceiver(_ quote: QuotedPacket, at now: Instant) -> Endpoint? {
+  private func quotedReceiver(_ quote: QuotedPacket, at now: Instant) -> QuotedEnd? {
     guard let transport = quote.transport else {
-      return shard.oneToOne(private: quote.destination).map { Endpoint($0.public, 0) }
+      return shard.oneToOne(private: quote.destination).map {
+        QuotedEnd(endpoint: Endpoint($0.public, 0))
+      }
     }
     let leg = findSender(
       transport, Endpoint(quote.destination, quote.destinationPort),
       Translator.remote(transport, quote.source, quote.sourcePort), at: now)
-    guard leg.session != nil, let binding = leg.binding else { return nil }
-    return shard.bindings.publicEndpoint(of: binding)
+    guard let session = leg.session, let binding = leg.binding else { return nil }
+    return QuotedEnd(endpoint: shard.bindings.publicEndpoint(of: binding), session: session)
   }
 }

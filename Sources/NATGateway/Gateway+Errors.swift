@@ -21,6 +21,12 @@ extension Gateway {
       return nil
     }
     guard let hop = egress(packet, to: rewrite.destination, from: side, at: now, &outbox) else { return nil }
+    if packet.icmpType == ICMPv4.destinationUnreachable,
+      packet.frame.uint8(at: packet.transportOffset + 1) == ICMPv4.fragmentationNeeded
+    {
+      translator.learnPathMTU(
+        packet.frame.uint16(at: packet.transportOffset + ICMPv4.nextHopMTUOffset), rewrite)
+    }
     packet.rewriteQuote(quote, source: rewrite.quotedSource, destination: rewrite.quotedDestination)
     packet.rewrite(
       Rewrite(source: Endpoint(rewrite.source, 0), destination: Endpoint(rewrite.destination, 0)))

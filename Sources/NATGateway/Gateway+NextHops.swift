@@ -15,13 +15,18 @@ extension Gateway {
   }
 
   /// Sends a frame to a next hop, now or as soon as its MAC is known.
-  mutating func sendFrame(_ frame: Frame, to hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
+  ///
+  /// - Parameter largestPacket: for its receiver; forgotten by a frame that has to wait.
+  mutating func sendFrame(
+    _ frame: Frame, to hop: NextHop, largestPacket: UInt16 = .max, at now: Instant, _ outbox: inout Outbox
+  ) {
     guard let neighbour = neighbours(of: hop.side).find(hop.address) else {
       if settings.asksForNextHops { return wait(frame, for: hop, at: now, &outbox) }
-      return sendFrame(frame, to: hop.side, placeholder(hop.side), at: now, &outbox)
+      return sendFrame(
+        frame, to: hop.side, placeholder(hop.side), largestPacket: largestPacket, at: now, &outbox)
     }
     if !isFresh(neighbour) { ask(for: hop, at: now, &outbox) }
-    sendFrame(frame, to: hop.side, neighbour.mac, at: now, &outbox)
+    sendFrame(frame, to: hop.side, neighbour.mac, largestPacket: largestPacket, at: now, &outbox)
   }
 
   /// Keeps the packet as it came, where the error may have to quote it that says its next hop does not answer.

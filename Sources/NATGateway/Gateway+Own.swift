@@ -82,7 +82,7 @@ extension Gateway {
     switch error {
     case .destinationUnreachable(let reason): code = reason
     case .fragmentationNeeded(let mtu):
-      code = 4
+      code = ICMPv4.fragmentationNeeded
       rest = UInt32(min(mtu, IPv4.maximumLength))
     case .timeExceeded: type = ICMPv4.timeExceeded
     }

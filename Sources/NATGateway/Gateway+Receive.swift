@@ -28,7 +28,8 @@ extension Gateway {
       }
       let endpoint = translator.commitOutbound(hit, packet, at: now)
       packet.rewriteSource(to: endpoint)
-      sendTranslated(&packet, to: .outside, MACAddress(destination.mac), at: now, &outbox)
+      if packet.carriesSYN { passSYN(packet, to: .outside, sender: hit.session, receiver: nil) }
+      sendTranslated(&packet, hit, to: .outside, MACAddress(destination.mac), at: now, &outbox)
     } else {
       guard source.isOutsideHost, let poolAddress = destination.poolAddress,
         fits(packet, from: .outside, to: .inside),
@@ -41,7 +42,8 @@ extension Gateway {
         return counters.countDrop(.outsideWindow)
       }
       packet.rewriteDestination(to: translator.commitInbound(hit, packet, at: now))
-      sendTranslated(&packet, to: .inside, MACAddress(receiver.mac), at: now, &outbox)
+      if packet.carriesSYN { passSYN(packet, to: .inside, sender: nil, receiver: hit.session) }
+      sendTranslated(&packet, hit, to: .inside, MACAddress(receiver.mac), at: now, &outbox)
     }
   }
 
@@ -72,7 +74,10 @@ extension Gateway {
     if packet.isFragment { return receiveFragment(&packet, role, from: side, at: now, &outbox) }
     let host = packet.source
     if let passage = translate(&packet, role, from: side, at: now, &outbox) {
-      emit(&packet, to: passage.hop, from: side, host: host, at: now, &outbox)
+      emit(
+        &packet, to: passage.hop, from: side, host: host,
+        largestPacket: translator.largestPacket(sender: passage.sender, receiver: passage.receiver), at: now,
+        &outbox)
     }
   }
 
@@ -124,7 +129,9 @@ extension Gateway {
       return nil
     case .forward(let commitment):
       packet.rewrite(commitment.rewrite)
-      if packet.carriesSYN { passSYN(packet, to: hop.side) }
+      if packet.carriesSYN {
+        passSYN(packet, to: hop.side, sender: commitment.sender, receiver: commitment.receiver)
+      }
       return Passage(hop: hop, sender: commitment.sender, receiver: commitment.receiver)
     }
   }
@@ -139,12 +146,13 @@ extension Gateway {
 
   @inline(__always)
   private mutating func sendTranslated(
-    _ packet: inout Packet, to side: Side, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
+    _ packet: inout Packet, _ hit: Hit, to side: Side, _ mac: MACAddress, at now: Instant,
+    _ outbox: inout Outbox
   ) {
-    if packet.carriesSYN { passSYN(packet, to: side) }
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
     note(.forwarded)
-    sendFrame(packet.frame, to: side, mac, at: now, &outbox)
+    let largestPacket = translator.shard.sessions.largestPacket(of: hit.session, to: side)
+    sendFrame(packet.frame, to: side, mac, largestPacket: largestPacket, at: now, &outbox)
   }
 
   /// Sends a packet on its way: a partial checksum is finished where no device will, and what is larger than the MTU of
@@ -154,14 +162,17 @@ extension Gateway {
   ///   - side: where the packet came from.
   ///   - host: its source as it came.
   ///   - keepsIdentification: it has the identification that it leaves with.
+  ///   - largestPacket: how large a packet may be for its receiver.
   mutating func emit(
     _ packet: inout Packet, to hop: NextHop, from side: Side, host: IPv4Address,
-    keepsIdentification: Bool = false, at now: Instant, _ outbox: inout Outbox
+    keepsIdentification: Bool = false, largestPacket: UInt16 = .max, at now: Instant, _ outbox: inout Outbox
   ) {
     let isWhole = packet.totalLength <= mtu(of: hop.side) || isSuperFrame(packet, from: side)
     if packet.hasPartialChecksum, settings.completesChecksums || !isWhole { packet.completePartialChecksum() }
     note(.forwarded)
-    if isWhole { return sendFrame(packet.frame, to: hop, at: now, &outbox) }
+    if isWhole {
+      return sendFrame(packet.frame, to: hop, largestPacket: largestPacket, at: now, &outbox)
+    }
     if !keepsIdentification, hop.side == .outside { giveIdentification(&packet, of: host, at: now) }
     split(packet, to: hop, at: now, &outbox)
   }
@@ -226,18 +237,22 @@ extension Gateway {
   /// Writes the link header and names the frame for sending.
   @inline(__always)
   func sendFrame(
-    _ frame: Frame, to side: Side, _ destination: MACAddress, at now: Instant, _ outbox: inout Outbox
+    _ frame: Frame, to side: Side, _ destination: MACAddress, largestPacket: UInt16 = .max, at now: Instant,
+    _ outbox: inout Outbox
   ) {
     frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
     checkSource(of: frame, to: side)
-    outbox.send(frame, to: side, at: now)
+    outbox.send(frame, to: side, at: now, largestPacket: largestPacket)
     counters.countSent(side, bytes: frame.count)
   }
 
   /// A SYN that passes announces a segment size that fits, and outbound it ends the wait of the one it crosses.
   @inline(never)
-  private mutating func passSYN(_ packet: Packet, to side: Side) {
+  private mutating func passSYN(
+    _ packet: Packet, to side: Side, sender: SessionIndex?, receiver: SessionIndex?
+  ) {
     clampSegmentSize(packet)
+    translator.learnSegmentSize(packet, sender: sender, receiver: receiver)
     if side == .outside, !unsolicited.isEmpty {
       unsolicited.cancel(
         Endpoint(packet.source, packet.sourcePort), Endpoint(packet.destination, packet.destinationPort))

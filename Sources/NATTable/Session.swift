@@ -23,7 +23,7 @@ public struct SessionFlags: OptionSet, BitwiseCopyable, Sendable {
 /// | word | holds |
 /// |---|---|
 /// | 0 | remote address:32, binding:32 |
-/// | 1 | remote port:16, state:8, flags:8, lifetime class:8, spare:24 |
+/// | 1 | remote port:16, state:8, flags:8, lifetime class:8, largest packet out:12, in:12 |
 /// | 2 | expires, ns; of a retired record its epoch |
 /// | 3 | last packet that passed either way, ns |
 /// | 4, 5 | packets and bytes out |

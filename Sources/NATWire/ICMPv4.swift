@@ -10,6 +10,8 @@ public enum ICMPv4 {
   public static let echoReply: UInt8 = 0
   public static let destinationUnreachable: UInt8 = 3
   public static let echoRequest: UInt8 = 8
+  /// The code of 3/4.
+  public static let fragmentationNeeded: UInt8 = 4
   public static let timeExceeded: UInt8 = 11
   public static let parameterProblem: UInt8 = 12
 

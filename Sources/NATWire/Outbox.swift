@@ -10,11 +10,15 @@
     /// The time of the packet that caused it.
     public var instant: Instant
     public var side: Side
+    /// Bytes of the largest IPv4 packet for its receiver, `.max` where nothing is known: what a TCP super-frame is to
+    /// be cut to, where the interface takes no less.
+    public var largestPacket: UInt16
 
-    @inlinable public init(frame: Frame, instant: Instant, side: Side) {
+    @inlinable public init(frame: Frame, instant: Instant, side: Side, largestPacket: UInt16 = .max) {
       self.frame = frame
       self.instant = instant
       self.side = side
+      self.largestPacket = largestPacket
     }
   }
 
@@ -53,10 +57,12 @@
   }
 
   /// Names a frame for sending.
-  @inlinable public mutating func send(_ frame: Frame, to side: Side, at instant: Instant) {
+  @inlinable public mutating func send(
+    _ frame: Frame, to side: Side, at instant: Instant, largestPacket: UInt16 = .max
+  ) {
     precondition(count < Outbox.entryCapacity)
     // Safety: checked on the line above.
-    unsafe entries[filled] = Entry(frame: frame, instant: instant, side: side)
+    unsafe entries[filled] = Entry(frame: frame, instant: instant, side: side, largestPacket: largestPacket)
     filled &+= 1
   }
 

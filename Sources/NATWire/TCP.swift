@@ -7,8 +7,12 @@ public enum TCP {
   public static let flagsOffset = 13
   public static let windowOffset = 14
   public static let checksumOffset = 16
+  public static let optionEnd: UInt8 = 0
+  public static let optionNoOperation: UInt8 = 1
   public static let optionMaximumSegmentSize: UInt8 = 2
   public static let optionWindowScale: UInt8 = 3
+  /// Of whoever announces none (RFC 9293 section 3.7.1).
+  public static let defaultMaximumSegmentSize: UInt16 = 536
   /// Windows are never larger than 1 GiB (RFC 7323 section 2.3).
   public static let maximumWindowScale: UInt8 = 14
 }
@@ -42,33 +46,20 @@ extension Frame {
   public func clampMaximumSegmentSize(to limit: UInt16, tcpAt offset: Int, headerLength: Int)
     -> ChecksumDelta?
   {
-    var at = offset &+ TCP.minimumHeaderLength
-    let end = offset &+ headerLength
-    while at < end {
-      let kind = uint8(at: at)
-      if kind == 0 { return nil }
-      if kind == 1 {
-        at &+= 1
-        continue
+    var options = TCPOptions(tcpAt: offset, headerLength: headerLength)
+    while let option = options.next(in: self) {
+      guard let at = option.maximumSegmentSizeOffset else { continue }
+      let old = uint16(at: at)
+      guard old > limit else { continue }
+      setUInt16(limit, at: at)
+      var delta = ChecksumDelta()
+      // An option at an odd place has its bytes in two words of the sum, each exchanged (RFC 1071 section 2B).
+      if (at &- offset) & 1 == 0 {
+        delta.replace(old, with: limit)
+      } else {
+        delta.replace(old.byteSwapped, with: limit.byteSwapped)
       }
-      guard at &+ 1 < end else { return nil }
-      let length = Int(uint8(at: at &+ 1))
-      guard length >= 2, at &+ length <= end else { return nil }
-      if kind == TCP.optionMaximumSegmentSize, length == 4 {
-        let old = uint16(at: at &+ 2)
-        if old > limit {
-          setUInt16(limit, at: at &+ 2)
-          var delta = ChecksumDelta()
-          // An option at an odd place has its bytes in two words of the sum, each exchanged (RFC 1071 section 2B).
-          if (at &- offset) & 1 == 0 {
-            delta.replace(old, with: limit)
-          } else {
-            delta.replace(old.byteSwapped, with: limit.byteSwapped)
-          }
-          return delta
-        }
-      }
-      at &+= length
+      return delta
     }
     return nil
   }

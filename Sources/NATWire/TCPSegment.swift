@@ -46,22 +46,11 @@ extension Frame {
   /// The first window scale option of a TCP header at `offset` (RFC 7323 section 2.2); a malformed length ends the
   /// search.
   func windowScale(tcpAt offset: Int, headerLength: Int) -> UInt8? {
-    var at = offset &+ TCP.minimumHeaderLength
-    let end = offset &+ headerLength
-    while at < end {
-      let kind = uint8(at: at)
-      if kind == 0 { return nil }
-      if kind == 1 {
-        at &+= 1
-        continue
+    var options = TCPOptions(tcpAt: offset, headerLength: headerLength)
+    while let option = options.next(in: self) {
+      if option.kind == TCP.optionWindowScale, option.length == 3 {
+        return min(uint8(at: option.offset &+ 2), TCP.maximumWindowScale)
       }
-      guard at &+ 1 < end else { return nil }
-      let length = Int(uint8(at: at &+ 1))
-      guard length >= 2, at &+ length <= end else { return nil }
-      if kind == TCP.optionWindowScale, length == 3 {
-        return min(uint8(at: at &+ 2), TCP.maximumWindowScale)
-      }
-      at &+= length
     }
     return nil
   }

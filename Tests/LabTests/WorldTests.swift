@@ -93,22 +93,17 @@ extension Lab {
       let far = try street.layFar(mtu: 1400)
       let server = try far.enter { try HTTPServer(port: 80) }
       let daemon = try street.startDaemon()
-      // Super-frames are cut to the outside MTU: what the client has learned of the path is not known here.
-      try withKnownIssue("the segment size of super-frames follows no path MTU") {
-        try uploads(2, to: "198.51.100.9", street, seconds: 6)
-      } when: {
-        offloads
-      }
+      try uploads(2, to: "198.51.100.9", street)
       #expect(try street.client.shell("ip route get 198.51.100.9").contains("mtu 1400"))
       withExtendedLifetime(server) {}
       daemon.signal(SIGTERM)
       #expect(daemon.wait() == 0)
     }
 
-    private func uploads(_ blocks: Int, to host: String, _ street: Street, seconds: Int = 60) throws {
+    private func uploads(_ blocks: Int, to host: String, _ street: Street) throws {
       try Data((0..<blocks).flatMap { _ in Download.block }).write(
         to: street.folder.appending(path: "upload"))
-      let upload = try street.curl("-m \(seconds) -T upload http://\(host)/")
+      let upload = try street.curl("-m 60 -T upload http://\(host)/")
       #expect(upload.output == "same", "\(upload)")
     }
 
@@ -129,9 +124,7 @@ extension Lab {
       }
       // Ethernet, IPv4 and TCP without options around 1,220 bytes, of which options take their part.
       #expect(largest > 1000)
-      withKnownIssue("the segment size of super-frames follows no announced MSS") {
-        #expect(largest <= 14 + 20 + 20 + 1220)
-      }
+      #expect(largest <= 14 + 20 + 20 + 1220)
       withExtendedLifetime(server) {}
       daemon.signal(SIGTERM)
       #expect(daemon.wait() == 0)

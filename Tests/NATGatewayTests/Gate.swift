@@ -24,6 +24,7 @@ struct Gate: ~Copyable {
     var side: Side
     var nanoseconds: UInt64
     var bytes: [UInt8]
+    var largestPacket: UInt16
   }
 
   /// What has left since it was last looked at.
@@ -101,7 +102,8 @@ struct Gate: ~Copyable {
       sent.append(
         Sent(
           side: entry.side, nanoseconds: entry.instant.nanoseconds,
-          bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }))
+          bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }, largestPacket: entry.largestPacket
+        ))
     }
     outbox.removeAll()
   }

@@ -1,0 +1,41 @@
+public import NATWire
+
+/// The largest IPv4 packet for each end of a TCP session: what the receiver announced, and the path let through. Whoever
+/// captures a super-frame does not learn what its sender would have cut it to, and cuts it to that.
+///
+/// In 12 bits each, which were free: exact below 2,048 bytes, above it rounded down by 31 bytes at most.
+extension SessionStore {
+  /// Bytes, with the IPv4 header; `.max` while nothing is known.
+  @inlinable @inline(__always)
+  public func largestPacket(of session: SessionIndex, to side: Side) -> UInt16 {
+    let word = words[at(session, 1)]
+    let code = UInt16(truncatingIfNeeded: side == .inside ? word : word >> 12) & 0xFFF
+    if code < 0x800 { return code == 0 ? .max : code }
+    return 0x800 &+ (code & 0x7FF) &* 32
+  }
+
+  /// - Parameter bytes: with the IPv4 header, not 0.
+  func setLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
+    let code = bytes < 0x800 ? bytes : 0x800 + (bytes - 0x800) / 32
+    let shift: UInt64 = side == .inside ? 0 : 12
+    let word = words[at(session, 1)]
+    words.release(word & ~(0xFFF << shift) | UInt64(code) << shift, at: at(session, 1))
+  }
+}
+
+extension Shard {
+  /// The end of a TCP session on one side announces the size of its segments anew: it begins a connection.
+  ///
+  /// - Parameter bytes: of the largest IPv4 packet that it takes, not 0.
+  public func announceLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
+    sessions.setLargestPacket(bytes, of: session, to: side)
+  }
+
+  /// The path of a session towards one side takes no larger packets than that.
+  ///
+  /// - Parameter bytes: of the largest IPv4 packet, not 0.
+  public func lowerLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
+    guard bytes < sessions.largestPacket(of: session, to: side) else { return }
+    sessions.setLargestPacket(bytes, of: session, to: side)
+  }
+}
