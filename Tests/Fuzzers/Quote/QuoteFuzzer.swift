@@ -60,6 +60,13 @@ public func fuzzQuote(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard source.address != found.source || destination.address != found.destination else { return 0 }
   let newDestination =
     found.transport == .icmp ? Endpoint(destination.address, source.port) : destination
+  if changesNoSum([(found.source, source.address), (found.destination, newDestination.address)], []) {
+    return 0
+  }
+  let ports = [(found.sourcePort, source.port), (found.destinationPort, newDestination.port)]
+  if changesNoSum([(found.source, source.address), (found.destination, newDestination.address)], ports) {
+    return 0
+  }
   error.rewriteQuote(found, source: source, destination: newDestination)
   expected.rewrite(
     other, source: ReferenceEndpoint(ReferenceAddress(source.address.rawValue), source.port),
@@ -67,6 +74,15 @@ public func fuzzQuote(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let rewritten = (NATWire.Packet.networkOffset..<error.frame.count).map { error.frame.uint8(at: $0) }
   compare(rewritten, expected.bytes)
   return 0
+}
+
+/// Whether what changes adds up to nothing: a checksum may then become the other zero, and both are right (RFC 1624
+/// section 3). No gateway has a pair of addresses like 255.255.255.255 and 0.0.0.0.
+private func changesNoSum(_ addresses: [(IPv4Address, IPv4Address)], _ ports: [(UInt16, UInt16)]) -> Bool {
+  func words(_ address: IPv4Address) -> UInt64 { UInt64(address.rawValue >> 16 + address.rawValue & 0xFFFF) }
+  let before = addresses.map { words($0.0) }.reduce(0, +) + ports.map { UInt64($0.0) }.reduce(0, +)
+  let after = addresses.map { words($0.1) }.reduce(0, +) + ports.map { UInt64($0.1) }.reduce(0, +)
+  return before % 0xFFFF == after % 0xFFFF
 }
 
 private func compare(_ found: QuotedPacket, _ expected: Quote, _ error: ExpectedPacket) {
