@@ -1,0 +1,133 @@
+/// A session that a change ended, and why.
+public struct EndedSession: Codable, Hashable, Sendable {
+  public var transport: TransportName
+  public var privateEndpoint: EndpointDocument
+  public var publicEndpoint: EndpointDocument
+  public var remote: EndpointDocument
+  /// In kebab case: `operator`, `static-mapping-added`, `pool-address-removed`, ...
+  public var reason: String
+
+  public init(
+    transport: TransportName, privateEndpoint: EndpointDocument, publicEndpoint: EndpointDocument,
+    remote: EndpointDocument, reason: String
+  ) {
+    self.transport = transport
+    self.privateEndpoint = privateEndpoint
+    self.publicEndpoint = publicEndpoint
+    self.remote = remote
+    self.reason = reason
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case transport = "protocol"
+    case privateEndpoint = "private"
+    case publicEndpoint = "public"
+    case remote, reason
+  }
+}
+
+/// The answer to a request that ended sessions: how many, and the first thousand of them.
+public struct EndedDocument: Codable, Hashable, Sendable {
+  public var sessions: Int
+  public var bindings: Int
+  public var ended: [EndedSession]
+
+  /// More are counted and not listed.
+  public static let mostListed = 1000
+
+  public init(sessions: Int = 0, bindings: Int = 0, ended: [EndedSession] = []) {
+    self.sessions = sessions
+    self.bindings = bindings
+    self.ended = ended
+  }
+}
+
+/// A static mapping as in the configuration.
+public struct StaticDocument: Codable, Hashable, Sendable {
+  /// `tcp`, `udp`, `icmp` or `all`.
+  public var protocolName: String
+  /// `address:port`; of `all` the address alone.
+  public var publicEndpoint: String
+  public var privateEndpoint: String
+
+  public init(protocolName: String, publicEndpoint: String, privateEndpoint: String) {
+    self.protocolName = protocolName
+    self.publicEndpoint = publicEndpoint
+    self.privateEndpoint = privateEndpoint
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case protocolName = "protocol"
+    case publicEndpoint = "public"
+    case privateEndpoint = "private"
+  }
+}
+
+public struct StaticsDocument: Codable, Hashable, Sendable {
+  public var statics: [StaticDocument]
+
+  public init(statics: [StaticDocument]) { self.statics = statics }
+}
+
+/// A static mapping that was added or removed, and what that ended.
+public struct StaticChangeDocument: Codable, Hashable, Sendable {
+  public var mapping: StaticDocument
+  public var ended: EndedDocument
+
+  public init(mapping: StaticDocument, ended: EndedDocument) {
+    self.mapping = mapping
+    self.ended = ended
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case mapping = "static"
+    case ended
+  }
+}
+
+/// A setting by its path in the file, and its value as the file would have it.
+public struct SettingDocument: Codable, Hashable, Sendable {
+  public var setting: String
+  public var value: String
+
+  public init(setting: String, value: String) {
+    self.setting = setting
+    self.value = value
+  }
+}
+
+/// Every setting in force, in the order of the file.
+public struct ConfigurationDocument: Codable, Hashable, Sendable {
+  /// The file it was read from.
+  public var file: String
+  public var settings: [SettingDocument]
+
+  public init(file: String, settings: [SettingDocument]) {
+    self.file = file
+    self.settings = settings
+  }
+}
+
+/// What a reload changed.
+public struct ReloadDocument: Codable, Hashable, Sendable {
+  /// `before` or `after` is null where there is no such setting.
+  public struct Change: Codable, Hashable, Sendable {
+    public var setting: String
+    public var before: String?
+    public var after: String?
+
+    public init(setting: String, before: String?, after: String?) {
+      self.setting = setting
+      self.before = before
+      self.after = after
+    }
+  }
+
+  public var changed: [Change]
+  public var ended: EndedDocument
+
+  public init(changed: [Change], ended: EndedDocument) {
+    self.changed = changed
+    self.ended = ended
+  }
+}

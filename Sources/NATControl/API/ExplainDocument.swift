@@ -1,0 +1,83 @@
+/// A packet that somebody wonders about.
+public struct ExplainRequest: Codable, Hashable, Sendable {
+  /// `inside` or `outside`.
+  public var from: String
+  /// `tcp`, `udp` or `icmp` (an echo request; the port of `source` is its identifier).
+  public var transport: TransportName
+  public var source: EndpointDocument
+  public var destination: EndpointDocument
+  /// TCP: any of `fin`, `syn`, `rst`, `psh`, `ack`, `urg`; absent: a SYN.
+  public var flags: [String]?
+  /// Absent: 64.
+  public var ttl: UInt8?
+  /// Bytes of the IPv4 packet; absent: the headers alone.
+  public var length: UInt16?
+
+  public init(
+    from: String, transport: TransportName, source: EndpointDocument, destination: EndpointDocument,
+    flags: [String]? = nil, ttl: UInt8? = nil, length: UInt16? = nil
+  ) {
+    self.from = from
+    self.transport = transport
+    self.source = source
+    self.destination = destination
+    self.flags = flags
+    self.ttl = ttl
+    self.length = length
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case from
+    case transport = "protocol"
+    case source, destination, flags, ttl, length
+  }
+}
+
+/// What would become of it.
+public struct ExplainDocument: Codable, Hashable, Sendable {
+  /// One question that the gateway asks of a packet, and its answer.
+  public struct Step: Codable, Hashable, Sendable {
+    /// `decode`, `link`, `addresses`, `binding`, `session`, `filter`, `route`, `ttl`, `mtu`, `limits`, `port`, ...
+    public var question: String
+    public var answer: String
+
+    public init(question: String, answer: String) {
+      self.question = question
+      self.answer = answer
+    }
+  }
+
+  /// A layer of the packet, from Ethernet to the transport: a field as it came and as it would leave.
+  public struct Field: Codable, Hashable, Sendable {
+    /// `ethernet`, `ipv4`, `tcp`, `udp` or `icmp`.
+    public var layer: String
+    public var field: String
+    public var before: String
+    /// Null where nothing leaves.
+    public var after: String?
+
+    public init(layer: String, field: String, before: String, after: String?) {
+      self.layer = layer
+      self.field = field
+      self.before = before
+      self.after = after
+    }
+  }
+
+  public var steps: [Step]
+  public var fields: [Field]
+  /// `forward`, `answer`, `hold` or `drop`.
+  public var verdict: String
+  /// The side it leaves on.
+  public var to: String?
+  /// The drop reason.
+  public var drop: String?
+
+  public init(steps: [Step], fields: [Field], verdict: String, to: String? = nil, drop: String? = nil) {
+    self.steps = steps
+    self.fields = fields
+    self.verdict = verdict
+    self.to = to
+    self.drop = drop
+  }
+}

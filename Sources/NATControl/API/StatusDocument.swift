@@ -1,0 +1,69 @@
+/// How the daemon is.
+public struct StatusDocument: Codable, Hashable, Sendable {
+  public struct Interface: Codable, Hashable, Sendable {
+    public var name: String
+    /// With the prefix length of its network.
+    public var address: String
+    public var mac: String
+    public var mtu: Int
+    /// `up`, `down` (no carrier) or `missing`.
+    public var link: String
+
+    public init(name: String, address: String, mac: String, mtu: Int, link: String) {
+      self.name = name
+      self.address = address
+      self.mac = mac
+      self.mtu = mtu
+      self.link = link
+    }
+  }
+
+  public struct Interfaces: Codable, Hashable, Sendable {
+    public var inside: Interface
+    public var outside: Interface
+
+    public init(inside: Interface, outside: Interface) {
+      self.inside = inside
+      self.outside = outside
+    }
+  }
+
+  public struct Worker: Codable, Hashable, Sendable {
+    public var number: Int
+    /// Nanoseconds of work since the start; the rest of the time it slept.
+    public var busyNanoseconds: UInt64
+    /// The longest round since the start: both sides received, worked on and sent.
+    public var longestRoundNanoseconds: UInt64
+    public var rounds: UInt64
+
+    public init(number: Int, busyNanoseconds: UInt64, longestRoundNanoseconds: UInt64, rounds: UInt64) {
+      self.number = number
+      self.busyNanoseconds = busyNanoseconds
+      self.longestRoundNanoseconds = longestRoundNanoseconds
+      self.rounds = rounds
+    }
+  }
+
+  public var version: String
+  public var uptime: Seconds
+  public var interfaces: Interfaces
+  public var workers: [Worker]
+  /// Why the gateway does less than it should; empty when all is well.
+  public var degraded: [String]
+
+  public init(
+    version: String, uptime: Seconds, interfaces: Interfaces, workers: [Worker], degraded: [String]
+  ) {
+    self.version = version
+    self.uptime = uptime
+    self.interfaces = interfaces
+    self.workers = workers
+    self.degraded = degraded
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case version
+    case uptime = "uptimeSeconds"
+    case interfaces, workers, degraded
+  }
+}
