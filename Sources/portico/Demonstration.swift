@@ -88,12 +88,7 @@ final class Demonstration {
 
   /// Starts `porticod`, which lies beside this program; where the kernel has no guard, without one.
   private func startDaemon() throws -> ChildProcess {
-    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let program = URL(fileURLWithPath: own).deletingLastPathComponent().appending(path: "porticod").path
-    guard FileManager.default.isExecutableFile(atPath: program) else {
-      throw LabFailure(
-        description: "no \(program); `swift build -c release --product porticod` makes it")
-    }
+    let program = try Programs.beside("porticod")
     var more = ""
     for attempt in 0...1 {
       let file = try write(
@@ -272,22 +267,5 @@ final class Demonstration {
     return (
       String(text[start.lowerBound..<split.lowerBound]), String(text[split.upperBound..<end.lowerBound])
     )
-  }
-}
-
-/// A program that runs as long as somebody holds this.
-private final class ServerProgram {
-  private let program: ChildProcess
-
-  init(_ program: consuming ChildProcess) { self.program = program }
-}
-
-/// The machine's programs.
-private enum Programs {
-  static func has(_ name: String) -> Bool {
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
-    return path.split(separator: ":").contains {
-      FileManager.default.isExecutableFile(atPath: "\($0)/\(name)")
-    }
   }
 }

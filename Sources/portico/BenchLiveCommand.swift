@@ -1,0 +1,75 @@
+import ArgumentParser
+import Foundation
+import NATLab
+
+struct BenchLiveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "live",
+    abstract: "Time porticod against the kernel's masquerade and slirp4netns on the same cables.",
+    discussion: """
+      As root: a client, a gateway and a server in network namespaces of their own, joined by veth with its offloads \
+      on. In turn, round by round, porticod, nftables masquerade in the same namespace, and slirp4netns (a NAT in user \
+      space, as virtual machines and containers have it) stand between client and server. Measured are one TCP stream up \
+      and down (iperf3), packets of 60 bytes a second (UDP over many flows, counted by the server's interface and \
+      dropped there), and the median round trip of ping. Printed are medians, with the least and the most, and ratios.
+
+      A program that is not installed is left out: `apt-get install -y iperf3 nftables iputils-ping slirp4netns`. Nothing \
+      outside the namespaces is touched, and nothing stays behind.
+
+      Exit codes: 0 done, 69 no namespaces, or nothing to measure with, 128 and the signal that interrupted it.
+      """)
+
+  @Option(help: "Rounds; the median counts.") var rounds = 5
+  @Option(help: "Seconds of each TCP and UDP measurement.") var seconds = 2
+  @Option(help: "UDP flows.") var flows = 64
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    guard (1...100).contains(rounds), (1...60).contains(seconds), (1...10_000).contains(flows) else {
+      throw ValidationError("--rounds takes 1 to 100, --seconds 1 to 60, --flows 1 to 10000")
+    }
+  }
+
+  func run() throws {
+    Interruption.watch()
+    do {
+      let bench = try LiveBench(seconds: seconds, flows: flows)
+      for _ in 0..<rounds { try bench.round() }
+      report(bench.results)
+    } catch let interruption as Interruption.Arrived {
+      Failure.say("interrupted; everything is cleaned up")
+      throw ExitCode(128 + interruption.number)
+    } catch let failure as LabFailure {
+      throw Failure.exit(Failure.unavailable, failure.description)
+    }
+  }
+
+  private func report(_ results: [LiveBench.Result]) {
+    for measure in LiveBench.Measure.allCases {
+      let all = results.filter { $0.measure == measure }
+      guard let own = all.first(where: { $0.contender == .portico }) else { continue }
+      for result in all {
+        // Round by round, so that a slow moment of the machine meets both.
+        let ratio = median(zip(own.values, result.values).map { $0 / max($1, .leastNonzeroMagnitude) })
+        if json {
+          print(
+            #"{"bench":"live","measure":"\#(measure.rawValue)","unit":"\#(measure.unit)","#
+              + #""contender":"\#(result.contender.rawValue)","rounds":\#(result.values.count),"#
+              + #""minimum":\#(rounded(result.values.min() ?? 0)),"median":\#(rounded(median(result.values))),"#
+              + #""maximum":\#(rounded(result.values.max() ?? 0)),"porticoRatio":\#(rounded(ratio))}"#)
+        } else {
+          let ratioText = result.contender == .portico ? "" : "; portico has \(rounded(ratio)) of it"
+          print(
+            "\(measure.rawValue), \(result.contender.rawValue): \(rounded(median(result.values))) \(measure.unit) "
+              + "(\(rounded(result.values.min() ?? 0)) to \(rounded(result.values.max() ?? 0)))\(ratioText)")
+        }
+      }
+    }
+  }
+
+  private func median(_ values: [Double]) -> Double {
+    values.isEmpty ? 0 : values.sorted()[values.count / 2]
+  }
+
+  private func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+}

@@ -1,0 +1,250 @@
+import Foundation
+import Glibc
+import NATLab
+
+/// A client, a gateway and a server in network namespaces of their own, and what stands between them in turn.
+final class LiveBench {
+  enum Contender: String, CaseIterable {
+    case portico
+    /// nftables masquerade.
+    case kernel
+    /// A NAT in user space, with sockets of its own towards the outside.
+    case slirp4netns
+  }
+
+  enum Measure: String, CaseIterable {
+    case upload = "TCP up"
+    case download = "TCP down"
+    case smallPackets = "small UDP packets"
+    case roundTrip = "ping"
+
+    var unit: String {
+      switch self {
+      case .upload, .download: "Gbit/s"
+      case .smallPackets: "Mpps"
+      case .roundTrip: "ms"
+      }
+    }
+  }
+
+  /// A contender's values, one a round.
+  struct Result {
+    let contender: Contender
+    let measure: Measure
+    var values: [Double] = []
+  }
+
+  private(set) var results: [Result] = []
+  private let seconds: Int
+  private let flows: Int
+  private let client: NetworkNamespace
+  private let gateway: NetworkNamespace
+  private let server: NetworkNamespace
+  /// Where slirp4netns lays its cable.
+  private let guest: NetworkNamespace
+  private let folder: URL
+  private let perf: ServerProgram?
+  private var contenders: [Contender] = [.portico]
+
+  init(seconds: Int, flows: Int) throws {
+    self.seconds = seconds
+    self.flows = flows
+    client = try NetworkNamespace()
+    gateway = try NetworkNamespace()
+    server = try NetworkNamespace()
+    guest = try NetworkNamespace()
+    folder = FileManager.default.temporaryDirectory.appending(path: "portico-bench-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try gateway.connect("lan0", to: client, "eth0")
+    try gateway.connect("wan0", to: server, "eth0")
+    try gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
+    try client.shell("ip address add 192.168.1.2/24 dev eth0 && ip route add default via 192.168.1.1")
+    try server.shell("ip address add 203.0.113.9/24 dev eth0")
+    if Programs.has("nft") {
+      contenders.append(.kernel)
+      // The sink: counted by the interface, and gone before it costs anything more.
+      try server.shell(
+        """
+        nft 'add table netdev sink; \
+        add chain netdev sink ingress { type filter hook ingress device eth0 priority 0; }; \
+        add rule netdev sink ingress udp dport 9 drop'
+        """)
+    } else {
+      Failure.say("no program `nft`, so no kernel to compare with; `apt-get install -y nftables`")
+    }
+    if Programs.has("slirp4netns") {
+      contenders.append(.slirp4netns)
+    } else {
+      Failure.say("left out: no program `slirp4netns`; `apt-get install -y slirp4netns` installs it")
+    }
+    if Programs.has("iperf3") {
+      let program = try server.start(["/usr/bin/env", "iperf3", "-s", "--forceflush"])
+      let words = program.read(until: "listening")
+      guard words.contains("listening") else {
+        throw LabFailure(description: "iperf3 does not serve: \(words)")
+      }
+      perf = ServerProgram(program)
+    } else {
+      Failure.say("no TCP: no program `iperf3`; `apt-get install -y iperf3` installs it")
+      perf = nil
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  /// Measures everything once for each contender.
+  func round() throws {
+    for contender in contenders {
+      try Interruption.check()
+      switch contender {
+      case .portico: try withPortico { try measure(contender, from: client, "eth0") }
+      case .kernel: try withKernel { try measure(contender, from: client, "eth0") }
+      case .slirp4netns: try withSlirp { try measure(contender, from: guest, "tap0") }
+      }
+    }
+  }
+
+  // MARK: What stands in the middle
+
+  private func withPortico(_ body: () throws -> Void) throws {
+    let file = folder.appending(path: "portico.yaml")
+    try Data(
+      """
+      interfaces:
+        inside: { name: lan0, address: 192.168.1.1/24 }
+        outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
+      control: { socket: \(folder.path)/control.sock }
+
+      """.utf8
+    ).write(to: file)
+    let daemon = try gateway.start([try Programs.beside("porticod"), "--config", file.path])
+    let log = daemon.read(until: "started")
+    guard log.contains("started") else { throw LabFailure(description: "porticod does not start: \(log)") }
+    try body()
+    daemon.signal(SIGTERM)
+    _ = daemon.readToEnd()
+    _ = daemon.wait()
+  }
+
+  private func withKernel(_ body: () throws -> Void) throws {
+    try gateway.shell(
+      """
+      ip address add 192.168.1.1/24 dev lan0 && ip address add 203.0.113.5/24 dev wan0 && \
+      echo 1 >/proc/sys/net/ipv4/ip_forward && \
+      nft 'add table ip kernelnat; \
+      add chain ip kernelnat out { type nat hook postrouting priority srcnat; }; \
+      add rule ip kernelnat out oifname wan0 masquerade'
+      """)
+    try body()
+    try gateway.shell(
+      """
+      nft delete table ip kernelnat && echo 0 >/proc/sys/net/ipv4/ip_forward && \
+      ip address flush dev lan0 && ip address flush dev wan0
+      """)
+  }
+
+  private func withSlirp(_ body: () throws -> Void) throws {
+    // Its sockets are the gateway's, which is a host here.
+    try gateway.shell("ip address add 203.0.113.5/24 dev wan0")
+    let program = try gateway.start([
+      "/usr/bin/env", "slirp4netns", "--configure", "--mtu=65520", "--netns-type=path", guest.path, "tap0",
+    ])
+    // It says more, and keeps that until its buffer is full.
+    let words = program.read(until: "received tapfd")
+    guard words.contains("received tapfd") else { throw LabFailure(description: "slirp4netns: \(words)") }
+    try body()
+    program.signal(SIGTERM)
+    _ = program.readToEnd()
+    _ = program.wait()
+    try gateway.shell("ip address flush dev wan0")
+  }
+
+  // MARK: What is measured
+
+  private func measure(_ contender: Contender, from host: NetworkNamespace, _ interface: String) throws {
+    // Under one address stands another MAC than before.
+    _ = try host.attempt("ip neighbour flush all")
+    _ = try server.attempt("ip neighbour flush all")
+    // The first packets resolve addresses.
+    _ = try host.attempt("ping -n -c 3 -i 0.1 -W 1 203.0.113.9")
+    add(try ping(from: host), contender, .roundTrip)
+    add(try smallPackets(from: host, interface), contender, .smallPackets)
+    guard perf != nil else { return }
+    add(try stream(from: host, ""), contender, .upload)
+    add(try stream(from: host, "-R"), contender, .download)
+  }
+
+  private func add(_ value: Double?, _ contender: Contender, _ measure: Measure) {
+    guard let value else { return }
+    if let index = results.firstIndex(where: { $0.contender == contender && $0.measure == measure }) {
+      results[index].values.append(value)
+    } else {
+      results.append(Result(contender: contender, measure: measure, values: [value]))
+    }
+  }
+
+  /// Gbit/s of one stream.
+  private func stream(from host: NetworkNamespace, _ options: String) throws -> Double? {
+    struct Report: Decodable {
+      struct Sum: Decodable {
+        var bitsPerSecond: Double
+      }
+      struct End: Decodable {
+        var sumReceived: Sum
+      }
+      var end: End
+    }
+    let result = try host.attempt("iperf3 -c 203.0.113.9 -t \(seconds) -J \(options)")
+    try Interruption.check()
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let report = try? decoder.decode(Report.self, from: Data(result.output.utf8)) else {
+      throw LabFailure(description: "iperf3 reports nothing: \(result.output)")
+    }
+    return report.end.sumReceived.bitsPerSecond / 1e9
+  }
+
+  /// Milliseconds, the median.
+  private func ping(from host: NetworkNamespace) throws -> Double? {
+    let result = try host.attempt("ping -n -c 200 -i 0.01 -W 1 203.0.113.9")
+    try Interruption.check()
+    let times = result.output.split(separator: "\n").compactMap { line -> Double? in
+      guard let start = line.range(of: "time="), let end = line.range(of: " ms") else { return nil }
+      return Double(line[start.upperBound..<end.lowerBound])
+    }
+    guard times.count > 100 else { return nil }
+    return times.sorted()[times.count / 2]
+  }
+
+  /// Millions of packets a second that arrive.
+  private func smallPackets(from host: NetworkNamespace, _ interface: String) throws -> Double? {
+    guard let hop = try nextHop(of: host, interface) else { return nil }
+    var source = try host.enter { try PacketSource(interface, to: hop, flows: flows) }
+    // The bindings are made before the clock runs, and slowly enough that none is lost.
+    source.sendEachOnce()
+    usleep(50_000)
+    let received = try arrived()
+    let start = monotonicNanoseconds()
+    source.send(for: UInt64(seconds) * 1_000_000_000)
+    let elapsed = monotonicNanoseconds() - start
+    let count = try arrived() - received
+    try Interruption.check()
+    usleep(100_000)
+    return Double(count) / Double(elapsed) * 1e3
+  }
+
+  private func nextHop(of host: NetworkNamespace, _ interface: String) throws -> String? {
+    let line = try host.shell("ip -4 neighbour show dev \(interface)")
+    let words = line.split(whereSeparator: { " \n".contains($0) }).map(String.init)
+    return words.firstIndex(of: "lladdr").map { words[$0 + 1] }
+  }
+
+  private func arrived() throws -> Int {
+    let text = try server.shell("cat /proc/net/dev")
+    guard let line = text.split(separator: "\n").first(where: { $0.contains("eth0:") }),
+      let fields = line.split(separator: ":").last?.split(separator: " "), fields.count > 1,
+      let count = Int(fields[1])
+    else { throw LabFailure(description: "no counter in /proc/net/dev: \(text)") }
+    return count
+  }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import NATLab
+
+/// The machine's programs, and those of this package.
+enum Programs {
+  /// Whether a program stands in the search path.
+  static func has(_ name: String) -> Bool {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
+    return path.split(separator: ":").contains {
+      FileManager.default.isExecutableFile(atPath: "\($0)/\(name)")
+    }
+  }
+
+  /// The path of a program that lies beside this one.
+  static func beside(_ name: String) throws -> String {
+    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let program = URL(fileURLWithPath: own).deletingLastPathComponent().appending(path: name).path
+    guard FileManager.default.isExecutableFile(atPath: program) else {
+      throw LabFailure(description: "no \(program); `swift build -c release --product \(name)` makes it")
+    }
+    return program
+  }
+}
+
+/// A program that runs as long as somebody holds this.
+final class ServerProgram {
+  private let program: ChildProcess
+
+  init(_ program: consuming ChildProcess) { self.program = program }
+}
