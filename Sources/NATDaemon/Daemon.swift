@@ -52,6 +52,8 @@ public struct Daemon: Service, CustomStringConvertible {
     let table = TranslationTable(settings.table, random: &random)
     let gateway = Gateway(
       settings, table: table, worker: 0, counters: counterStore.counters, random: random)
+    var machineAddresses: [IPv4Address] = []
+    watch(&machineAddresses, mailbox)
     let worker = Worker(Pipeline(gateway), mailbox, logger: logger)
     post(insideAttachment, .inside, to: mailbox)
     post(outsideAttachment, .outside, to: mailbox)
@@ -70,6 +72,7 @@ public struct Daemon: Service, CustomStringConvertible {
     while !Task.isShuttingDownGracefully, !Task.isCancelled {
       watch(&inside, .inside, mac: macs.inside, mailbox)
       watch(&outside, .outside, mac: macs.outside, mailbox)
+      watch(&machineAddresses, mailbox)
       exhaustion.look(at: counterStore.counters, now: LiveClock.now, logger)
       for _ in 0..<4 where !Task.isShuttingDownGracefully {
         try? await Task.sleep(for: .milliseconds(250))
@@ -119,6 +122,14 @@ public struct Daemon: Service, CustomStringConvertible {
     } catch {
       logger.warning("\(error.description)", metadata: name)
     }
+  }
+
+  /// Looks at the addresses that the kernel has for itself, and tells the worker when they have changed.
+  private func watch(_ machineAddresses: inout [IPv4Address], _ mailbox: Mailbox) {
+    let now = InterfaceFacts.kernelAddresses().map(\.address.address)
+    guard now != machineAddresses else { return }
+    machineAddresses = now
+    mailbox.post { $0.machineAddresses = now }
   }
 
   /// The drop reasons that have occurred, for the log.

@@ -18,6 +18,8 @@ final class Mailbox: Sendable {
     var isToStop = false
     /// The gateway's addresses are to be announced again.
     var isToAnnounce = false
+    /// What the kernel has for itself, where that has changed.
+    var machineAddresses: [IPv4Address]?
     /// Gets the counters, and its end.
     var statistics: AsyncStream<StatsDocument>.Continuation?
     /// Interfaces to be used from now on.
@@ -58,11 +60,12 @@ final class Mailbox: Sendable {
     return mail.withLock { mail in
       defer {
         mail.isToAnnounce = false
+        mail.machineAddresses = nil
         mail.statistics = nil
       }
       return Mail(
-        isToStop: mail.isToStop, isToAnnounce: mail.isToAnnounce, statistics: mail.statistics,
-        inside: mail.inside.take(), outside: mail.outside.take())
+        isToStop: mail.isToStop, isToAnnounce: mail.isToAnnounce, machineAddresses: mail.machineAddresses,
+        statistics: mail.statistics, inside: mail.inside.take(), outside: mail.outside.take())
     }
   }
 

@@ -62,6 +62,9 @@ struct Pipeline: ~Copyable, FrameReceiver {
   /// The other end of a side's cable may be another.
   mutating func forgetNeighbours(on side: Side) { gateway.forgetNeighbours(on: side) }
 
+  /// What is for the kernel's own addresses is left to it.
+  mutating func setMachineAddresses(_ addresses: [IPv4Address]) { gateway.setMachineAddresses(addresses) }
+
   /// Tells the neighbours on both sides which addresses are here.
   mutating func announce(at now: Instant) {
     var next: Int? = 0

@@ -38,6 +38,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
           statistics.finish()
         }
         if mail.isToStop { return }
+        if let addresses = mail.machineAddresses { pipeline.setMachineAddresses(addresses) }
         attach(mail)
       }
       let now = LiveClock.now

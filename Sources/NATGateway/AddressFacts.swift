@@ -5,8 +5,8 @@ import NATWire
 /// What the gateway's settings and neighbours say of one ordinary address: everything that a packet's source or
 /// destination is asked, in 16 bytes.
 ///
-/// Ordinary is every address that may be an end of a packet; those that may not, and the gateway's own inside
-/// address, have no facts and take the slow path.
+/// Ordinary is every address that may be an end of a packet; those that may not, the gateway's own inside address
+/// and its machine's have no facts and take the slow path.
 struct AddressFacts: BitwiseCopyable {
   /// Address:32, generation:24, flags:8; zero where nothing is known.
   fileprivate var key: UInt64
@@ -103,7 +103,7 @@ extension Gateway {
       guard role.poolAddress >= 0, role.poolAddress < 0xFFFF, !role.isOneToOne else { return nil }
       return factsCache.add(address, AddressFacts.isPublic, UInt64(role.poolAddress) << 48)
     }
-    guard let hop = routes.find(address) else { return nil }
+    guard !machineAddresses.contains(address), let hop = routes.find(address) else { return nil }
     var flags = hop.side == .inside ? AddressFacts.leavesInside : AddressFacts.leavesOutside
     if insideNetworks.contains(address) { flags |= AddressFacts.isInside }
     if exempt.contains(address) { flags |= AddressFacts.isExempt }

@@ -63,6 +63,8 @@ extension Gateway {
     if !packet.isFragment, isEchoToGateway(packet, role, from: side) {
       return receiveOwn(packet, from: side, isAnswered: true, at: now, &outbox)
     }
+    // The kernel has it as well, and answers.
+    if role == nil, machineAddresses.contains(packet.destination) { return counters.countDrop(.toGateway) }
     if isExempt(packet, from: side) { return forwardPlain(&packet, from: side, at: now, &outbox) }
     if side == .inside {
       if role == nil, let hop = routes.find(packet.destination), hop.side == .inside {

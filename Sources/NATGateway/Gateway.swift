@@ -20,6 +20,8 @@ public struct Gateway: ~Copyable {
   var outsideBudget: ErrorBudget
   var answers: AnswerLimiter
   var factsCache: AddressFactsCache
+  /// What the kernel of the gateway's machine has for itself.
+  var machineAddresses = MachineAddresses([])
   var unsolicited: UnsolicitedSYNs
   var datagrams: DatagramTable
   var identifications: Identifications

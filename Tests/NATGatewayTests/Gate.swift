@@ -127,6 +127,19 @@ struct Gate: ~Copyable {
       0x13, 0x88, 0, 53, 0, 12, 0, 0, 1, 2, 3, 4,
     ]
 
+  /// The same to another address.
+  static func datagram(to destination: IPv4Address) -> [UInt8] {
+    var frame = datagram
+    for index in 0..<4 {
+      frame[30 + index] = UInt8(truncatingIfNeeded: destination.rawValue >> (24 - 8 * index))
+    }
+    frame.replaceSubrange(24..<26, with: [0, 0])
+    var sum = stride(from: 14, to: 34, by: 2).reduce(0) { $0 + (Int(frame[$1]) << 8 | Int(frame[$1 + 1])) }
+    while sum > 0xFFFF { sum = (sum & 0xFFFF) + (sum >> 16) }
+    frame.replaceSubrange(24..<26, with: [UInt8(~sum >> 8 & 0xFF), UInt8(~sum & 0xFF)])
+    return frame
+  }
+
   /// 192.168.1.2 asks for 192.168.1.1.
   static let arpRequest: [UInt8] =
     [255, 255, 255, 255, 255, 255, 0x52, 0x54, 0, 0, 0, 2, 8, 6] + [

@@ -71,6 +71,26 @@ import Testing
     #expect(gate.takeSent().map { Array($0.bytes[0..<6]) } == [other])
   }
 
+  @Test("FW8 what is for an address of the machine's own is left to its kernel: nobody is asked who has it")
+  func machine() {
+    var gate = Self.gate()
+    // On the wire inside, where the host is a neighbour; and far away.
+    let neighbour = IPv4Address(192, 168, 1, 254)
+    for destination in [neighbour, Gate.server] {
+      let datagram = Gate.datagram(to: destination)
+      gate.receive(datagram, from: .inside)
+      #expect(gate.takeSent().count == 1)
+      gate.gateway.setMachineAddresses([IPv4Address(10, 0, 0, 1), destination, Gate.publicAddress])
+      gate.receive(datagram, from: .inside)
+      #expect(gate.takeSent().isEmpty)
+      // What the gateway has too stays the gateway's.
+      gate.receive(Gate.datagram(to: Gate.publicAddress), from: .inside)
+      gate.gateway.setMachineAddresses([])
+    }
+    #expect(gate.counters.drops(.toGateway) == 2)
+    #expect(gate.counters.drops(.noBinding) == 2)
+  }
+
   @Test(
     "FW9 FW10 a next hop that does not answer three requests a second apart: 3/1 about the packet as it came")
   func silentNextHop() {
