@@ -90,10 +90,28 @@ extension Lab {
       #expect(daemon.wait() == 0)
     }
 
-    @Test("RC7 RC8 a second daemon is refused; after kill -9 the next one works at once")
+    @Test(
+      "RC7 RC8 a second daemon is refused; after kill -9 the guard is gone, and the next one works at once with it"
+    )
     func restart() throws {
       let street = try Street()
+      // A kernel that would forward in the daemon's place, and answer for it.
+      try street.gateway.shell(
+        "echo 1 >/proc/sys/net/ipv4/ip_forward && ip address add 203.0.113.5/24 dev wan0")
+      let guards = ["table netdev portico-lan0", "table netdev portico-wan0"]
+      func isGuarded() throws -> Bool {
+        let rules = try street.gateway.shell("nft list ruleset")
+        return guards.allSatisfy { rules.contains($0) }
+      }
+      /// Whether the kernel refuses a connection to the gateway's address.
+      func isRefused() throws -> Bool {
+        // curl: 7 is a connection refused, 28 no answer in time.
+        try street.server.attempt("curl -sS -m 0.5 http://203.0.113.5:81/").code == 7
+      }
+      #expect(try isRefused())
       let first = try street.startDaemon()
+      #expect(try isGuarded())
+      #expect(try !isRefused())
       let second = try street.gateway.start([Lab.program("porticod"), "--config", street.configurationFile])
       #expect(second.readToEnd().contains("process \(first.identifier) "))
       #expect(second.wait() == 69)
@@ -101,10 +119,15 @@ extension Lab {
       first.signal(SIGKILL)
       #expect(first.wait() == 128 + SIGKILL)
       #expect(try street.gateway.shell("nft list ruleset") == "")
+      #expect(try isRefused())
       let third = try street.startDaemon()
+      #expect(try isGuarded())
+      #expect(try !isRefused())
       #expect(try street.ping("203.0.113.9"))
       third.signal(SIGTERM)
       #expect(third.wait() == 0)
+      #expect(try street.gateway.shell("nft list ruleset") == "")
+      #expect(try isRefused())
     }
 
     @Test("RC3 an interface that vanishes is waited for, and traffic goes on when it is back")

@@ -1,11 +1,9 @@
 import Foundation
 import Glibc
 import NATLab
-import NATPacketIO
-import NATWire
 import Synchronization
 
-/// Random packets from the server's side to the gateway, 20,000 a second if the machine can, until told to stop.
+/// Random packets from the server's side to the gateway, 25,000 a second if the machine can, until told to stop.
 final class Junk: Sendable {
   let seed: UInt64
   private let shared: Shared
@@ -17,13 +15,11 @@ final class Junk: Sendable {
 
   init(_ street: Lab.Street) throws {
     seed = UInt64.random(in: 1...UInt64.max)
-    let gateway = try street.gateway.enter { try InterfaceFacts(name: "wan0") }
-    let facts = try street.server.enter { try InterfaceFacts(name: "eth0") }
-    let socket = try street.server.enter { try PlainSocket.raw(facts) }
-    let frames = Junk.frames(seed: seed, to: Junk.bytes(gateway.mac), from: Junk.bytes(facts.mac))
+    let tap = try Tap(street.server)
+    let frames = Junk.frames(seed: seed, to: try street.gatewayMAC("wan0"), from: tap.mac)
     let shared = Shared()
     self.shared = shared
-    let descriptor = dup(socket.descriptor)
+    let descriptor = dup(tap.socket.descriptor)
     Thread.detachNewThread {
       let start = ContinuousClock.now
       var count = 0
@@ -35,17 +31,13 @@ final class Junk: Sendable {
           count += 1
         }
         // What is behind is made up for.
-        let due = start + .microseconds(count * 50)
+        let due = start + .microseconds(count * 40)
         let ahead = due - ContinuousClock.now
         if ahead > .zero { usleep(UInt32(ahead / .microseconds(1))) }
       }
       close(descriptor)
       shared.sent.withLock { $0 = (count, ContinuousClock.now - start) }
     }
-  }
-
-  private static func bytes(_ mac: MACAddress) -> [UInt8] {
-    (0..<6).map { UInt8(truncatingIfNeeded: mac.rawValue >> (40 - 8 * UInt64($0))) }
   }
 
   deinit { shared.isToStop.store(true, ordering: .relaxed) }

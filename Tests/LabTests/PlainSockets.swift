@@ -64,6 +64,30 @@ struct PlainSocket: ~Copyable {
     return length < 0 ? nil : Array(bytes[..<length])
   }
 
+  /// A datagram and who sent it; two seconds of nothing are a failure.
+  func receiveDatagram() throws -> (data: [UInt8], host: [UInt8], port: UInt16) {
+    var bytes = [UInt8](repeating: 0, count: 65536)
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    // Safety: the array and the address are as large as said, and live during the call.
+    let count = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe recvfrom(descriptor, &bytes, 65536, 0, $0, &length)
+      }
+    }
+    guard count >= 0 else { throw LabFailure(description: "no datagram: error \(errno)") }
+    let host = UInt32(bigEndian: address.sin_addr.s_addr)
+    return (Array(bytes[..<count]), WireFrames.bytes(host), UInt16(bigEndian: address.sin_port))
+  }
+
+  /// The octet of DSCP and ECN that datagrams leave with.
+  func setTypeOfService(_ value: UInt8) {
+    var option = Int32(value)
+    // Safety: the option has its own size.
+    _ = unsafe setsockopt(
+      descriptor, Int32(IPPROTO_IP), IP_TOS, &option, socklen_t(MemoryLayout<Int32>.size))
+  }
+
   /// What arrives within so many seconds.
   func receive(within seconds: Double) -> [UInt8]? {
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

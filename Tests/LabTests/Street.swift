@@ -97,11 +97,12 @@ extension Lab {
 
     var configurationFile: String { folder.appending(path: "portico.yaml").path }
 
-    func configure(_ more: String = "") throws {
+    /// - Parameter hop: the gateway's next hop outside; "" for none.
+    func configure(_ more: String = "", hop: String = ", gateway: 203.0.113.9") throws {
       let text = """
         interfaces:
           inside: { name: lan0, address: 192.168.1.1/24 }
-          outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
+          outside: { name: wan0, address: 203.0.113.5/24\(hop) }
         \(more)
         """
       try Data(text.utf8).write(to: URL(fileURLWithPath: configurationFile))

@@ -79,8 +79,14 @@ enum WireFrames {
   }
 
   static func arpRequest(_ from: Station, for target: [UInt8]) -> [UInt8] {
-    [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] + from.mac + bytes(0x0806 as UInt16) + [0, 1, 8, 0, 6, 4, 0, 1]
-      + from.mac
-      + from.address + [0, 0, 0, 0, 0, 0] + target
+    arp(1, from, ([0, 0, 0, 0, 0, 0], target), to: [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])
+  }
+
+  static func arpReply(_ from: Station, _ to: Station) -> [UInt8] { arp(2, from, to, to: to.mac) }
+
+  private static func arp(_ operation: UInt8, _ from: Station, _ target: Station, to mac: [UInt8]) -> [UInt8]
+  {
+    mac + from.mac + bytes(0x0806 as UInt16) + [0, 1, 8, 0, 6, 4, 0, operation] + from.mac + from.address
+      + target.mac + target.address
   }
 }
