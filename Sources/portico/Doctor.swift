@@ -21,6 +21,10 @@ struct Doctor {
 
   private let configuration: Configuration
   private var findings: [Finding] = []
+  /// The gateway's addresses for which the kernel answers, and on which interfaces.
+  private var answered: [IPv4Address: [String]] = [:]
+  /// The interfaces of a gateway that runs, and whose guard stands.
+  private var guarded: Set<String> = []
   private var isGuarded: Bool { configuration.kernelGuard }
 
   /// More would take seconds, and the answers of a whole network.
@@ -70,6 +74,7 @@ struct Doctor {
       examineForwarding(side, facts)
       try examineGuard(side, facts)
       try probe(side, facts, owning: owning, hop: hop)
+      askKernel(side, facts, owning: owning)
     } catch {
       wrong(side, error)
     }
@@ -145,6 +150,7 @@ struct Doctor {
     }
     if let holder {
       if KernelGuard.isInstalled(interface: facts.name) {
+        guarded.insert(facts.name)
         good("\(name): a gateway runs, and its guard stands (\(holder.description))")
       } else {
         wrong(
@@ -196,19 +202,50 @@ struct Doctor {
     }
   }
 
-  /// What the kernel answers for: an address on any interface is answered on all of them.
+  /// Asks the kernel itself, as if from the wire: its lists do not say all, as a local route answers as well, and a
+  /// setting or a rule of the machine's may keep an address silent. Each address on its own side alone: the answer is
+  /// on the wire, and no private address is to be seen outside.
+  private mutating func askKernel(_ side: String, _ facts: InterfaceFacts, owning: [IPv4Address]) {
+    do {
+      var probe = try KernelProbe(facts)
+      for address in try probe.answered(Array(owning.prefix(Doctor.mostProbed))) {
+        answered[address, default: []].append(facts.name)
+      }
+    } catch {
+      note("\(side) \(error.description); the kernel cannot be asked, so its lists of addresses have to do")
+    }
+  }
+
+  /// What the kernel answers for. An address on any interface is answered on all of them, even where ARP is silent.
   private mutating func examineAddresses() {
     let own = Set(configuration.ownAddresses)
-    let shared = InterfaceFacts.kernelAddresses().filter { own.contains($0.address.address) }
-    for (interface, address) in shared {
-      let command = "ip address del \(address.address)/\(address.network.prefixLength) dev \(interface)"
-      let text = "\(interface): the kernel has the gateway's address \(address.address) as its own"
-      if isGuarded {
-        note("\(text); the guard keeps its answers back, and this machine cannot use it", mend: command)
-      } else {
-        wrong("\(text), and answers and resets connections (guard: off)", mend: command)
-      }
+    let kernel = InterfaceFacts.kernelAddresses()
+    for (interface, address) in kernel where own.contains(address.address) {
+      examine(
+        address.address, "\(interface): the kernel has the gateway's address \(address.address) as its own",
+        mend: "ip address del \(address.address)/\(address.network.prefixLength) dev \(interface)")
     }
-    if shared.isEmpty { good("the kernel answers for none of the gateway's addresses") }
+    let listed = Set(kernel.map(\.address.address))
+    let others = answered.keys.filter { !listed.contains($0) }.sorted()
+    for address in others {
+      examine(
+        address, "no interface has the gateway's address \(address), but the kernel takes it for its own",
+        mend: "ip route show table local   # and delete the route that makes it local")
+    }
+    if listed.isDisjoint(with: own), others.isEmpty {
+      good("the kernel answers for none of the gateway's addresses")
+    }
+  }
+
+  private mutating func examine(_ address: IPv4Address, _ text: String, mend: String) {
+    let places = answered[address, default: []]
+    let text = places.isEmpty ? text : "\(text) (asked, it answers on \(places.joined(separator: " and ")))"
+    if let place = places.first(where: { guarded.contains($0) }) {
+      wrong("\(text), though the guard stands on \(place)", mend: mend)
+    } else if isGuarded {
+      note("\(text); the guard keeps its answers back, and this machine cannot use it", mend: mend)
+    } else {
+      wrong("\(text), and answers and resets connections (guard: off)", mend: mend)
+    }
   }
 }
