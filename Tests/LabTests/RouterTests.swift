@@ -91,6 +91,10 @@ extension Lab {
       }
       // A gratuitous request, as a host sends that has taken over the address (RFC 5227 section 3).
       try wire.socket.sendFrame(WireFrames.arpRequest((new, host), for: host))
+      // The two sides have no order: a question behind it, once answered, says that it was heard.
+      try wire.socket.sendFrame(
+        WireFrames.arpRequest((wire.mac, [203, 0, 113, 9]), for: [203, 0, 113, 5]))
+      #expect(wire.socket.frame { $0.arp?.operation == 2 && $0.source == gateway } != nil)
       try socket.send([4], to: host, 9)
       let moved = datagram()
       #expect(moved?.destination == new)
