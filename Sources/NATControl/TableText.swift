@@ -1,6 +1,6 @@
 /// The table for people: one line a session, and one for a binding without sessions.
 public enum TableText {
-  private static let titles = [
+  static let titles = [
     "PROTO", "PRIVATE IP", "PRIVATE PORT", "PUBLIC IP", "PUBLIC PORT", "DESTINATION", "STATE", "IDLE",
     "EXPIRES",
     "OUT", "IN",
@@ -19,9 +19,7 @@ public enum TableText {
   public static func render(
     _ bindings: some Collection<BindingDocument>, to output: inout some TextOutputStream
   ) {
-    var columns = TextColumns(titles)
-    // Traffic changes from one look to the next; room for `12/1.0K` keeps its columns in place.
-    columns.widen(9, to: 7)
+    var columns = self.columns
     for binding in bindings {
       forEachLine(of: binding) { columns.measure($0) }
     }
@@ -31,7 +29,14 @@ public enum TableText {
     }
   }
 
-  private static func forEachLine(of binding: BindingDocument, _ body: ([String]) -> Void) {
+  static var columns: TextColumns {
+    var columns = TextColumns(titles)
+    // Traffic changes from one look to the next; room for `12/1.0K` keeps its columns in place.
+    columns.widen(9, to: 7)
+    return columns
+  }
+
+  static func forEachLine(of binding: BindingDocument, _ body: ([String]) -> Void) {
     let start = [
       binding.transport.rawValue, binding.privateEndpoint.address, "\(binding.privateEndpoint.port)",
       binding.publicEndpoint.address, "\(binding.publicEndpoint.port)",

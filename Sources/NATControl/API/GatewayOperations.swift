@@ -19,6 +19,17 @@ public protocol GatewayOperations: Sendable {
     _ filter: TableFilter, after cursor: String?, limit: Int
   ) async throws(ControlError) -> TableDocument
 
+  /// How many sessions there are of each protocol and state, those of which there are none left out.
+  ///
+  /// Asked for by each scrape of the metrics. Where nothing else is given, a walk over all pages counts them.
+  func sessionCounts() async throws(ControlError) -> [SessionCount]
+
+  /// The inside hosts with the most sessions, and what they have.
+  ///
+  /// Where nothing else is given, a walk over all pages counts them, in memory that grows with the hosts.
+  /// - Parameter limit: how many hosts at most.
+  func hosts(limit: Int) async throws(ControlError) -> HostsDocument
+
   /// Ends the dynamic sessions that match, and with its last session each binding.
   func end(_ filter: TableFilter) async throws(ControlError) -> EndedDocument
 

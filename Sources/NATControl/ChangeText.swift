@@ -1,0 +1,53 @@
+/// What changes did, for people.
+public enum ChangeText {
+  public static func render(_ ended: EndedDocument) -> String {
+    let count = "ended \(amount(ended.sessions, "session")) and \(amount(ended.bindings, "binding"))\n"
+    guard !ended.ended.isEmpty else { return count }
+    let rows = ended.ended.map {
+      [
+        $0.transport.rawValue, EndpointText.text($0.privateEndpoint),
+        EndpointText.text($0.publicEndpoint), EndpointText.remote($0.remote, $0.transport), $0.reason,
+      ]
+    }
+    let rest = ended.sessions - ended.ended.count
+    return count + "\n" + TextColumns.text(["PROTO", "PRIVATE", "PUBLIC", "DESTINATION", "REASON"], rows)
+      + (rest > 0 ? "and \(rest) more\n" : "")
+  }
+
+  public static func render(_ statics: StaticsDocument) -> String {
+    guard !statics.statics.isEmpty else { return "no static mappings\n" }
+    return TextColumns.text(
+      ["PROTO", "PUBLIC", "PRIVATE"],
+      statics.statics.map { [$0.protocolName, $0.publicEndpoint, $0.privateEndpoint] })
+  }
+
+  /// - Parameter what: `added` or `removed`.
+  public static func render(_ change: StaticChangeDocument, _ what: String) -> String {
+    let mapping = change.mapping
+    return "\(what) \(mapping.protocolName) \(mapping.publicEndpoint) to \(mapping.privateEndpoint)\n"
+      + (change.ended.sessions > 0 ? render(change.ended) : "")
+  }
+
+  public static func render(_ reload: ReloadDocument) -> String {
+    guard !reload.changed.isEmpty else { return "nothing changed\n" }
+    return TextColumns.text(
+      ["SETTING", "BEFORE", "AFTER"], reload.changed.map { [$0.setting, $0.before ?? "-", $0.after ?? "-"] })
+      + "\n" + render(reload.ended)
+  }
+
+  private static func amount(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+}
+
+/// Endpoints for people.
+enum EndpointText {
+  static func text(_ endpoint: EndpointDocument) -> String {
+    "\(endpoint.address):\(endpoint.port)"
+  }
+
+  /// The remote end of an ICMP session has no port.
+  static func remote(_ endpoint: EndpointDocument, _ transport: TransportName?) -> String {
+    transport == .icmp ? endpoint.address : "\(endpoint.address):\(endpoint.port)"
+  }
+}

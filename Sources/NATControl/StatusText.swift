@@ -1,0 +1,26 @@
+/// The status for people.
+public enum StatusText {
+  public static func render(_ status: StatusDocument, _ paint: Paint = .plain) -> String {
+    let health =
+      status.degraded.isEmpty
+      ? paint.good("all is well") + "\n"
+      : status.degraded.map { paint.bad("degraded") + ": \($0)\n" }.joined()
+    let interfaces = [("inside", status.interfaces.inside), ("outside", status.interfaces.outside)].map {
+      [$0, $1.name, $1.link, $1.address, $1.mac, "\($1.mtu)"]
+    }
+    return [
+      "portico \(status.version), up \(HumanText.duration(status.uptime))\n" + health,
+      TextColumns.text(["SIDE", "INTERFACE", "LINK", "ADDRESS", "MAC", "MTU"], interfaces),
+      TextColumns.text(
+        ["WORKER", "BUSY", "ROUNDS", "LONGEST ROUND"], status.workers.map { row($0, status.uptime) }),
+    ].joined(separator: "\n")
+  }
+
+  private static func row(_ worker: StatusDocument.Worker, _ uptime: Seconds) -> [String] {
+    let permille = uptime.nanoseconds == 0 ? 0 : worker.busyNanoseconds / (uptime.nanoseconds / 1000 + 1)
+    return [
+      "\(worker.number)", "\(permille / 10).\(permille % 10)%", HumanText.count(worker.rounds),
+      "\(worker.longestRoundNanoseconds / 1000)us",
+    ]
+  }
+}

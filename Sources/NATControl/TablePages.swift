@@ -1,0 +1,59 @@
+/// A table as text, page by page, in memory for one page.
+///
+/// For people the columns are as wide as what has come so far needs: one page, which most tables are, is aligned
+/// throughout. For programs there is one line of comma-separated values for each session, and for a binding without
+/// sessions one that has its last fields empty.
+public struct TablePages {
+  private let isCSV: Bool
+  private let paint: Paint
+  private var columns = TableText.columns
+  private var isBegun = false
+
+  public init(isCSV: Bool = false, _ paint: Paint = .plain) {
+    self.isCSV = isCSV
+    self.paint = paint
+  }
+
+  /// The lines of the next page; before those of the first the titles.
+  /// - Complexity: O(sessions).
+  public mutating func next(_ bindings: [BindingDocument]) -> String {
+    var text = ""
+    if isCSV {
+      if !isBegun { text += TablePages.names.joined(separator: ",") + "\n" }
+      for binding in bindings { TablePages.write(binding, to: &text) }
+    } else {
+      for binding in bindings { TableText.forEachLine(of: binding) { columns.measure($0) } }
+      if !isBegun {
+        var titles = ""
+        columns.write(TableText.titles, to: &titles)
+        text += paint.title(titles)
+      }
+      for binding in bindings { TableText.forEachLine(of: binding) { columns.write($0, to: &text) } }
+    }
+    isBegun = true
+    return text
+  }
+
+  /// The names of the values. None of them, nor any value, holds a comma or a quote.
+  private static let names = [
+    "protocol", "kind", "private_address", "private_port", "public_address", "public_port", "age_seconds",
+    "remote_address", "remote_port", "state", "idle_seconds", "expires_in_seconds", "packets_out",
+    "bytes_out",
+    "packets_in", "bytes_in", "hairpin",
+  ]
+
+  private static func write(_ binding: BindingDocument, to text: inout String) {
+    let start =
+      "\(binding.transport.rawValue),\(binding.kind.rawValue),"
+      + "\(binding.privateEndpoint.address),\(binding.privateEndpoint.port),"
+      + "\(binding.publicEndpoint.address),\(binding.publicEndpoint.port),\(binding.age)"
+    for session in binding.sessions {
+      text += start
+      text += ",\(session.remote.address),\(session.remote.port),\(session.state.rawValue)"
+      text += ",\(session.idle),\(session.expiresIn)"
+      text += ",\(session.packetsOut),\(session.bytesOut),\(session.packetsIn),\(session.bytesIn)"
+      text += ",\(session.hairpin)\n"
+    }
+    if binding.sessions.isEmpty { text += start + String(repeating: ",", count: 10) + "\n" }
+  }
+}
