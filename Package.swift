@@ -25,6 +25,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
@@ -52,6 +53,16 @@ let package = Package(
       name: "NATConfiguration",
       dependencies: ["NATWire", .product(name: "Yams", package: "Yams")], swiftSettings: house),
     .target(name: "NATControl", swiftSettings: house),
+    // The control socket's transport, apart from NATControl, so that replay and fuzzers do not build SwiftNIO.
+    .target(
+      name: "NATControlSocket",
+      dependencies: [
+        "NATControl", "NATWire",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ], swiftSettings: house),
     .target(
       name: "NATComposition",
       dependencies: [
@@ -62,7 +73,7 @@ let package = Package(
       name: "NATDaemon",
       dependencies: [
         "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
-        "NATComposition", "NATControl", "CLinuxPacket",
+        "NATComposition", "NATControl", "NATControlSocket", "CLinuxPacket",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -82,7 +93,7 @@ let package = Package(
       name: "portico",
       dependencies: [
         "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
-        "NATControl", "NATComposition", "NATLab",
+        "NATControl", "NATControlSocket", "NATComposition", "NATLab",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
 
@@ -101,6 +112,11 @@ let package = Package(
     .testTarget(
       name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire"], swiftSettings: house),
     .testTarget(name: "NATControlTests", dependencies: ["NATControl"], swiftSettings: house),
+    .testTarget(
+      name: "NATControlSocketTests",
+      dependencies: [
+        "NATControlSocket", "NATControl", .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: house),
     // Oracles of the tests, which share no code with the rooms.
     .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),
     .testTarget(name: "ReferenceNATTests", dependencies: ["ReferenceNAT"], swiftSettings: house),

@@ -1,0 +1,38 @@
+private import FoundationEssentials
+import NATControl
+import NIOCore
+import NIOHTTP1
+
+/// A request that has arrived whole and within its limits.
+struct ControlRequest: Sendable {
+  var method: HTTPMethod
+  /// The path and the query, as they came.
+  var target: String
+  var body: ByteBuffer
+
+  /// The path, and the parameters of the query in their order, percent-decoded.
+  func parts() throws(ControlError) -> (path: String, parameters: [(name: String, value: String)]) {
+    // A proxy's form (`http://portico/v1/status`) and the plain one (`/v1/status`) are both read.
+    guard let components = URLComponents(string: target) else {
+      throw ControlError(
+        status: 400, reason: "bad-target",
+        "\(quoted(target)) is no path with a query; it would be like /v1/table?protocol=tcp")
+    }
+    return (components.path, (components.queryItems ?? []).map { ($0.name, $0.value ?? "") })
+  }
+
+  /// The other way round.
+  static func target(_ path: String, _ parameters: [(name: String, value: String)]) -> String {
+    var components = URLComponents()
+    components.path = path
+    if !parameters.isEmpty {
+      components.queryItems = parameters.map { URLQueryItem(name: $0.name, value: $0.value) }
+    }
+    return components.string ?? path
+  }
+}
+
+/// What a client sent, cut to a length that a message can hold.
+func quoted(_ text: some StringProtocol) -> String {
+  text.count > 80 ? "'\(text.prefix(80))...'" : "'\(text)'"
+}

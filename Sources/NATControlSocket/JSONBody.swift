@@ -1,0 +1,106 @@
+private import FoundationEssentials
+import NATControl
+import NIOCore
+
+/// Documents as JSON, and bodies of requests read from it.
+enum JSONBody {
+  static func encoded(_ document: some Encodable) throws(ControlError) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      return Array(try encoder.encode(document)) + [UInt8(ascii: "\n")]
+    } catch {
+      throw ControlError(
+        status: 500, reason: "not-encodable", "the answer cannot be written as JSON: \(error)")
+    }
+  }
+
+  /// Reads a document of which every key is known.
+  /// - Parameters:
+  ///   - keys: those that the document may have.
+  ///   - example: what would be right.
+  static func decoded<Document: Decodable>(
+    _ body: ByteBuffer, as type: Document.Type, keys: [String], example: String
+  ) throws(ControlError) -> Document {
+    let data = Data(body.readableBytesView)
+    func refused(_ found: String) -> ControlError {
+      ControlError(status: 400, reason: "bad-json", "\(found); it would be like \(example)")
+    }
+    guard !data.isEmpty else { throw refused("there is no body") }
+    let decoder = JSONDecoder()
+    do {
+      let unknown = try decoder.decode(KeyList.self, from: data).names.filter { !keys.contains($0) }
+      if let name = unknown.sorted().first { throw refused("the body has an unknown key \(quoted(name))") }
+      return try decoder.decode(Document.self, from: data)
+    } catch let error as ControlError {
+      throw error
+    } catch let error as DecodingError {
+      throw refused(found(error))
+    } catch {
+      throw refused("the body is no JSON object: \(error)")
+    }
+  }
+
+  /// Reads an answer of the daemon.
+  static func document<Document: Decodable>(_ bytes: [UInt8]) throws(ControlError) -> Document {
+    do {
+      return try JSONDecoder().decode(Document.self, from: Data(bytes))
+    } catch {
+      throw ControlError(
+        status: 0, reason: "not-understood",
+        "the answer is not what this portico knows (\(error)); use the portico that came with the daemon")
+    }
+  }
+
+  /// The error that an answer of another status than success holds.
+  static func refusal(_ body: ByteBuffer, status: Int) -> ControlError {
+    guard var error = try? JSONDecoder().decode(ControlError.self, from: Data(body.readableBytesView)) else {
+      return ControlError(
+        status: status, reason: "not-understood",
+        "an answer with status \(status) and no error that this portico knows; is it a porticod that listens there?"
+      )
+    }
+    error.status = status
+    return error
+  }
+
+  private static func found(_ error: DecodingError) -> String {
+    func place(_ path: [any CodingKey]) -> String {
+      path.isEmpty ? "the body" : "'\(path.map(\.stringValue).joined(separator: "."))'"
+    }
+    return switch error {
+    case .keyNotFound(let key, let context):
+      "\(place(context.codingPath + [key])) is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      "\(place(context.codingPath)) has a value of another kind"
+    case .dataCorrupted(let context):
+      context.codingPath.isEmpty
+        ? "the body is no JSON object" : "\(place(context.codingPath)) has a value that is not allowed"
+    @unknown default: "the body cannot be read"
+    }
+  }
+}
+
+/// The keys of an object.
+private struct KeyList: Decodable {
+  var names: [String]
+
+  private struct Name: CodingKey {
+    var stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  init(from decoder: any Decoder) throws {
+    names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
+  }
+}
+
+extension ControlError {
+  /// The error as JSON, with a line feed.
+  var json: [UInt8] {
+    // Two strings can always be encoded.
+    (try? JSONBody.encoded(self)) ?? []
+  }
+}
