@@ -18,8 +18,10 @@ extension ControlServer {
               try await answer(request, of: connection.peer, among: served, outbound)
             }
           }
+        } catch let error as ControlError {
+          logger.error("an answer could not be finished", metadata: ["reason": "\(error.error)"])
         } catch {
-          // The client is gone, or its answer could not be finished; either way the connection is closed.
+          // The client is gone, or did not read its answer.
           logger.debug("control connection ended", metadata: ["reason": "\(error)"])
         }
       }

@@ -65,7 +65,8 @@ public struct ControlServer: Sendable {
       backlog: Int32(settings.limits.connections))
     for warning in file.warnings { logger.warning("\(warning)") }
     let control = try await bootstrap(group).bind(
-      file.takeDescriptor(), childChannelInitializer: initializer(Slots(settings.limits.connections)))
+      file.takeDescriptor(), serverBackPressureStrategy: acceptance,
+      childChannelInitializer: initializer(Slots(settings.limits.connections)))
     let metrics: NIOAsyncChannel<Connection, Never>?
     do {
       metrics = try await listenForMetrics(on: group)
@@ -114,6 +115,11 @@ public struct ControlServer: Sendable {
       .childChannelOption(.allowRemoteHalfClosure, value: true)
   }
 
+  /// Those to be turned away wait for no task.
+  private var acceptance: NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark {
+    .init(lowWatermark: 1, highWatermark: settings.limits.connections)
+  }
+
   /// A connection with whole requests coming in, and who is at its other end.
   struct Connection: Sendable {
     let channel: NIOAsyncChannel<ControlRequest, HTTPServerResponsePart>
@@ -134,7 +140,7 @@ public struct ControlServer: Sendable {
     let (limits, counts) = (settings.limits, routes.counts)
     return channel.eventLoop.makeCompletedFuture {
       try channel.pipeline.syncOperations.configureHTTPServerPipeline(
-        position: .last, withPipeliningAssistance: true, withServerUpgrade: nil, withErrorHandling: false,
+        position: .last, withPipeliningAssistance: false, withServerUpgrade: nil, withErrorHandling: false,
         withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
         withDecoderLimitConfiguration: decoder)
       try channel.pipeline.syncOperations.addHandler(

@@ -5,7 +5,8 @@ import NIOHTTP1
 /// Lets whole requests through, one at a time, and refuses what is too large, too slow or no HTTP.
 ///
 /// Stands behind the decoder and before the handler of requests, once in each connection. Every wait of the
-/// connection is bounded here: for a request, for a reader, and for the rest of a request that was refused.
+/// connection is bounded here: for a request, for a reader, and for the rest of a request that was refused. While an
+/// answer goes out nothing is read; what was read by then waits.
 final class RequestGate: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = ControlRequest
@@ -20,6 +21,11 @@ final class RequestGate: ChannelDuplexHandler {
     case closing
   }
 
+  private enum Arrival {
+    case part(HTTPServerRequestPart)
+    case fault(any Error)
+  }
+
   private let limits: ControlLimits
   private let isWelcome: Bool
   /// A request was refused before any handler saw it.
@@ -27,6 +33,9 @@ final class RequestGate: ChannelDuplexHandler {
   private var state = State.receiving(nil, ByteBuffer())
   private var keepsAlive = false
   private var isInputClosed = false
+  private var isReadPending = false
+  /// What came behind the request that is being answered, in its order.
+  private var waiting: [Arrival] = []
   private var deadline: Scheduled<Void>?
   private var stall: Scheduled<Void>?
 
@@ -48,9 +57,35 @@ final class RequestGate: ChannelDuplexHandler {
     context.fireChannelInactive()
   }
 
+  func read(context: ChannelHandlerContext) {
+    if case .answering = state {
+      isReadPending = true
+    } else {
+      context.read()
+    }
+  }
+
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let part = unwrapInboundIn(data)
+    if case .answering = state {
+      waiting.append(.part(part))
+    } else {
+      receive(context, part)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if case .answering = state {
+      waiting.append(.fault(error))
+    } else {
+      receive(context, error)
+    }
+  }
+
+  private func receive(_ context: ChannelHandlerContext, _ part: HTTPServerRequestPart) {
+    // What comes behind a refusal is thrown away.
     guard case .receiving(let head, var body) = state else { return }
-    switch unwrapInboundIn(data) {
+    switch part {
     case .head(let head):
       keepsAlive = head.isKeepAlive
       if head.uri.utf8.count > limits.targetBytes {
@@ -86,12 +121,8 @@ final class RequestGate: ChannelDuplexHandler {
     }
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard case .receiving = state else {
-      // What comes behind a refusal is thrown away; while an answer goes out, the connection is broken.
-      if case .answering = state { context.close(promise: nil) }
-      return
-    }
+  private func receive(_ context: ChannelHandlerContext, _ error: any Error) {
+    guard case .receiving = state else { return }
     switch error as? HTTPParserError {
     case .some(.headerOverflow):
       refuse(
@@ -132,11 +163,31 @@ final class RequestGate: ChannelDuplexHandler {
       if keepsAlive && !isInputClosed {
         context.write(data, promise: promise)
         expectRequest(context)
+        takeUp(context)
       } else {
         state = .closing
         context.writeAndFlush(data, promise: promise)
         finish(context)
       }
+    }
+  }
+
+  /// Goes on with what came while the answer went out.
+  private func takeUp(_ context: ChannelHandlerContext) {
+    while case .receiving = state, !waiting.isEmpty {
+      switch waiting.removeFirst() {
+      case .part(let part): receive(context, part)
+      case .fault(let error): receive(context, error)
+      }
+    }
+    if case .answering = state {
+      // Whoever takes requests gathers them until a reading is complete, which this one long was.
+      context.fireChannelReadComplete()
+      return
+    }
+    if isReadPending {
+      isReadPending = false
+      context.read()
     }
   }
 
@@ -189,7 +240,12 @@ final class RequestGate: ChannelDuplexHandler {
   /// on the way loses what it has not read.
   private func finish(_ context: ChannelHandlerContext) {
     deadline?.cancel()
+    waiting = []
     context.close(mode: .output, promise: nil)
+    if isReadPending {
+      isReadPending = false
+      context.read()
+    }
     if isInputClosed {
       context.close(promise: nil)
     } else {

@@ -59,7 +59,7 @@ import Testing
   @Test("SH5 without a filter everything ends only where all=true says so")
   func endAll() async throws {
     try await TestServer.run { server in
-      let refused = try server.connect().ask("DELETE /v1/table")
+      let refused = await server.ask("DELETE /v1/table")
       #expect(refused.status == 400)
       #expect(refused.body.contains(#""reason":"no-filter""#))
       let ended = try await server.client.end(TableFilter())

@@ -15,12 +15,22 @@ struct TestServer {
   var client: ControlClient { ControlClient(socketPath: socketPath) }
 
   /// A connection to the control socket.
-  func connect() throws -> PlainSocket { try PlainSocket(path: socketPath) }
+  func connect() async throws -> PlainSocket { try await PlainSocket.connect(path: socketPath) }
 
-  static func run<Result>(
-    limits: ControlLimits = ControlLimits(), mode: UInt32 = 0o600, group: String = "0",
-    withMetrics: Bool = false, operations: StandIn = StandIn(), isolation: isolated (any Actor)? = #isolation,
-    _ body: (TestServer) async throws -> Result
+  /// One request on a connection of its own; status 0 where there is none.
+  func ask(_ head: String, body: String = "") async -> (status: Int, body: String) {
+    await (try? await connect())?.ask(head, body: body) ?? (0, "no connection")
+  }
+
+  /// The same on the port of the metrics.
+  func askMetrics(_ head: String) async -> (status: Int, body: String) {
+    await (try? await PlainSocket.connect(port: metricsPort ?? 0))?.ask(head) ?? (0, "no connection")
+  }
+
+  static func run<Result: Sendable>(
+    limits: ControlLimits = .patient, mode: UInt32 = 0o600, group: String = "0",
+    withMetrics: Bool = false, operations: StandIn = StandIn(),
+    _ body: @escaping @Sendable (TestServer) async throws -> Result
   ) async throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "portico-\(UUID().uuidString.prefix(8))")
@@ -33,7 +43,9 @@ struct TestServer {
         limits: limits),
       operations: operations, logger: log.logger)
     let (ready, listening) = AsyncThrowingStream<Int?, any Error>.makeStream()
-    let running = Task {
+    // Tests of other rooms may hold every thread of the tasks for a long time.
+    let executor = ApartExecutor()
+    let running = Task(executorPreference: executor) {
       do {
         try await server.run { listening.yield($0) }
         listening.finish()
@@ -47,11 +59,32 @@ struct TestServer {
     }
     let made = TestServer(
       operations: operations, folder: folder, socketPath: path, metricsPort: port ?? nil, log: log)
-    let result = try await body(made)
+    let result = try await Task(executorPreference: executor) { try await body(made) }.value
     running.cancel()
     await running.value
     return result
   }
+}
+
+/// Runs tasks on a thread of its own.
+final class ApartExecutor: TaskExecutor {
+  private let queue = DispatchQueue(label: "control socket test")
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    // Safety: each job is run once.
+    queue.async { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+  }
+}
+
+extension ControlLimits {
+  /// For tests of something else, on machines that are busy.
+  static let patient: ControlLimits = {
+    var limits = ControlLimits()
+    limits.requestTime = .seconds(600)
+    limits.stallTime = .seconds(600)
+    return limits
+  }()
 }
 
 /// What was logged.

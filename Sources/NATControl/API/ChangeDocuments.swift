@@ -121,6 +121,13 @@ public struct ReloadDocument: Codable, Hashable, Sendable {
       self.before = before
       self.after = after
     }
+
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(setting, forKey: .setting)
+      try container.encode(before, forKey: .before)
+      try container.encode(after, forKey: .after)
+    }
   }
 
   public var changed: [Change]

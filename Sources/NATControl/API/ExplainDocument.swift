@@ -62,6 +62,14 @@ public struct ExplainDocument: Codable, Hashable, Sendable {
       self.before = before
       self.after = after
     }
+
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(layer, forKey: .layer)
+      try container.encode(field, forKey: .field)
+      try container.encode(before, forKey: .before)
+      try container.encode(after, forKey: .after)
+    }
   }
 
   public var steps: [Step]
