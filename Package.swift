@@ -115,7 +115,9 @@ let package = Package(
     .testTarget(
       name: "NATControlSocketTests",
       dependencies: [
-        "NATControlSocket", "NATControl", .product(name: "Logging", package: "swift-log"),
+        "NATControlSocket", "NATControl", "NATConfiguration", "NATDaemon", "NATWire", "portico",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ], swiftSettings: house),
     // Oracles of the tests, which share no code with the rooms.
     .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),
