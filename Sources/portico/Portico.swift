@@ -1,16 +1,26 @@
 import ArgumentParser
 
 /// The `portico` command: one file for each subcommand.
-@main struct Portico: ParsableCommand {
+@main struct Portico: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "portico",
     abstract:
-      "A userspace NAT gateway: see it at work, replay captures through it, check its configuration, measure it.",
+      "A userspace NAT gateway: see and steer the live table, replay captures, check a configuration, measure.",
     discussion: """
-      Exit codes: 0 done, 64 usage, 65 bad data, 66 no such input, 69 not possible here, 73 cannot write output, \
-      78 bad configuration.
+      Exit codes: 0 done, 1 refused by the daemon, 64 usage, 65 bad data, 66 no such input, 69 not possible here or \
+      no daemon there, 73 cannot write output, 77 not permitted, 78 bad configuration.
       """,
-    subcommands: [
-      DemoCommand.self, DoctorCommand.self, CheckCommand.self, ReplayCommand.self, BenchCommand.self,
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Daemon",
+        subcommands: [
+          StatusCommand.self, TableCommand.self, StatsCommand.self, TopCommand.self, EventsCommand.self,
+          ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
+        ]),
+      CommandGroup(
+        name: "Other",
+        subcommands: [
+          DemoCommand.self, DoctorCommand.self, CheckCommand.self, ReplayCommand.self, BenchCommand.self,
+        ]),
     ])
 }

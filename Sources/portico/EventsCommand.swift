@@ -1,0 +1,33 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct EventsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "events",
+    abstract: "Follow what happens: bindings and sessions made and ended, limits met, reloads.",
+    discussion: """
+      One line an event, until interrupted or the daemon ends (exit code 69). A reader that does not keep up loses \
+      events, and is told how many.
+      """)
+
+  @Flag(help: "One JSON object a line, for programs.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func run() async throws {
+    if json {
+      try await Failure.streaming(daemon.client, "/v1/events", isPatient: true) {
+        try StandardOutput.write($0)
+      }
+    } else {
+      let paint = Paint.standardOutput
+      var lines = JSONLines<EventDocument>()
+      try await Failure.streaming(daemon.client, "/v1/events", isPatient: true) { piece in
+        for event in try lines.next(piece) { try StandardOutput.write(EventText.render(event, paint)) }
+      }
+    }
+    throw Failure.exit(Failure.unavailable, "\(daemon.socket): the daemon has ended")
+  }
+}

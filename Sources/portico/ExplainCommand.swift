@@ -1,0 +1,89 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct ExplainCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain",
+    abstract: "What would happen to a packet now, step by step, changing nothing.",
+    discussion: """
+      portico explain --from inside tcp 192.168.1.2:1234 142.250.195.100:443
+
+      Of icmp, which stands for an echo request, the source's port is the identifier; the destination needs none.
+      """)
+
+  @Option(
+    help: ArgumentHelp("The side that the packet comes from: inside or outside.", valueName: "side"),
+    completion: .list(["inside", "outside"]))
+  var from: String
+
+  @Argument(help: ArgumentHelp("tcp, udp or icmp.", valueName: "protocol"))
+  var transport: String
+
+  @Argument(help: ArgumentHelp("Source address and port.", valueName: "source"))
+  var source: String
+
+  @Argument(help: ArgumentHelp("Destination address and port.", valueName: "destination"))
+  var destination: String
+
+  @Option(
+    help: ArgumentHelp("TCP flags with commas between: fin, syn, rst, psh, ack, urg.", valueName: "flags"))
+  var flags: String?
+
+  @Option(help: ArgumentHelp("The packet's TTL.", valueName: "hops"))
+  var ttl: UInt8?
+
+  @Option(help: ArgumentHelp("The length of the IPv4 packet in bytes.", valueName: "bytes"))
+  var length: UInt16?
+
+  @Flag(help: "As JSON, for programs.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func validate() throws { _ = try question }
+
+  func run() async throws {
+    let question = try question
+    let explanation = try await Failure.onRefusal { () async throws(ControlError) in
+      try await answer(question)
+    }
+    try StandardOutput.write(
+      json ? try ControlJSON.text(explanation) : ExplainText.render(explanation, .standardOutput))
+  }
+
+  /// The running daemon's answer.
+  ///
+  /// An explanation without a daemon, from a configuration alone, is the other source there will be: it takes the same
+  /// question and gives the same document.
+  private func answer(_ question: ExplainRequest) async throws(ControlError) -> ExplainDocument {
+    try await daemon.client.explain(question)
+  }
+
+  private var question: ExplainRequest {
+    get throws {
+      guard from == "inside" || from == "outside" else {
+        throw ValidationError("--from is '\(from)'; it would be inside or outside")
+      }
+      guard let transport = TransportName(rawValue: transport) else {
+        throw ValidationError("the protocol is '\(transport)'; it would be tcp, udp or icmp")
+      }
+      return ExplainRequest(
+        from: from, transport: transport, source: try endpoint("source", source, transport),
+        destination: try endpoint("destination", destination, transport),
+        flags: flags?.split(separator: ",").map(String.init), ttl: ttl, length: length)
+    }
+  }
+
+  private func endpoint(
+    _ name: String, _ text: String, _ transport: TransportName
+  ) throws -> EndpointDocument {
+    guard let pattern = EndpointPattern(text), pattern.prefixLength == 32,
+      let port = pattern.port ?? (transport == .icmp ? 0 : nil)
+    else {
+      throw ValidationError(
+        "the \(name) is '\(text)'; it would be an address and a port, like 192.168.1.2:1234")
+    }
+    return EndpointDocument(address: pattern.address, port: port)
+  }
+}

@@ -1,0 +1,30 @@
+import ArgumentParser
+import Glibc
+
+/// Standard output, for answers of any length: a reader that is gone ends the command without a word, as it ends other
+/// programs.
+enum StandardOutput {
+  static func write(_ bytes: [UInt8]) throws {
+    var done = 0
+    while done < bytes.count {
+      // Safety: the range lies inside the array, which lives for the call.
+      let count = unsafe bytes.withUnsafeBytes { all in
+        unsafe Glibc.write(STDOUT_FILENO, all.baseAddress! + done, all.count - done)
+      }
+      guard count < 0 else {
+        done += count
+        continue
+      }
+      switch errno {
+      case EINTR: continue
+      case EPIPE: throw ExitCode(128 + SIGPIPE)
+      // Safety: the text of strerror is copied at once.
+      default:
+        throw Failure.exit(
+          Failure.cannotWrite, "standard output: cannot write: \(unsafe String(cString: strerror(errno)))")
+      }
+    }
+  }
+
+  static func write(_ text: String) throws { try write(Array(text.utf8)) }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct StaticCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "static",
+    abstract: "List, add and remove static mappings at run time.",
+    discussion:
+      "What is added or removed here lasts until the daemon restarts; to keep it, put it into the configuration.",
+    subcommands: [List.self, Add.self, Remove.self])
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The static mappings in force.")
+
+    @Flag(help: "As JSON, for programs.")
+    var json = false
+
+    @OptionGroup var daemon: SocketOption
+
+    func run() async throws {
+      if json {
+        try await Failure.streaming(daemon.client, "/v1/static") { try StandardOutput.write($0) }
+      } else {
+        let statics = try await Failure.onRefusal { () async throws(ControlError) in
+          try await daemon.client.statics()
+        }
+        try StandardOutput.write(ChangeText.render(statics))
+      }
+    }
+  }
+
+  struct Add: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Add a static mapping.",
+      discussion: """
+        portico static add tcp 203.0.113.5:8080 192.168.1.10:80
+        portico static add all 203.0.113.6 192.168.1.20
+        """)
+
+    @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
+    var transport: String
+
+    @Argument(help: ArgumentHelp("The public endpoint; of all, the address alone.", valueName: "public"))
+    var publicEndpoint: String
+
+    @Argument(help: ArgumentHelp("The private endpoint; of all, the address alone.", valueName: "private"))
+    var privateEndpoint: String
+
+    @Flag(help: "The answer as JSON, for programs.")
+    var json = false
+
+    @OptionGroup var daemon: SocketOption
+
+    func run() async throws {
+      let entry = StaticDocument(
+        protocolName: transport, publicEndpoint: publicEndpoint, privateEndpoint: privateEndpoint)
+      let change = try await Failure.onRefusal { () async throws(ControlError) in
+        try await daemon.client.addStatic(entry)
+      }
+      try StandardOutput.write(json ? try ControlJSON.text(change) : ChangeText.render(change, "added"))
+    }
+  }
+
+  struct Remove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Remove a static mapping.", discussion: "portico static remove tcp 203.0.113.5:8080")
+
+    @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
+    var transport: String
+
+    @Argument(help: ArgumentHelp("The public endpoint; of all, the address alone.", valueName: "public"))
+    var publicEndpoint: String
+
+    @Flag(help: "The answer as JSON, for programs.")
+    var json = false
+
+    @OptionGroup var daemon: SocketOption
+
+    func run() async throws {
+      let change = try await Failure.onRefusal { () async throws(ControlError) in
+        try await daemon.client.removeStatic(protocol: transport, public: publicEndpoint)
+      }
+      try StandardOutput.write(json ? try ControlJSON.text(change) : ChangeText.render(change, "removed"))
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct StatsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stats",
+    abstract: "The counters: packets of both sides, use of the pool, drops by reason, events.")
+
+  @Flag(help: "As JSON, for programs: every drop reason, zero or not.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func run() async throws {
+    if json {
+      try await Failure.streaming(daemon.client, "/v1/stats") { try StandardOutput.write($0) }
+    } else {
+      let stats = try await Failure.onRefusal { () async throws(ControlError) in
+        try await daemon.client.stats()
+      }
+      try StandardOutput.write(StatsText.render(stats))
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct TableCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "table",
+    abstract: "The live NAT table: every binding and session, or those that the filters leave.",
+    discussion: """
+      Entries that live through the listing are on it exactly once, however long the table is; memory does not grow \
+      with it. --limit and --cursor list one page; the cursor of the next is said on standard error, or stands as \
+      `next` in the JSON.
+      """)
+
+  @OptionGroup var filters: FilterOptions
+
+  @Option(help: ArgumentHelp("At most so many sessions (1 to 65536).", valueName: "n"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("Go on behind the page that named this cursor.", valueName: "cursor"))
+  var cursor: String?
+
+  @Flag(help: "As JSON, for programs.")
+  var json = false
+
+  @Flag(help: "As comma-separated values (RFC 4180), one line a session.")
+  var csv = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func validate() throws {
+    if json && csv { throw ValidationError("--json and --csv contradict each other; give one of them") }
+    if let limit, !(1...65_536).contains(limit) {
+      throw ValidationError("--limit is \(limit); it would be a number from 1 to 65536")
+    }
+  }
+
+  func run() async throws {
+    let filter = try filters.filter
+    if json {
+      try await writeJSON(filter)
+    } else {
+      try await writePages(filter)
+    }
+  }
+
+  /// As the daemon sends it, piece by piece.
+  private func writeJSON(_ filter: TableFilter) async throws {
+    var parameters = filter.parameters
+    if let limit { parameters.append(("limit", "\(limit)")) }
+    if let cursor { parameters.append(("cursor", cursor)) }
+    try await Failure.streaming(daemon.client, "/v1/table", parameters) { try StandardOutput.write($0) }
+  }
+
+  /// Page by page: a reader that takes its time keeps no connection open, and the columns need a page at once.
+  private func writePages(_ filter: TableFilter) async throws {
+    var text = TablePages(isCSV: csv, .standardOutput)
+    var cursor = cursor
+    repeat {
+      let page = try await Failure.onRefusal { () async throws(ControlError) in
+        try await daemon.client.table(filter, after: cursor, limit: limit ?? 65_536)
+      }
+      try StandardOutput.write(text.next(page.bindings))
+      cursor = page.next
+    } while cursor != nil && limit == nil
+    if let cursor { Failure.say("there is more: --limit \(limit ?? 65_536) --cursor \(cursor)") }
+  }
+}

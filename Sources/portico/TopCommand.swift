@@ -1,0 +1,77 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct TopCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "top",
+    abstract: "What moves now: rates of both sides, the busiest hosts, use of the pool, drops.",
+    discussion: """
+      Refreshes in place; q or Ctrl-C ends it. Where standard output is no terminal, one picture follows the other. \
+      The first shows totals, the others rates for each second. Each picture is one walk over the table in the daemon.
+      """)
+
+  @Option(help: ArgumentHelp("Seconds between two pictures (0.1 to 3600).", valueName: "seconds"))
+  var interval = 1.0
+
+  @Option(help: ArgumentHelp("End after so many pictures.", valueName: "n"))
+  var count: Int?
+
+  @Flag(help: "One JSON object a line for each picture: status, stats and hosts, as totals.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func validate() throws {
+    guard (0.1...3600).contains(interval) else {
+      throw ValidationError("--interval is \(interval); it would be a number of seconds from 0.1 to 3600")
+    }
+    if let count, count < 1 { throw ValidationError("--count is \(count); it would be 1 or more") }
+  }
+
+  func run() async throws {
+    Interruption.watch()
+    let screen = json ? nil : LiveScreen()
+    defer { screen?.restore() }
+    var before: TopDocument?
+    var shown = 0
+    while true {
+      let now = try await picture()
+      if json {
+        try StandardOutput.write(try ControlJSON.text(now))
+      } else {
+        let size = screen?.size ?? (columns: 80, rows: 60)
+        let text = TopText.render(
+          now, since: before, columns: size.columns, rows: size.rows, .standardOutput)
+        if let screen { try screen.show(text) } else { try StandardOutput.write(text + "\n") }
+      }
+      before = now
+      shown += 1
+      guard count.map({ shown < $0 }) ?? true, await isToGoOn(screen) else { return }
+    }
+  }
+
+  private func picture() async throws -> TopDocument {
+    let client = daemon.client
+    return try await Failure.onRefusal { () async throws(ControlError) in
+      TopDocument(
+        status: try await client.status(), stats: try await client.stats(),
+        hosts: try await client.hosts(limit: HostsDocument.mostListed))
+    }
+  }
+
+  /// Waits for the next picture; false where a key or a signal ends the command before.
+  private func isToGoOn(_ screen: LiveScreen?) async -> Bool {
+    let clock = ContinuousClock()
+    let next = clock.now.advanced(by: .seconds(interval))
+    while clock.now < next {
+      do { try Interruption.check() } catch { return false }
+      switch screen?.key() {
+      case UInt8(ascii: "q"), UInt8(ascii: "Q"), 3: return false
+      default: break
+      }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    return true
+  }
+}
