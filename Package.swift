@@ -104,7 +104,9 @@ let package = Package(
       name: "NATEngineTests", dependencies: ["NATEngine", "NATTable", "NATWire"], swiftSettings: house),
     .testTarget(
       name: "NATGatewayTests",
-      dependencies: ["NATGateway", "NATEngine", "NATTable", "NATWire", "NATComposition"],
+      dependencies: [
+        "NATGateway", "NATEngine", "NATTable", "NATWire", "NATComposition", "NATConfiguration", "NATControl",
+      ],
       swiftSettings: house),
     .testTarget(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
@@ -136,6 +138,12 @@ let package = Package(
     .executableTarget(
       name: "LabHolder", dependencies: ["NATPacketIO", "NATWire"], path: "Tests/LabHolder",
       swiftSettings: house),
+    .testTarget(
+      name: "NATDaemonTests",
+      dependencies: [
+        "NATDaemon", "NATControl", "NATConfiguration", "NATComposition", "NATGateway", "NATEngine",
+        "NATTable", "NATPacketIO", "NATWire", .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: house),
     .testTarget(name: "PorticoTests", dependencies: ["portico"], swiftSettings: house),
     .testTarget(
       name: "ConversationTests",

@@ -83,7 +83,7 @@ extension Filtering {
 }
 
 extension TableSettings {
-  fileprivate init(_ configuration: Configuration) {
+  init(_ configuration: Configuration) {
     let nat = configuration.nat
     self.init(pool: nat.pool.map { PoolAddress($0.address, ports: $0.ports) })
     workers = configuration.workers

@@ -38,7 +38,7 @@ extension TableDocument {
 }
 
 /// The order of a table.
-private struct BindingKey: Hashable, Comparable {
+struct BindingKey: Hashable, Comparable {
   var transport: TransportProtocol
   var `private`: Endpoint
   var `public`: Endpoint
@@ -65,7 +65,7 @@ private struct BindingKey: Hashable, Comparable {
 }
 
 extension BindingDocument {
-  fileprivate init(_ session: SessionSnapshot, started: Instant, at now: Instant) {
+  init(_ session: SessionSnapshot, started: Instant, at now: Instant) {
     // A forward is as old as the gateway.
     let created = session.kind == .forward ? started : session.bindingCreated
     self.init(
@@ -74,7 +74,7 @@ extension BindingDocument {
       age: Seconds(from: created, to: now))
   }
 
-  fileprivate init(_ forward: StaticForward, started: Instant, at now: Instant) {
+  init(_ forward: StaticForward, started: Instant, at now: Instant) {
     self.init(
       transport: TransportName(forward.transport), kind: .static,
       privateEndpoint: EndpointDocument(forward.private), publicEndpoint: EndpointDocument(forward.public),
@@ -83,7 +83,7 @@ extension BindingDocument {
 }
 
 extension SessionDocument {
-  fileprivate init(_ session: SessionSnapshot, at now: Instant) {
+  init(_ session: SessionSnapshot, at now: Instant) {
     self.init(
       remote: EndpointDocument(session.remote), state: State(session.state),
       idle: Seconds(from: session.lastPacket, to: now), expiresIn: Seconds(from: now, to: session.expires),
@@ -94,7 +94,7 @@ extension SessionDocument {
 }
 
 extension SessionDocument.State {
-  fileprivate init(_ state: SessionState) {
+  init(_ state: SessionState) {
     self =
       switch state.phase {
       case .synSent: .synSent
@@ -108,7 +108,7 @@ extension SessionDocument.State {
 }
 
 extension TransportName {
-  fileprivate init(_ transport: TransportProtocol) {
+  package init(_ transport: TransportProtocol) {
     self =
       switch transport {
       case .icmp: .icmp
@@ -119,30 +119,25 @@ extension TransportName {
 }
 
 extension EndpointDocument {
-  fileprivate init(_ endpoint: Endpoint) {
+  package init(_ endpoint: Endpoint) {
     self.init(address: endpoint.address.description, port: endpoint.port)
   }
 }
 
 extension Seconds {
   /// 0 where `end` lies before `start`.
-  fileprivate init(from start: Instant, to end: Instant) {
+  package init(from start: Instant, to end: Instant) {
     self.init(nanoseconds: end > start ? end.nanoseconds - start.nanoseconds : 0)
   }
 }
 
 extension StatsDocument {
   /// The counters of a gateway as they stand.
-  public init(_ gateway: borrowing Gateway) {
-    let counts = gateway.translator.shard.counts
-    var pool: [PoolStats] = []
-    gateway.translator.shard.poolUse {
-      pool.append(
-        PoolStats(
-          address: $0.address.description, transport: TransportName($0.transport), ports: $0.ports,
-          inUse: $0.inUse, resting: $0.resting))
-    }
-    let counters = gateway.counters
+  public init(_ gateway: borrowing Gateway) { self.init(GatewayFigures(gateway)) }
+
+  public init(_ figures: GatewayFigures) {
+    let counts = figures.table
+    let counters = figures.counters
     var events = EventStats()
     events.bindingsCreated = UInt64(counts.bindingsCreated)
     events.sessionsCreated = UInt64(counts.sessionsCreated)
@@ -150,10 +145,15 @@ extension StatsDocument {
     events.hairpins = UInt64(counters.events(.hairpins))
     events.icmpErrorsSuppressed = UInt64(counters.events(.icmpErrorsSuppressed))
     self.init(
-      uptime: Seconds(from: gateway.started ?? gateway.clock, to: gateway.clock),
-      bindings: counts.dynamicBindings + counts.oneToOneBindings + gateway.translator.shard.forwardCount,
+      uptime: Seconds(from: figures.started ?? figures.clock, to: figures.clock),
+      bindings: counts.dynamicBindings + counts.oneToOneBindings + figures.forwards,
       sessions: counts.sessions, inside: SideStats(counters.side(.inside)),
-      outside: SideStats(counters.side(.outside)), pool: pool,
+      outside: SideStats(counters.side(.outside)),
+      pool: figures.pool.map {
+        PoolStats(
+          address: $0.address.description, transport: TransportName($0.transport), ports: $0.ports,
+          inUse: $0.inUse, resting: $0.resting)
+      },
       drops: CounterList(
         DropReason.allCases.map { .init(name: $0.name, count: UInt64(counters.drops($0))) }),
       events: events)

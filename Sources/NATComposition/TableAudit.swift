@@ -74,7 +74,7 @@ public struct TableAudit {
       }
     case .oneToOne: oneToOneBindings.insert(place)
     case .forward: break
-    case .free, .resting: faults.append("a session of \(describe(place)), which is \(session.kind)")
+    case .free, .resting, .closing: faults.append("a session of \(describe(place)), which is \(session.kind)")
     }
   }
 

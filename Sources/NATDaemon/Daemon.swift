@@ -11,15 +11,23 @@ public import ServiceLifecycle
 /// A gateway between two interfaces, as a service: from opening them to the last counter.
 public struct Daemon: Service, CustomStringConvertible {
   private let configuration: Configuration
+  private let file: String?
   private let options: CaptureOptions
   private let logger: Logger
+  private let logLevel: LogLevel?
 
-  public init(_ configuration: Configuration, logger: Logger) {
+  /// - Parameters:
+  ///   - file: where the configuration was read from, to read it again; nil where it cannot be.
+  ///   - logLevel: the level of the logger, where it can change.
+  public init(_ configuration: Configuration, file: String? = nil, logger: Logger, logLevel: LogLevel? = nil)
+  {
     self.configuration = configuration
+    self.file = file
     options = CaptureOptions(
       snapLength: configuration.capture.snapLength, ringSize: Int(configuration.capture.ringBytes),
       delivery: configuration.capture.delivery == .immediate ? .immediate : .blocks(milliseconds: 1))
     self.logger = logger
+    self.logLevel = logLevel
   }
 
   /// For the log.
@@ -28,51 +36,44 @@ public struct Daemon: Service, CustomStringConvertible {
   /// Opens the interfaces, forwards until a graceful shutdown begins, and closes them.
   /// - Throws: `InterfaceFault` when it cannot start.
   public func run() async throws {
-    let addresses = configuration.ownAddresses
-    var inside = try LiveInterface(
-      configuration.interfaces.inside, addresses: addresses, isGuarded: configuration.kernelGuard)
-    var outside = try LiveInterface(
-      configuration.interfaces.outside, addresses: addresses, isGuarded: configuration.kernelGuard)
-    let macs = (inside: inside.mac, outside: outside.mac)
-    let insideAttachment = try inside.attach(mac: macs.inside, options)
-    let outsideAttachment = try outside.attach(mac: macs.outside, options)
+    let mailbox = Mailbox()
+    let interfaces = try InterfaceKeeper(configuration, options, logger: logger)
+    try await interfaces.attach(mailbox)
 
     // What the configuration leaves open is the devices' own.
-    var live = configuration
-    live.interfaces.inside.mac = macs.inside
-    live.interfaces.inside.mtu = inside.mtu
-    live.interfaces.outside.mac = macs.outside
-    live.interfaces.outside.mtu = outside.mtu
-    var settings = GatewaySettings(live)
+    var settings = GatewaySettings(await interfaces.completed(configuration))
     settings.completesChecksums = false
     settings.asksForNextHops = true
+    settings.table.reserve = .live(settings.table)
     let counterStore = CounterStore()
-    let mailbox = Mailbox()
     var random = RandomSource.secret()
     let table = TranslationTable(settings.table, random: &random)
     let gateway = Gateway(
       settings, table: table, worker: 0, counters: counterStore.counters, random: random)
-    var machineAddresses: [IPv4Address] = []
-    watch(&machineAddresses, mailbox)
-    let worker = Worker(Pipeline(gateway), mailbox, logger: logger)
-    post(insideAttachment, .inside, to: mailbox)
-    post(outsideAttachment, .outside, to: mailbox)
+    let figures = WorkerFigures()
+    let worker = Worker(Pipeline(gateway), mailbox, logger: logger, figures: figures)
+    let control = GatewayControl(
+      configuration, file: file, mailbox: mailbox, table: table, counters: counterStore,
+      worker: figures, interfaces: interfaces, logLevel: logLevel)
     let thread = WorkerThread(worker, number: 0)
     logger.notice(
       "started",
       metadata: [
-        "inside": "\(inside.name)", "outside": "\(outside.name)",
-        "address": "\(live.interfaces.outside.address)",
+        "inside": "\(configuration.interfaces.inside.name)",
+        "outside": "\(configuration.interfaces.outside.name)",
+        "address": "\(configuration.interfaces.outside.address)",
         "guard": configuration.kernelGuard ? "on" : "off",
       ])
 
     let report = Task { await Report(table: table, mailbox: mailbox).run() }
-    defer { report.cancel() }
+    let reload = Task { await ReloadSignal(control: control, logger: logger).run() }
+    defer {
+      report.cancel()
+      reload.cancel()
+    }
     var exhaustion = ExhaustionLog()
     while !Task.isShuttingDownGracefully, !Task.isCancelled {
-      watch(&inside, .inside, mac: macs.inside, mailbox)
-      watch(&outside, .outside, mac: macs.outside, mailbox)
-      watch(&machineAddresses, mailbox)
+      await interfaces.watch(mailbox)
       exhaustion.look(at: counterStore.counters, now: LiveClock.now, logger)
       for _ in 0..<4 where !Task.isShuttingDownGracefully {
         try? await Task.sleep(for: .milliseconds(250))
@@ -90,46 +91,6 @@ public struct Daemon: Service, CustomStringConvertible {
         "outsideSent": "\(to.packetsSent)", "outsideCaptureDropped": "\(to.captureDropped)",
         "drops": "\(drops(counterStore.counters))",
       ])
-  }
-
-  private func post(_ attachment: consuming Attachment, _ side: Side, to mailbox: Mailbox) {
-    var attachment: Attachment? = consume attachment
-    mailbox.post { mail in
-      switch side {
-      case .inside: mail.inside = attachment.take()
-      case .outside: mail.outside = attachment.take()
-      }
-    }
-  }
-
-  /// Looks at an interface, says what has changed, and attaches to it when it is back.
-  private func watch(
-    _ interface: inout LiveInterface, _ side: Side, mac: MACAddress, _ mailbox: Mailbox
-  ) {
-    let name: Logger.Metadata = ["side": "\(side)", "interface": "\(interface.name)"]
-    do throws(InterfaceFault) {
-      let isLost = mailbox.takeLost(side)
-      switch try interface.look() {
-      case .none where isLost && interface.isThere, .device:
-        post(try interface.attach(mac: mac, options), side, to: mailbox)
-        logger.notice("interface attached", metadata: name)
-      case .none: break
-      case .link(let isUp):
-        logger.notice(isUp ? "link up" : "link down", metadata: name)
-        if isUp { mailbox.post { $0.isToAnnounce = true } }
-      case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
-      }
-    } catch {
-      logger.warning("\(error.description)", metadata: name)
-    }
-  }
-
-  /// Looks at the addresses that the kernel has for itself, and tells the worker when they have changed.
-  private func watch(_ machineAddresses: inout [IPv4Address], _ mailbox: Mailbox) {
-    let now = InterfaceFacts.kernelAddresses().map(\.address.address)
-    guard now != machineAddresses else { return }
-    machineAddresses = now
-    mailbox.post { $0.machineAddresses = now }
   }
 
   /// The drop reasons that have occurred, for the log.

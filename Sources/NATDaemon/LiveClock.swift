@@ -10,4 +10,12 @@ enum LiveClock {
     unsafe clock_gettime(CLOCK_BOOTTIME, &time)
     return Instant(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
   }
+
+  /// The time of the world, for people: nanoseconds since 1970, UTC.
+  static var unixNanoseconds: UInt64 {
+    var time = timespec()
+    // Safety: the structure is ours. The call cannot fail for this clock.
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
 }

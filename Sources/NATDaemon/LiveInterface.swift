@@ -17,7 +17,7 @@ struct LiveInterface: ~Copyable {
   private(set) var facts: InterfaceFacts
   private(set) var isThere = true
   private let configured: Configuration.Interface
-  private let addresses: [IPv4Address]
+  private var addresses: [IPv4Address]
   private let lock: InterfaceLock
   private var kernelGuard: KernelGuard?
 
@@ -49,6 +49,13 @@ struct LiveInterface: ~Copyable {
     options.isPromiscuous = mac != facts.mac
     return Attachment(
       capture: try LiveCapture(interface: name, options), transmitter: try Transmitter(facts, mtu: mtu))
+  }
+
+  /// The gateway answers to other addresses now.
+  mutating func setAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
+    // Where the interface is away, the guard takes them when it is installed again.
+    if isThere { try kernelGuard?.setAddresses(addresses) }
+    self.addresses = addresses
   }
 
   /// Looks at the interface again.

@@ -1,6 +1,5 @@
 import CLinuxPacket
 import Glibc
-import NATControl
 import NATPacketIO
 import NATWire
 import Synchronization
@@ -16,12 +15,14 @@ struct Attachment: ~Copyable, Sendable {
 final class Mailbox: Sendable {
   struct Mail: ~Copyable {
     var isToStop = false
+    /// The worker has stopped, and takes nothing any more.
+    var isClosed = false
     /// The gateway's addresses are to be announced again.
     var isToAnnounce = false
     /// What the kernel has for itself, where that has changed.
     var machineAddresses: [IPv4Address]?
-    /// Gets the counters, and its end.
-    var statistics: AsyncStream<StatsDocument>.Continuation?
+    /// Work between two rounds, in the order in which it is to be done.
+    var commands: [Command] = []
     /// Interfaces to be used from now on.
     var inside: Attachment?
     var outside: Attachment?
@@ -50,6 +51,26 @@ final class Mailbox: Sendable {
     _ = unsafe write(descriptor, &one, 8)
   }
 
+  /// The daemon's: gives the worker work. A worker that has stopped gives it up.
+  func post(_ command: Command) {
+    var isRefused = false
+    post { mail in
+      isRefused = mail.isClosed
+      if !isRefused { mail.commands.append(command) }
+    }
+    if isRefused { command.giveUp() }
+  }
+
+  /// The worker's: takes no more work.
+  /// - Returns: what was left meanwhile.
+  func refuseCommands() -> [Command] {
+    mail.withLock { mail in
+      mail.isClosed = true
+      defer { mail.commands = [] }
+      return mail.commands
+    }
+  }
+
   /// The worker's: takes what was left since the last time; nil when there is nothing.
   func take() -> Mail? {
     guard isFull.load(ordering: .relaxed) else { return nil }
@@ -61,11 +82,11 @@ final class Mailbox: Sendable {
       defer {
         mail.isToAnnounce = false
         mail.machineAddresses = nil
-        mail.statistics = nil
+        mail.commands = []
       }
       return Mail(
         isToStop: mail.isToStop, isToAnnounce: mail.isToAnnounce, machineAddresses: mail.machineAddresses,
-        statistics: mail.statistics, inside: mail.inside.take(), outside: mail.outside.take())
+        commands: mail.commands, inside: mail.inside.take(), outside: mail.outside.take())
     }
   }
 

@@ -74,6 +74,14 @@ struct Pipeline: ~Copyable, FrameReceiver {
     }
   }
 
+  /// Takes a step of a job, and sends what it left.
+  /// - Returns: whether the job is done.
+  mutating func work(on job: inout some GatewayJob, at now: Instant) -> Bool {
+    let isDone = job.step(&gateway, into: &outbox, at: now)
+    transmit()
+    return isDone
+  }
+
   private mutating func transmit() {
     guard outbox.count > 0 else { return }
     var isLost = 0

@@ -1,6 +1,7 @@
 import Glibc
 import NATComposition
 import NATControl
+import NATGateway
 import NATTable
 import UnixSignals
 
@@ -17,13 +18,12 @@ struct Report {
     let started = LiveClock.now
     for await _ in await UnixSignalsSequence(trapping: .sigusr1) {
       // The counters of a shard are its worker's. Without an answer the worker has stopped.
-      let (answers, asked) = AsyncStream<StatsDocument>.makeStream()
-      mailbox.post { $0.statistics = asked }
-      for await statistics in answers {
-        guard let reader = TableReader(table) else { break }
-        let document = TableDocument(reader, started: started, at: LiveClock.now)
-        write(TableText.render(document) + "\n" + StatsText.render(statistics) + Report.end)
+      guard let figures = await mailbox.perform(ReadFigures())?.figures, let reader = TableReader(table)
+      else {
+        continue
       }
+      let document = TableDocument(reader, started: started, at: LiveClock.now)
+      write(TableText.render(document) + "\n" + StatsText.render(StatsDocument(figures)) + Report.end)
     }
   }
 

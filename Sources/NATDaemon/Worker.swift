@@ -1,7 +1,5 @@
 import Glibc
 import Logging
-import NATComposition
-import NATControl
 import NATEngine
 import NATGateway
 import NATPacketIO
@@ -16,6 +14,8 @@ struct Worker: ~Copyable, @unchecked Sendable {
   private var inside: LiveCapture?
   private var outside: LiveCapture?
   private var nextStatistics = Instant(nanoseconds: 0)
+  private var commands: [Command] = []
+  private let figures: WorkerFigures
 
   /// Frames of one side a round: the other side never waits longer than that.
   private static let batchLimit = 64
@@ -23,7 +23,11 @@ struct Worker: ~Copyable, @unchecked Sendable {
   private static let longestSleep: Int32 = 100
   private static let statisticsInterval: UInt64 = 1_000_000_000
 
-  init(_ pipeline: consuming Pipeline, _ mailbox: Mailbox, logger: Logger) {
+  init(
+    _ pipeline: consuming Pipeline, _ mailbox: Mailbox, logger: Logger,
+    figures: WorkerFigures = WorkerFigures()
+  ) {
+    self.figures = figures
     self.pipeline = pipeline
     self.mailbox = mailbox
     self.logger = logger
@@ -33,25 +37,36 @@ struct Worker: ~Copyable, @unchecked Sendable {
   mutating func run() {
     while true {
       if let mail = mailbox.take() {
-        if let statistics = mail.statistics {
-          statistics.yield(StatsDocument(pipeline.gateway))
-          statistics.finish()
-        }
-        if mail.isToStop { return }
+        commands += mail.commands
+        if mail.isToStop { return stop() }
         if let addresses = mail.machineAddresses { pipeline.setMachineAddresses(addresses) }
         attach(mail)
       }
       let now = LiveClock.now
       let count = receive(.inside, at: now) + receive(.outside, at: now)
+      let hasWorked = count > 0 || !commands.isEmpty
+      if !commands.isEmpty { work(at: now) }
       if now >= nextStatistics {
         nextStatistics = now.advanced(by: Worker.statisticsInterval)
         countDrops()
       }
       if count == 0 {
         pipeline.advance(to: now)
-        sleep()
+        if !hasWorked { sleep() }
       }
+      if hasWorked { figures.count(round: LiveClock.now.nanoseconds &- now.nanoseconds) }
     }
+  }
+
+  /// Takes a step of the first command: frames never wait for more than that.
+  private mutating func work(at now: Instant) {
+    if commands[0].step(&pipeline, now) { commands.removeFirst() }
+  }
+
+  /// Whoever waits for a command will not get it.
+  private mutating func stop() {
+    for command in commands + mailbox.refuseCommands() { command.giveUp() }
+    commands = []
   }
 
   /// Takes what has arrived on one side, works on it, and sends what leaves.

@@ -14,15 +14,19 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// Our own public addresses: the outside interface's, the pool's and those of statics.
+/// Our own public addresses: the outside interface's, the pool's and those of statics. They come and go at run time.
 ///
 /// - Complexity: O(1), with one address or ten thousand.
 @usableFromInline struct PublicAddresses: BitwiseCopyable {
   // Open addressing at no more than half load: address:32, in use:1, 1:1:1, pool address plus one.
   @usableFromInline let slots: OwnedArray<UInt64>
+  /// What else holds each address: port forwards, and our own interface.
+  private let holders: OwnedArray<UInt32>
   @usableFromInline let mask: Int
 
-  static func byteCount(_ addresses: Int) -> Int { slotCount(addresses) * 8 }
+  static func byteCounts(_ addresses: Int) -> (slots: Int, holders: Int) {
+    (slotCount(addresses) * 8, slotCount(addresses) * 4)
+  }
 
   private static func slotCount(_ addresses: Int) -> Int {
     var count = 4
@@ -30,25 +34,74 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     return count
   }
 
-  init(memory: MappedMemory, addresses: Int) {
+  /// - Parameter addresses: the most that there will be at a time.
+  init(slots: MappedMemory, holders: MappedMemory, addresses: Int) {
     let count = PublicAddresses.slotCount(addresses)
-    slots = memory.array(of: UInt64.self, count: count)
+    self.slots = slots.array(of: UInt64.self, count: count)
+    self.holders = holders.array(of: UInt32.self, count: count)
     mask = count - 1
   }
 
   @usableFromInline static let inUse: UInt64 = 1 << 31
   @usableFromInline static let oneToOne: UInt64 = 1 << 30
+  private static let poolBits: UInt64 = oneToOne - 1
+
+  /// One thing that an address is there for.
+  enum Use {
+    /// An address of the interface, or the public endpoint of a port forward.
+    case held
+    case pool(place: Int)
+    case oneToOne
+  }
 
   /// Adds an address, or more of what it is there for.
-  func add(_ address: IPv4Address, poolAddress: Int? = nil, isOneToOne: Bool = false) {
+  func add(_ address: IPv4Address, _ use: Use) {
+    let slot = slot(of: address)
+    var word = slots[slot] | UInt64(address.rawValue) << 32 | PublicAddresses.inUse
+    switch use {
+    case .held: holders[slot] += 1
+    case .pool(let place): word = word & ~PublicAddresses.poolBits | UInt64(place + 1)
+    case .oneToOne: word |= PublicAddresses.oneToOne
+    }
+    slots[slot] = word
+  }
+
+  /// Takes back what ``add(_:_:)`` added; an address that is there for nothing any more is none of ours.
+  /// - Returns: whether it is gone.
+  @discardableResult func remove(_ address: IPv4Address, _ use: Use) -> Bool {
+    var slot = slot(of: address)
+    guard slots[slot] & PublicAddresses.inUse != 0 else { return false }
+    switch use {
+    case .held: holders[slot] -= 1
+    case .pool: slots[slot] &= ~PublicAddresses.poolBits
+    case .oneToOne: slots[slot] &= ~PublicAddresses.oneToOne
+    }
+    guard holders[slot] == 0, slots[slot] & (PublicAddresses.poolBits | PublicAddresses.oneToOne) == 0 else {
+      return false
+    }
+    // Those behind it close up, so that no search ends early.
+    var next = (slot + 1) & mask
+    while slots[next] & PublicAddresses.inUse != 0 {
+      let distance = (next - home(IPv4Address(UInt32(slots[next] >> 32)))) & mask
+      if distance >= (next - slot) & mask {
+        slots[slot] = slots[next]
+        holders[slot] = holders[next]
+        slot = next
+      }
+      next = (next + 1) & mask
+    }
+    slots[slot] = 0
+    holders[slot] = 0
+    return true
+  }
+
+  /// The slot of an address, or the free one that it would have.
+  private func slot(of address: IPv4Address) -> Int {
     var slot = home(address)
     while slots[slot] & PublicAddresses.inUse != 0, UInt32(slots[slot] >> 32) != address.rawValue {
       slot = (slot + 1) & mask
     }
-    var word = slots[slot] | UInt64(address.rawValue) << 32 | PublicAddresses.inUse
-    if isOneToOne { word |= PublicAddresses.oneToOne }
-    if let poolAddress { word |= UInt64(poolAddress + 1) }
-    slots[slot] = word
+    return slot
   }
 
   func next(from place: inout Int) -> IPv4Address? {

@@ -14,7 +14,7 @@ public struct Translator: ~Copyable {
   @usableFromInline let publicAddresses: PublicAddresses
   var random: RandomSource
   private let table: TranslationTable
-  private let memory: MappedMemory
+  private let memory: (MappedMemory, MappedMemory)
 
   /// - Parameters:
   ///   - outsideAddress: ours even where it is not in the pool.
@@ -29,16 +29,17 @@ public struct Translator: ~Copyable {
     tracksWindows = tableSettings.tracksWindows
     self.random = random
     shard = table.makeShard(worker: worker)
-    let count =
-      1 + tableSettings.pool.count + tableSettings.forwards.count + tableSettings.oneToOne.count
-    memory = MappedMemory(byteCount: PublicAddresses.byteCount(count))
-    publicAddresses = PublicAddresses(memory: memory, addresses: count)
-    publicAddresses.add(outsideAddress)
+    let capacity = table.capacity
+    let count = 1 + capacity.poolAddresses + capacity.forwards + capacity.oneToOne
+    let bytes = PublicAddresses.byteCounts(count)
+    memory = (MappedMemory(byteCount: bytes.slots), MappedMemory(byteCount: bytes.holders))
+    publicAddresses = PublicAddresses(slots: memory.0, holders: memory.1, addresses: count)
+    publicAddresses.add(outsideAddress, .held)
     for (index, pool) in tableSettings.pool.enumerated() {
-      publicAddresses.add(pool.address, poolAddress: index)
+      publicAddresses.add(pool.address, .pool(place: index))
     }
-    for mapping in tableSettings.forwards { publicAddresses.add(mapping.public.address) }
-    for mapping in tableSettings.oneToOne { publicAddresses.add(mapping.public, isOneToOne: true) }
+    for mapping in tableSettings.forwards { publicAddresses.add(mapping.public.address, .held) }
+    for mapping in tableSettings.oneToOne { publicAddresses.add(mapping.public, .oneToOne) }
   }
 
   /// What one of our public addresses is there for; nil for any other address.

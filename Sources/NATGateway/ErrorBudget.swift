@@ -3,7 +3,7 @@ import NATWire
 /// A token bucket for the ICMP errors that the gateway writes on one side (RFC 1812 section 4.3.2.8): one second's worth,
 /// full at the start, refilled all the time. Whole numbers throughout, so that a replay repeats.
 struct ErrorBudget: BitwiseCopyable {
-  private let perSecond: UInt64
+  let perSecond: UInt64
   /// In billionths of an error.
   private var tokens: UInt64
   private var filled: Instant?

@@ -30,6 +30,7 @@ extension Gateway {
       }
       releaseHeld(datagram, passage, from: side, at: now, &outbox)
     case .follows(let passage):
+      guard stillPasses(passage, role, from: side) else { return counters.countDrop(.fragmentOfDeadDatagram) }
       datagrams.follow(packet, in: datagram)
       forwardLater(&packet, passage, from: side, at: now, &outbox)
     case .waits:

@@ -61,11 +61,7 @@ extension Gateway {
   /// Whether a frame that leaves outside has another source than a public address of ours, or that of an inside
   /// host which sends to an exempt destination.
   func leaksSource(_ frame: Frame, to side: Side) -> Bool {
-    guard side == .outside else { return false }
-    let source = frame.address(at: Packet.networkOffset + IPv4.sourceOffset)
-    if translator.role(of: source) != nil { return false }
-    let destination = frame.address(at: Packet.networkOffset + IPv4.destinationOffset)
-    return !insideNetworks.contains(source) || !exempt.contains(destination)
+    hasLostSource(frame, to: side)
   }
 
   /// Received, less every way in which a frame can end; fragments that are held have not ended.

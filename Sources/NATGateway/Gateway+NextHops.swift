@@ -84,6 +84,14 @@ extension Gateway {
   mutating func release(_ hop: NextHop, to mac: MACAddress, at now: Instant, _ outbox: inout Outbox) {
     guard !waiting.isEmpty, var released = waiting.resolve(hop) else { return }
     while let waited = waiting.popFrame(&released) {
+      if hasLostSource(waited.frame, to: hop.side) {
+        // Further pieces of a packet have one end with it.
+        if waited.quoted != nil {
+          revoke(.forwarded)
+          counters.countDrop(.noBinding)
+        }
+        continue
+      }
       // Its place may be taken by another frame before the outbox is sent.
       let frame = outbox.build(length: waited.frame.count)
       frame.copy(waited.frame, from: 0, count: waited.frame.count, to: 0)
@@ -157,7 +165,7 @@ extension Gateway {
     return nil
   }
 
-  private mutating func announce(
+  mutating func announce(
     _ address: IPv4Address, on side: Side, at now: Instant, _ outbox: inout Outbox
   ) {
     sendARP(

@@ -10,10 +10,8 @@ public import NATWire
 public struct Gateway: ~Copyable {
   public var translator: Translator
   public let counters: Counters
-  let settings: Settings
-  let routes: Routes
-  let insideNetworks: NetworkList
-  let exempt: NetworkList
+  var settings: Settings
+  var lists: NetworkLists
   let insideNeighbours: Neighbours
   let outsideNeighbours: Neighbours
   var insideBudget: ErrorBudget
@@ -100,9 +98,7 @@ public struct Gateway: ~Copyable {
       memory.append(mapped)
       return mapped
     }
-    routes = Routes(settings, memory: map(Routes.byteCount(settings)))
-    insideNetworks = NetworkList(settings.insideNetworks, memory: map(settings.insideNetworks.count * 8))
-    exempt = NetworkList(settings.exempt, memory: map(settings.exempt.count * 8))
+    lists = NetworkLists(settings)
     insideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
     outsideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
     slots = map(FrameBatch.capacity * MemoryLayout<Slot>.stride).array(
@@ -241,6 +237,12 @@ public struct Gateway: ~Copyable {
       }
     }
   }
+
+  // MARK: Networks
+
+  @inline(__always) var routes: Routes { lists.routes }
+  @inline(__always) var insideNetworks: NetworkList { lists.insideNetworks }
+  @inline(__always) var exempt: NetworkList { lists.exempt }
 
   // MARK: What belongs to a side
 

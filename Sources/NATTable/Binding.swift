@@ -18,6 +18,8 @@ public enum BindingKind: UInt8, BitwiseCopyable, Sendable {
   case free = 0
   /// A freed port that waits until another host may have it.
   case resting
+  /// Found by no packet any more; its sessions are about to end.
+  case closing
   case dynamic
   /// A port forward of the operator's.
   case forward

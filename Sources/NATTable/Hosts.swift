@@ -10,7 +10,8 @@ struct Hosts: ~Copyable {
     var bindings: UInt32
     /// Sessions over dynamic bindings and over statics.
     var sessions: UInt32
-    /// The pool address of its first dynamic binding; of a free record the next free one plus one.
+    /// The pool address of its first dynamic binding, ``Hosts/none`` when that has left the pool; of a free record the
+    /// next free one plus one.
     var poolAddress: UInt32
   }
 
@@ -53,6 +54,22 @@ struct Hosts: ~Copyable {
     if firstFree != 0 { firstFree = next } else { fresh += 1 }
     records[host] = Record(address: address.rawValue, bindings: 0, sessions: 0, poolAddress: Hosts.none)
     return host
+  }
+
+  /// Hosts whose address leaves the pool have none.
+  ///
+  /// - Parameter next: where to begin; then, where to go on.
+  /// - Returns: whether all hosts have been looked at.
+  /// - Complexity: O(limit).
+  func forget(poolAddress: Int, from next: inout Int, limit: Int) -> Bool {
+    let end = min(next + limit, fresh)
+    while next < end {
+      if records[next].bindings > 0, records[next].poolAddress == UInt32(poolAddress) {
+        records[next].poolAddress = Hosts.none
+      }
+      next += 1
+    }
+    return next >= fresh
   }
 
   /// Forgets the host if nothing of it is left.

@@ -42,6 +42,8 @@ struct LifetimeTable {
   let durations: OwnedArray<UInt64>
   let tcpClasses: OwnedArray<UInt8>
   let udpClasses: OwnedArray<UInt8>
+  /// Classes that have been given to lifetimes of ports; sessions may still run on each of them, so none changes.
+  private var classes: [UInt64: UInt8] = [:]
 
   static let byteCounts = (durations: 256 * 8, classes: 65536)
 
@@ -49,24 +51,28 @@ struct LifetimeTable {
     self.durations = durations.array(of: UInt64.self, count: 256)
     tcpClasses = tcp.array(of: UInt8.self, count: 65536)
     udpClasses = udp.array(of: UInt8.self, count: 65536)
+    let isSet = set(lifetimes)
+    precondition(isSet, "too many different lifetimes for ports")
+  }
+
+  /// Whether there are classes enough.
+  func hasRoom(for lifetimes: Lifetimes) -> Bool {
+    let durations = Set(lifetimes.tcpPorts.values).union(lifetimes.udpPorts.values)
+    return durations.subtracting(classes.keys).count + classes.count <= Lifetimes.maximumOverrides
+  }
+
+  /// Sets all lifetimes; false, and nothing has changed, where there are not classes enough.
+  mutating func set(_ lifetimes: Lifetimes) -> Bool {
+    guard hasRoom(for: lifetimes) else { return false }
     for (index, duration) in [
       lifetimes.icmp, lifetimes.udp, lifetimes.tcpEstablished, lifetimes.tcpTransitory,
     ]
     .enumerated() {
-      self.durations[index] = duration
+      durations[index] = duration
     }
     for port in 0..<65536 {
       tcpClasses[port] = LifetimeClass.tcpEstablished.rawValue
       udpClasses[port] = LifetimeClass.udp.rawValue
-    }
-    var classes: [UInt64: UInt8] = [:]
-    func lifetimeClass(of duration: UInt64) -> UInt8 {
-      if let known = classes[duration] { return known }
-      precondition(classes.count < Lifetimes.maximumOverrides, "too many different lifetimes for ports")
-      let new = UInt8(4 + classes.count)
-      classes[duration] = new
-      self.durations[Int(new)] = duration
-      return new
     }
     for (port, duration) in lifetimes.tcpPorts.sorted(by: { $0.key < $1.key }) {
       tcpClasses[Int(port)] = lifetimeClass(of: duration)
@@ -74,6 +80,15 @@ struct LifetimeTable {
     for (port, duration) in lifetimes.udpPorts.sorted(by: { $0.key < $1.key }) {
       udpClasses[Int(port)] = lifetimeClass(of: duration)
     }
+    return true
+  }
+
+  private mutating func lifetimeClass(of duration: UInt64) -> UInt8 {
+    if let known = classes[duration] { return known }
+    let new = UInt8(4 + classes.count)
+    classes[duration] = new
+    durations[Int(new)] = duration
+    return new
   }
 
   /// The class of a session made by a packet to `port`.

@@ -2,8 +2,8 @@ import NATWire
 
 /// Which ports of one address and protocol a worker may hand out: a bitmap with summaries.
 ///
-/// A bit of the map says "not to be had": taken, resting, held by a static mapping or outside the configured range.
-/// Two summaries, for even and for odd ports, say which words of the map still have such a port in the granules (512
+/// One bit of a port says that it is taken: in use, resting or held by a static mapping; another that the configuration
+/// offers it. Two summaries, for even and for odd ports, say which words of the map still have such a port in the granules (512
 /// ports) of this worker; a top word says which words of a summary are not empty. So the lowest, or a random, free
 /// port of any class and parity is found in three steps at any occupancy.
 ///
@@ -14,6 +14,7 @@ struct PortMap: BitwiseCopyable {
   static let summaryWords = 34
 
   private let taken: OwnedArray<UInt64>
+  private let offered: OwnedArray<UInt64>
   private let summaries: OwnedArray<UInt64>
   private let mapBase: Int
   private let summaryBase: Int
@@ -37,24 +38,55 @@ struct PortMap: BitwiseCopyable {
     static func of(_ port: UInt16) -> Class { port < 1024 ? .wellKnown : .registered }
   }
 
-  /// - Parameter taken: a map in which all bits of ports that may be handed out are clear.
+  /// - Parameters:
+  ///   - taken: the bits of ports that are taken, from `mapBase` on.
+  ///   - offered: the bits of ports that may be handed out, at the same place.
+  /// - Precondition: no port is offered, or ``summarize()`` follows.
   init(
-    taken: OwnedArray<UInt64>, mapBase: Int, summaries: OwnedArray<UInt64>, summaryBase: Int, worker: Int,
-    workers: Int
+    taken: OwnedArray<UInt64>, offered: OwnedArray<UInt64>, mapBase: Int, summaries: OwnedArray<UInt64>,
+    summaryBase: Int, worker: Int, workers: Int
   ) {
     self.taken = taken
+    self.offered = offered
     self.mapBase = mapBase
     self.summaries = summaries
     self.summaryBase = summaryBase
     self.worker = worker
     self.workers = workers
+  }
+
+  /// To be called when other ports are offered.
+  func summarize() {
     for word in 0..<PortMap.mapWords { summarize(word) }
+  }
+
+  /// Offers the ports of an address of the pool. Identifiers of ICMP queries are not bound to ranges of ports.
+  static func offer(
+    _ ports: [ClosedRange<UInt16>], _ transport: TransportProtocol, in offered: OwnedArray<UInt64>, place: Int
+  ) {
+    let base = (place * 3 + Int(transport.rawValue)) * mapWords
+    for word in 0..<mapWords { offered[base + word] = transport == .icmp ? .max : 0 }
+    guard transport != .icmp else { return }
+    for range in ports {
+      for port in Int(range.lowerBound)...Int(range.upperBound) {
+        offered[base + port >> 6] |= 1 << UInt64(port & 63)
+      }
+    }
   }
 
   static func granule(of port: UInt16) -> Int { Int(port) >> 9 }
 
   func isFree(_ port: UInt16) -> Bool {
-    PortMap.granule(of: port) % workers == worker && taken[mapBase + Int(port >> 6)] & bit(port) == 0
+    PortMap.granule(of: port) % workers == worker && free(in: Int(port >> 6)) & bit(port) != 0
+  }
+
+  /// Whether the configuration offers the port, taken or not.
+  func isOffered(_ port: UInt16) -> Bool { offered[mapBase + Int(port >> 6)] & bit(port) != 0 }
+
+  /// Ports that the configuration offers.
+  /// - Complexity: O(1), a thousand words.
+  var offeredCount: Int {
+    (mapBase..<mapBase + PortMap.mapWords).reduce(0) { $0 + offered[$1].nonzeroBitCount }
   }
 
   func take(_ port: UInt16) {
@@ -92,8 +124,10 @@ struct PortMap: BitwiseCopyable {
 
   private func bit(_ port: UInt16) -> UInt64 { 1 << UInt64(port & 63) }
 
+  private func free(in word: Int) -> UInt64 { offered[mapBase + word] & ~taken[mapBase + word] }
+
   private func free(in word: Int, _ parity: Parity) -> UInt64 {
-    let free = ~taken[mapBase + word]
+    let free = free(in: word)
     return switch parity {
     case .even: free & PortMap.evenBits
     case .odd: free & ~PortMap.evenBits

@@ -27,9 +27,10 @@ struct RestingPorts: ~Copyable {
     first == BindingStore.none ? .never : bindings.instant(of: BindingIndex(first))
   }
 
-  /// Lets a binding's place rest until `instant`.
-  /// - Precondition: no port that rests already is free later.
-  mutating func add(_ binding: BindingIndex, until instant: Instant) {
+  /// Lets a binding's place rest until `instant`, or until the one that was added before it is free, if that is later:
+  /// the queue is in the order of time, also when rests have become shorter.
+  mutating func add(_ binding: BindingIndex, until due: Instant) {
+    let instant = last == BindingStore.none ? due : max(due, bindings.instant(of: BindingIndex(last)))
     let owner = bindings.privateEndpoint(of: binding)
     bindings.set(binding, 0, BindingStore.describe(owner, bindings.transport(of: binding), .resting))
     bindings.set(binding, 1, instant.nanoseconds)
@@ -75,10 +76,10 @@ struct RestingPorts: ~Copyable {
     return binding
   }
 
-  /// The lowest resting port of the class and parity that `host` itself had.
+  /// The lowest resting port of the class and parity that `host` itself had, and that is still offered.
   func ownLowest(
     of host: IPv4Address, poolAddress: Int, _ transport: TransportProtocol, _ portClass: PortMap.Class,
-    _ parity: PortMap.Parity
+    _ parity: PortMap.Parity, offeredBy map: PortMap? = nil
   ) -> UInt16? {
     let anyPort = bindings.direct(poolAddress: poolAddress, transport, port: 0)
     var at = chains[chain(of: host, anyPort)]
@@ -90,7 +91,7 @@ struct RestingPorts: ~Copyable {
       guard binding.rawValue >> 16 == anyPort.rawValue >> 16,
         bindings.privateEndpoint(of: binding).address == host,
         portClass.words.contains(Int(port >> 6)),
-        parity == .any || (parity == .even) == (port & 1 == 0)
+        parity == .any || (parity == .even) == (port & 1 == 0), map?.isOffered(port) ?? true
       else { continue }
       lowest = min(lowest ?? .max, port)
     }

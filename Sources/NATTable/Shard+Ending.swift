@@ -2,21 +2,25 @@ public import NATWire
 
 extension Shard {
   /// Ends a live session at `instant`; with the last one that its inside host used, a dynamic binding ends too.
-  public mutating func end(_ session: SessionIndex, at instant: Instant) {
-    end(session, at: instant, isScheduled: true)
+  public mutating func end(_ session: SessionIndex, at instant: Instant, because reason: EndReason = .ended) {
+    end(session, at: instant, isScheduled: true, because: reason)
   }
 
-  mutating func end(_ session: SessionIndex, at instant: Instant, isScheduled: Bool) {
+  mutating func end(
+    _ session: SessionIndex, at instant: Instant, isScheduled: Bool, because reason: EndReason
+  ) {
     let binding = sessions.binding(of: session)
-    remove(session, isScheduled: isScheduled)
+    remove(session, isScheduled: isScheduled, at: instant, because: reason)
     switch bindings.kind(of: binding) {
     case .dynamic:
       guard bindings.low(binding, 2) == 0 else { return }
-      while let left = firstSession(of: binding) { remove(left, isScheduled: true) }
-      endDynamic(binding, at: instant)
+      while let left = firstSession(of: binding) {
+        remove(left, isScheduled: true, at: instant, because: reason)
+      }
+      endDynamic(binding, at: instant, because: reason)
     case .oneToOne:
       if firstSession(of: binding) == nil { endOneToOne(binding) }
-    case .forward, .free, .resting:
+    case .forward, .free, .resting, .closing:
       break
     }
   }
@@ -25,15 +29,18 @@ extension Shard {
   public mutating func endUnused(_ binding: BindingIndex, at instant: Instant) {
     guard firstSession(of: binding) == nil else { return }
     switch bindings.kind(of: binding) {
-    case .dynamic: endDynamic(binding, at: instant)
+    case .dynamic: endDynamic(binding, at: instant, because: .refused)
     case .oneToOne: endOneToOne(binding)
-    case .forward, .free, .resting: break
+    case .forward, .free, .resting, .closing: break
     }
   }
 
-  private mutating func remove(_ session: SessionIndex, isScheduled: Bool) {
+  mutating func remove(
+    _ session: SessionIndex, isScheduled: Bool, at instant: Instant, because reason: EndReason
+  ) {
     let binding = sessions.binding(of: session)
     let remote = sessions.remote(of: session)
+    if !listeners.isEmpty { noteEnd(of: session, at: instant, because: reason) }
     bySession.remove(hash.ofSession(binding, remote), record: session.rawValue)
     if sessions.flags(of: session).contains(.insideUsed) {
       removePermit(session, of: binding, remote.address)
@@ -65,12 +72,15 @@ extension Shard {
   }
 
   /// The port rests from the instant at which the binding ended, whenever that is noticed.
-  private mutating func endDynamic(_ binding: BindingIndex, at instant: Instant) {
+  mutating func endDynamic(_ binding: BindingIndex, at instant: Instant, because reason: EndReason) {
+    if listeners.contains(.events) { note(.bindingEnded, binding, at: instant, because: reason) }
     let endpoint = bindings.privateEndpoint(of: binding)
     forward.remove(hash.ofPrivate(bindings.transport(of: binding), endpoint), record: binding.rawValue)
     let host = bindings.high(binding, 3)
     hosts[host].bindings -= 1
-    if hosts[host].bindings == 0 { pools[Int(hosts[host].poolAddress)].hosts -= 1 }
+    if hosts[host].bindings == 0, hosts[host].poolAddress != Hosts.none {
+      pools[Int(hosts[host].poolAddress)].hosts -= 1
+    }
     hosts.removeIfIdle(host)
     counts.dynamicBindings -= 1
     changeUse(of: binding, inUse: -1, resting: 0)

@@ -40,7 +40,7 @@ extension Shard {
   /// - Complexity: O(1).
   public mutating func evict(for shortage: Shortage, keeping kept: Kept, at now: Instant) -> Bool {
     guard let session = sessionToEvict(for: shortage, keeping: kept) else { return false }
-    end(session, at: now)
+    end(session, at: now, because: .evicted)
     return true
   }
 
@@ -104,7 +104,9 @@ extension Shard {
 
   /// Whether the session's binding lies on an address of the pool that the host may use.
   private func isOnAddress(_ session: SessionIndex, of host: IPv4Address) -> Bool {
-    guard policy.paired, let record = hosts.find(host), hosts[record].bindings > 0 else { return true }
+    guard policy.paired, let record = hosts.find(host), hosts[record].bindings > 0,
+      hosts[record].poolAddress != Hosts.none
+    else { return true }
     let binding = Int(sessions.binding(of: session).rawValue)
     return binding / BindingIndex.portsPerAddress == Int(hosts[record].poolAddress)
   }

@@ -23,25 +23,29 @@ extension Shard {
   public func choosePublic(
     _ transport: TransportProtocol, for private: Endpoint, _ random: inout RandomSource
   ) -> BindingIndex? {
-    if policy.paired, let host = hosts.find(`private`.address), hosts[host].bindings > 0 {
+    if policy.paired, let host = hosts.find(`private`.address), hosts[host].bindings > 0,
+      isOpen(hosts[host].poolAddress)
+    {
       let address = Int(hosts[host].poolAddress)
       return choosePort(transport, for: `private`, poolAddress: address, &random).map {
         bindings.direct(poolAddress: address, transport, port: $0)
       }
     }
     // From the fewest hosts up, ties in the order of the configuration: a selection that needs no memory.
-    var previous: (hosts: UInt32, address: Int) = (0, -1)
-    for _ in 0..<pools.count {
-      var best: (hosts: UInt32, address: Int)?
-      for address in 0..<pools.count {
-        let candidate = (hosts: pools[address].hosts, address: address)
-        guard candidate > previous else { continue }
+    var previous: (hosts: UInt32, order: Int) = (0, -1)
+    for _ in 0..<poolCount {
+      var best: (hosts: UInt32, order: Int)?
+      for order in 0..<poolCount {
+        let pool = pools[Int(poolOrder[order])]
+        let candidate = (hosts: pool.hosts, order: order)
+        guard pool.isOpen, candidate > previous else { continue }
         if let known = best, known <= candidate { continue }
         best = candidate
       }
       guard let best else { return nil }
-      if let port = choosePort(transport, for: `private`, poolAddress: best.address, &random) {
-        return bindings.direct(poolAddress: best.address, transport, port: port)
+      let address = Int(poolOrder[best.order])
+      if let port = choosePort(transport, for: `private`, poolAddress: address, &random) {
+        return bindings.direct(poolAddress: address, transport, port: port)
       }
       previous = best
     }
@@ -57,17 +61,19 @@ extension Shard {
     if policy.portChoice == .preserve {
       if map.isFree(`private`.port) { return `private`.port }
       let own = bindings.direct(poolAddress: poolAddress, transport, port: `private`.port)
-      if resting.isOwn(own, of: host) { return `private`.port }
+      if resting.isOwn(own, of: host), map.isOffered(`private`.port) { return `private`.port }
     }
     func pick(_ portClass: PortMap.Class, _ parity: PortMap.Parity) -> UInt16? {
       if policy.portChoice == .sequential {
         let free = map.lowest(portClass, parity)
-        let own = resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
+        let own = resting.ownLowest(
+          of: host, poolAddress: poolAddress, transport, portClass, parity, offeredBy: map)
         guard let free, let own else { return free ?? own }
         return min(free, own)
       }
       return map.random(portClass, parity, &random)
-        ?? resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
+        ?? resting.ownLowest(
+          of: host, poolAddress: poolAddress, transport, portClass, parity, offeredBy: map)
     }
     if transport != .icmp {
       let portClass = PortMap.Class.of(`private`.port)
@@ -100,7 +106,9 @@ extension Shard {
     bindings.words.release(
       BindingStore.describe(`private`, transport, .dynamic), at: Int(binding.rawValue) * 4)
     var record = hosts[host]
-    if record.bindings == 0 {
+    if record.bindings == 0 || !isOpen(record.poolAddress) {
+      // An address that leaves the pool is a host's no longer.
+      if record.bindings > 0, record.poolAddress != Hosts.none { pools[Int(record.poolAddress)].hosts -= 1 }
       record.poolAddress = UInt32(address)
       pools[address].hosts += 1
     }
@@ -109,7 +117,12 @@ extension Shard {
     changeUse(of: binding, inUse: 1, resting: 0)
     counts.dynamicBindings += 1
     counts.bindingsCreated += 1
+    if listeners.contains(.events) { note(.bindingCreated, binding, at: now) }
     return true
+  }
+
+  private func isOpen(_ poolAddress: UInt32) -> Bool {
+    poolAddress != Hosts.none && pools[Int(poolAddress)].isOpen
   }
 
   // MARK: Sessions
@@ -159,6 +172,7 @@ extension Shard {
     counts.sessionsCreated += 1
     schedule(session, clock)
     if flags.contains(.insideUsed) { markInsideUsed(session) }
+    if listeners.contains(.events) { note(.sessionCreated, binding, remote, at: now) }
     return session
   }
 

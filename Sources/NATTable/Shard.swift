@@ -21,7 +21,7 @@ public struct Shard: ~Copyable {
   let permits: HashIndex
   @usableFromInline let byPublic: HashIndex
   @usableFromInline let durations: OwnedArray<UInt64>
-  let lifetimes: LifetimeTable
+  var lifetimes: LifetimeTable
   let listLinks: OwnedArray<TimerWheel.Link>
   let retireLinks: OwnedArray<TimerWheel.Link>
   /// By session; nil unless windows are tracked. Of a session that is no TCP connection it means nothing.
@@ -32,17 +32,25 @@ public struct Shard: ~Copyable {
   let pools: OwnedArray<PoolRecord>
   let published: AtomicWords
   let epochs: Epochs
-  let oneToOne: [StaticAddress]
+  let oneToOne: OwnedArray<StaticAddress>
   let oneToOneByPublic: HashIndex
   let oneToOneByPrivate: HashIndex
-  let forwards: [StaticForward]
+  /// The places of the pool's addresses, in the order of the configuration.
+  let poolOrder: OwnedArray<UInt32>
+  let offered: OwnedArray<UInt64>
+  let endedRing: EventRing
+  let eventRing: EventRing
 
   let firstExtra: Int
   let extraCount: Int
-  let bindingLimit: Int
-  let sessionLimit: Int
+  /// Addresses of the pool.
+  var poolCount = 0
+  var bindingLimit: Int
+  var sessionLimit: Int
 
   public var policy: PoolPolicy
+  /// Who is told of what happens; nobody, mostly.
+  var listeners: Listeners = []
   var wheel: TimerWheel
   var resting: RestingPorts
   var hosts: Hosts
@@ -57,6 +65,10 @@ public struct Shard: ~Copyable {
   var freshSessions = 0
   var freeExtra: UInt32 = 0
   var freshExtra = 0
+  var freeOneToOne: UInt32 = 0
+  var freshOneToOne = 0
+  /// Static forwards in this shard's table, all of them for one worker.
+  public internal(set) var forwardCount = 0
 
   public internal(set) var counts = TableCounts()
 
@@ -84,34 +96,37 @@ public struct Shard: ~Copyable {
     }
     published = memory.published
     epochs = table.epochs
-    oneToOne = settings.oneToOne
+    oneToOne = memory.oneToOne.array(of: StaticAddress.self, count: table.capacity.oneToOne)
     oneToOneByPublic = memory.oneToOneIndexes.byPublic
     oneToOneByPrivate = memory.oneToOneIndexes.byPrivate
-    forwards = settings.forwards
+    poolOrder = memory.poolOrder.array(of: UInt32.self, count: table.capacity.poolAddresses)
+    offered = memory.offered
+    endedRing = memory.endedRing
+    eventRing = memory.eventRing
     firstExtra = memory.firstExtra
     extraCount = memory.extraCount
-    bindingLimit = memory.bindingLimit
-    sessionLimit = memory.sessionLimit
+    bindingLimit = TranslationTable.share(settings.bindingLimit, of: settings.workers)
+    sessionLimit = TranslationTable.share(settings.sessionLimit, of: settings.workers)
     policy = settings.policy
     wheel = TimerWheel(
       heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks, sessions: memory.sessions)
     resting = RestingPorts(bindings: table.bindings, chains: memory.restChains, hash: table.hash)
     hosts = Hosts(
       records: memory.hosts, index: memory.hostIndex, capacity: memory.hostCapacity, hash: table.hash)
-    pools = memory.pools.array(of: PoolRecord.self, count: settings.pool.count)
-    portMaps = memory.portMaps.array(of: PortMap.self, count: settings.pool.count * 3)
-    let summaries = memory.summaries.array(
-      of: UInt64.self, count: settings.pool.count * 3 * PortMap.summaryWords)
-    installForwards(settings, taken: memory.taken)
-    for map in 0..<settings.pool.count * 3 {
+    let places = table.capacity.poolAddresses
+    pools = memory.pools.array(of: PoolRecord.self, count: places)
+    portMaps = memory.portMaps.array(of: PortMap.self, count: places * 3)
+    let summaries = memory.summaries.array(of: UInt64.self, count: places * 3 * PortMap.summaryWords)
+    for map in 0..<places * 3 {
       portMaps[map] = PortMap(
-        taken: memory.taken, mapBase: map * PortMap.mapWords, summaries: summaries,
+        taken: memory.taken, offered: memory.offered, mapBase: map * PortMap.mapWords, summaries: summaries,
         summaryBase: map * PortMap.summaryWords, worker: worker, workers: settings.workers)
     }
-    for (index, mapping) in oneToOne.enumerated() {
-      let publicly = oneToOneByPublic.insert(hash.ofAddress(mapping.public), record: UInt32(index))
-      let privately = oneToOneByPrivate.insert(hash.ofAddress(mapping.private), record: UInt32(index))
-      precondition(publicly && privately, "the index of 1:1 mappings is made for their number")
+    for place in settings.pool.indices { openPoolAddress(place) }
+    for mapping in settings.forwards { installForward(mapping) }
+    for mapping in settings.oneToOne {
+      let isAdded = addOneToOne(mapping)
+      precondition(isAdded, "the index of 1:1 mappings is made for their number")
     }
   }
 
@@ -256,13 +271,14 @@ public struct Shard: ~Copyable {
     case .startTransitory: startClock(session, .tcpTransitory, at: now)
     case .reopen:
       startClock(session, sessions.lifetimeClass(of: session), at: now)
-      countReopening()
+      countReopening(of: session, at: now)
     }
   }
 
-  @usableFromInline mutating func countReopening() {
+  @usableFromInline mutating func countReopening(of session: SessionIndex, at now: Instant) {
     counts.sessionsCreated += 1
     counts.sessionsExpired += 1
+    if listeners.contains(.events) { noteReopening(of: session, at: now) }
   }
 
   /// The clock may become shorter, so the session's place in the wheel must not stay.
@@ -276,7 +292,11 @@ public struct Shard: ~Copyable {
 
   /// Lets a session wait for its due time.
   mutating func schedule(_ session: SessionIndex, _ lifetime: LifetimeClass) {
-    if lifetime == .tcpTransitory { wheel.enqueue(session) } else { wheel.schedule(session) }
+    if lifetime == .tcpTransitory, wheel.mayEnqueue(dueAt: sessions.expires(session)) {
+      wheel.enqueue(session)
+    } else {
+      wheel.schedule(session)
+    }
     quietUntil = min(quietUntil, sessions.expires(session))
     queueForEviction(session, lifetime)
   }
@@ -293,7 +313,7 @@ public struct Shard: ~Copyable {
   @inline(never) @usableFromInline
   mutating func expire(before now: Instant) {
     while let session = wheel.popDue(before: now) {
-      end(session, at: sessions.expires(session), isScheduled: false)
+      end(session, at: sessions.expires(session), isScheduled: false, because: .expired)
     }
     while let binding = resting.popFree(at: now) { free(binding) }
     let nextFree = resting.nextFree

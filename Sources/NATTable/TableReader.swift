@@ -75,23 +75,28 @@ public final class TableReader {
   /// A session that is live after its words were read was live all the while, and so was its binding: within one
   /// epoch neither's place is used again.
   private func snapshot(of session: SessionIndex, in sessions: SessionStore) -> SessionSnapshot? {
-    let state = sessions.state(of: session)
-    guard state.phase != .free else { return nil }
-    let binding = sessions.binding(of: session)
-    let snapshot = SessionSnapshot(
-      transport: table.bindings.transport(of: binding), kind: table.bindings.kind(of: binding),
-      private: table.bindings.privateEndpoint(of: binding),
-      public: table.bindings.publicEndpoint(of: binding),
-      remote: sessions.remote(of: session), bindingCreated: table.bindings.instant(of: binding), state: state,
-      flags: sessions.flags(of: session), expires: sessions.expires(session),
-      lastPacket: sessions.lastPacket(session), counters: sessions.counters(of: session))
-    guard sessions.stateAfterReading(session).phase != .free else { return nil }
+    guard let snapshot = SessionSnapshot(session, in: sessions, table.bindings),
+      sessions.stateAfterReading(session).phase != .free
+    else { return nil }
     return snapshot
   }
 
-  /// Gives the static forwards of the configuration, with or without sessions.
-  public func forwards(_ body: (StaticForward) -> Void) {
-    for forward in table.settings.forwards { body(forward) }
+  /// Gives the static forwards in force, with or without sessions.
+  public func forwards(_ body: (StaticForward) -> Void) { table.forwardList.forEach(body) }
+}
+
+extension SessionSnapshot {
+  /// Nil where there is no session.
+  init?(_ session: SessionIndex, in sessions: SessionStore, _ bindings: BindingStore) {
+    let state = sessions.state(of: session)
+    guard state.phase != .free else { return nil }
+    let binding = sessions.binding(of: session)
+    self.init(
+      transport: bindings.transport(of: binding), kind: bindings.kind(of: binding),
+      private: bindings.privateEndpoint(of: binding), public: bindings.publicEndpoint(of: binding),
+      remote: sessions.remote(of: session), bindingCreated: bindings.instant(of: binding), state: state,
+      flags: sessions.flags(of: session), expires: sessions.expires(session),
+      lastPacket: sessions.lastPacket(session), counters: sessions.counters(of: session))
   }
 }
 
@@ -111,32 +116,5 @@ extension TranslationTable {
       let claimed = readerClaims.acquire(0)
       if readerClaims.replace(claimed, with: claimed & ~(1 << UInt64(reader)), at: 0) { return }
     }
-  }
-}
-
-extension Shard {
-  /// Gives the use of each pool address, in the order of the configuration; TCP, UDP, ICMP.
-  public func poolUse(_ body: (PoolUse) -> Void) {
-    for (index, pool) in table.settings.pool.enumerated() {
-      let record = pools[index]
-      report(.tcp, of: pool, record.inUse.1, record.resting.1, body)
-      report(.udp, of: pool, record.inUse.2, record.resting.2, body)
-      report(.icmp, of: pool, record.inUse.0, record.resting.0, body)
-    }
-  }
-
-  private func report(
-    _ transport: TransportProtocol, of pool: PoolAddress, _ inUse: UInt32, _ resting: UInt32,
-    _ body: (PoolUse) -> Void
-  ) {
-    var isOffered = [Bool](repeating: transport == .icmp, count: 65536)
-    if transport != .icmp { for port in pool.ports.joined() { isOffered[Int(port)] = true } }
-    for forward in forwards where forward.transport == transport && forward.public.address == pool.address {
-      isOffered[Int(forward.public.port)] = false
-    }
-    let ports = isOffered.reduce(0) { $0 + ($1 ? 1 : 0) }
-    body(
-      PoolUse(
-        address: pool.address, transport: transport, ports: ports, inUse: Int(inUse), resting: Int(resting)))
   }
 }

@@ -51,8 +51,11 @@ struct TimerWheel: ~Copyable {
   }
 
   /// Puts a session into the slot of its `expires`.
-  mutating func schedule(_ session: SessionIndex) {
-    let expires = sessions.expires(session)
+  mutating func schedule(_ session: SessionIndex) { schedule(session, noLaterThan: .never) }
+
+  /// Puts a session into a slot that comes up by `instant`, and no later than its `expires`.
+  mutating func schedule(_ session: SessionIndex, noLaterThan instant: Instant) {
+    let expires = min(sessions.expires(session), instant)
     slotsQuietUntil = min(slotsQuietUntil, expires)
     push(session.rawValue, to: slot(for: expires))
   }
@@ -70,6 +73,12 @@ struct TimerWheel: ~Copyable {
       links[lastQueued].next = node
     }
     lastQueued = node
+  }
+
+  /// Whether a session due at `instant` may stand last in the queue: not while one is due later, from before the
+  /// transitory lifetime became shorter.
+  func mayEnqueue(dueAt instant: Instant) -> Bool {
+    lastQueued == TimerWheel.none || sessions.expires(SessionIndex(lastQueued)) <= instant
   }
 
   /// The session that has stood in the queue for longest.

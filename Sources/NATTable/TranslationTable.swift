@@ -1,6 +1,6 @@
 public import NATWire
 
-/// The size and the rules of a translation table. Capacity is fixed when the table is made.
+/// The size and the rules of a translation table. Its capacity, with what ``reserve`` adds, is fixed when it is made.
 public struct TableSettings: Sendable {
   /// Workers that share the table, each the only writer of its own shard.
   public var workers = 1
@@ -18,6 +18,7 @@ public struct TableSettings: Sendable {
   /// Port forwards, on pool addresses and on others.
   public var forwards: [StaticForward] = []
   public var oneToOne: [StaticAddress] = []
+  public var reserve = TableReserve()
 
   public init(pool: [PoolAddress]) { self.pool = pool }
 }
@@ -61,7 +62,9 @@ public final class TranslationTable: Sendable {
   /// The sessions of each shard.
   public let sessions: [SessionStore]
   let shards: [ShardMemory]
+  public let capacity: TableCapacity
   let settings: TableSettings
+  let forwardList: ForwardList
   let hash: KeyHash
   let epochs: Epochs
   let readerClaims: AtomicWords
@@ -73,6 +76,8 @@ public final class TranslationTable: Sendable {
     let extra: MappedMemory
     let pool: MappedMemory
     let taken: MappedMemory
+    let offered: MappedMemory
+    let forwards: MappedMemory
     let epochs: MappedMemory
   }
 
@@ -82,47 +87,51 @@ public final class TranslationTable: Sendable {
     precondition(settings.bindingLimit > 0 && settings.sessionLimit > 0, "limits are positive")
     self.settings = settings
     hash = KeyHash(from: &random)
-    let directCount = settings.pool.count * BindingIndex.portsPerAddress
-    let extraPerShard = TranslationTable.extraBindings(settings)
-    let extraCount = extraPerShard * settings.workers
+    capacity = TableCapacity(settings)
+    let directCount = capacity.poolAddresses * BindingIndex.portsPerAddress
+    let extraCount = capacity.extra * settings.workers
     precondition(directCount + extraCount < HashIndex.maximumCapacity, "too many public addresses")
     let memory = CommonMemory(
       bindings: MappedMemory(byteCount: (directCount + extraCount) * 32, hugePages: true),
       extra: MappedMemory(byteCount: extraCount * 8),
-      pool: MappedMemory(byteCount: settings.pool.count * 8),
-      taken: MappedMemory(byteCount: settings.pool.count * 3 * PortMap.mapWords * 8),
+      pool: MappedMemory(byteCount: capacity.poolAddresses * 8),
+      taken: MappedMemory(byteCount: capacity.poolAddresses * 3 * PortMap.mapWords * 8),
+      offered: MappedMemory(byteCount: capacity.poolAddresses * 3 * PortMap.mapWords * 8),
+      forwards: MappedMemory(byteCount: ForwardList.byteCount(capacity.forwards)),
       epochs: MappedMemory(byteCount: Epochs.byteCount + 64))
     common = memory
     bindings = BindingStore(
       words: memory.bindings.words(count: (directCount + extraCount) * BindingStore.wordsPerBinding),
       extraPublic: memory.extra.words(count: extraCount),
-      poolAddresses: memory.pool.words(count: settings.pool.count),
+      poolAddresses: memory.pool.words(count: capacity.poolAddresses),
       directCount: directCount, extraCount: extraCount)
     epochs = Epochs(memory: memory.epochs)
     readerClaims = memory.epochs.words(count: 1, at: Epochs.byteCount)
 
-    let taken = memory.taken.array(of: UInt64.self, count: settings.pool.count * 3 * PortMap.mapWords)
-    for (index, pool) in settings.pool.enumerated() {
-      bindings.poolAddresses[index] = UInt64(pool.address.rawValue)
-      for transport in TransportProtocol.allCases where transport != .icmp {
-        let base = (index * 3 + Int(transport.rawValue)) * PortMap.mapWords
-        for word in 0..<PortMap.mapWords { taken[base + word] = .max }
-        for port in pool.ports.joined() { taken[base + Int(port) >> 6] &= ~(1 << UInt64(port & 63)) }
+    forwardList = ForwardList(memory: memory.forwards, capacity: capacity.forwards)
+    for (place, forward) in settings.forwards.enumerated() { forwardList.add(forward, from: place) }
+    let words = capacity.poolAddresses * 3 * PortMap.mapWords
+    let taken = memory.taken.array(of: UInt64.self, count: words)
+    let offered = memory.offered.array(of: UInt64.self, count: words)
+    for (place, pool) in settings.pool.enumerated() {
+      bindings.poolAddresses[place] = UInt64(pool.address.rawValue)
+      for transport in TransportProtocol.allCases {
+        PortMap.offer(pool.ports, transport, in: offered, place: place)
       }
     }
+    let capacity = capacity
     shards = (0..<settings.workers).map { worker in
       ShardMemory(
-        settings, worker: worker, extraCount: extraPerShard, firstExtra: directCount + worker * extraPerShard,
-        taken: taken)
+        settings, capacity, firstExtra: directCount + worker * capacity.extra, taken: taken, offered: offered)
     }
     sessions = shards.map(\.sessions)
   }
 
-  /// Places for bindings that are not in the pool's array: forwards on other addresses, and the ports of 1:1
-  /// addresses, each of which has a session.
-  private static func extraBindings(_ settings: TableSettings) -> Int {
-    settings.forwards.count + (settings.oneToOne.isEmpty ? 0 : settings.sessionLimit / settings.workers + 1)
-  }
+  /// What happens in a worker's shard while somebody listens; one thread reads it.
+  public func events(worker: Int) -> EventRing { shards[worker].eventRing }
+
+  /// A worker's part of a limit.
+  static func share(_ limit: Int, of workers: Int) -> Int { (limit + workers - 1) / workers }
 
   /// The worker to which an inside host belongs.
   public func owner(of host: IPv4Address) -> Int {
@@ -158,19 +167,27 @@ struct ShardMemory: @unchecked Sendable {
   let oneToOneIndexes: (byPublic: HashIndex, byPrivate: HashIndex)
   let published: AtomicWords
   let taken: OwnedArray<UInt64>
+  let offered: OwnedArray<UInt64>
+  let poolOrder: MappedMemory
+  let oneToOne: MappedMemory
+  let endedRing: EventRing
+  let eventRing: EventRing
   let extraCount: Int
   let firstExtra: Int
-  let bindingLimit: Int
-  let sessionLimit: Int
   let hostCapacity: Int
   private let keep: [MappedMemory]
 
-  init(_ settings: TableSettings, worker: Int, extraCount: Int, firstExtra: Int, taken: OwnedArray<UInt64>) {
+  init(
+    _ settings: TableSettings, _ capacity: TableCapacity, firstExtra: Int, taken: OwnedArray<UInt64>,
+    offered: OwnedArray<UInt64>
+  ) {
     self.taken = taken
+    self.offered = offered
+    let extraCount = capacity.extra
     self.extraCount = extraCount
     self.firstExtra = firstExtra
-    bindingLimit = (settings.bindingLimit + settings.workers - 1) / settings.workers
-    sessionLimit = (settings.sessionLimit + settings.workers - 1) / settings.workers
+    let bindingLimit = TranslationTable.share(capacity.bindings, of: settings.workers)
+    let sessionLimit = TranslationTable.share(capacity.sessions, of: settings.workers)
     // Records that readers still look at are not used again at once: one in 64 more than the limit covers them.
     let records = sessionLimit + max(64, sessionLimit / 64)
     hostCapacity = bindingLimit + extraCount + 1
@@ -191,17 +208,21 @@ struct ShardMemory: @unchecked Sendable {
     wheelLinks = map(records * 8, hugePages: true)
     wheelHeads = map(TimerWheel.headBytes)
     wheelBitmaps = map(TimerWheel.bitmapBytes)
-    forward = index(bindingLimit + extraCount + settings.forwards.count)
+    forward = index(bindingLimit + extraCount + capacity.forwards)
     bySession = index(sessionLimit)
     permits = index(sessionLimit)
     byPublic = index(max(1, extraCount))
     hosts = map(hostCapacity * Hosts.recordBytes)
     hostIndex = index(hostCapacity)
     restChains = map(RestingPorts.chainCount * 4)
-    let maps = settings.pool.count * 3
+    let maps = capacity.poolAddresses * 3
+    poolOrder = map(capacity.poolAddresses * 4)
+    oneToOne = map(capacity.oneToOne * MemoryLayout<StaticAddress>.stride)
+    endedRing = EventRing(memory: map(EventRing.byteCount(1 << 11)), capacity: 1 << 11)
+    eventRing = EventRing(memory: map(EventRing.byteCount(1 << 16)), capacity: 1 << 16)
     summaries = map(maps * PortMap.summaryWords * 8)
     portMaps = map(maps * MemoryLayout<PortMap>.stride)
-    pools = map(settings.pool.count * MemoryLayout<PoolRecord>.stride)
+    pools = map(capacity.poolAddresses * MemoryLayout<PoolRecord>.stride)
     lifetimeDurations = map(LifetimeTable.byteCounts.durations)
     lifetimeTCP = map(LifetimeTable.byteCounts.classes)
     lifetimeUDP = map(LifetimeTable.byteCounts.classes)
@@ -215,7 +236,7 @@ struct ShardMemory: @unchecked Sendable {
     } else {
       evictionLinks = nil
     }
-    oneToOneIndexes = (index(max(1, settings.oneToOne.count)), index(max(1, settings.oneToOne.count)))
+    oneToOneIndexes = (index(max(1, capacity.oneToOne)), index(max(1, capacity.oneToOne)))
     published = map(64).words(count: 8)
     self.keep = keep
   }
@@ -225,6 +246,13 @@ struct ShardMemory: @unchecked Sendable {
 struct PoolRecord: BitwiseCopyable {
   /// Hosts whose dynamic bindings count here.
   var hosts: UInt32 = 0
+  /// Whether the place is an address's.
+  var isPlaced = false
+  /// Whether new bindings may draw from it.
+  var isOpen = false
+  /// ICMP, TCP, UDP: ports that are offered and not a static mapping's.
+  var ports: (UInt32, UInt32, UInt32) = (0, 0, 0)
+  /// Ports with a binding: ICMP, TCP, UDP.
   var inUse: (UInt32, UInt32, UInt32) = (0, 0, 0)
   var resting: (UInt32, UInt32, UInt32) = (0, 0, 0)
 }

@@ -12,8 +12,8 @@ import UnixSignals
     commandName: "porticod",
     abstract: "A NAT gateway between two interfaces.",
     discussion: """
-      Runs until SIGTERM or SIGINT, and logs to standard error. SIGUSR1 prints the NAT table and the counters \
-      on standard output. \
+      Runs until SIGTERM or SIGINT, and logs to standard error. SIGHUP reads the configuration again, all \
+      or nothing. SIGUSR1 prints the NAT table and the counters on standard output. \
       Exit codes: 0 done, 66 no such file, 69 an interface cannot be used, 77 not permitted, 78 bad \
       configuration.
       """)
@@ -26,16 +26,16 @@ import UnixSignals
 
   func run() async throws {
     let configuration = try loaded()
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-    var logger = Logger(label: "porticod")
-    logger.logLevel = Logger.Level(rawValue: "\(configuration.log.level)") ?? .info
-    // A closed terminal is no reason to stop, nor a log that nobody reads, nor a question asked too early.
+    let level = LogLevel(Logger.Level(rawValue: "\(configuration.log.level)") ?? .info)
+    LoggingSystem.bootstrap { LevelledLogHandler(StreamLogHandler.standardError(label: $0), level: level) }
+    let logger = Logger(label: "porticod")
+    // A log that nobody reads is no reason to stop, nor is a signal that comes too early.
     for number in [SIGHUP, SIGPIPE, SIGUSR1] { _ = signal(number, SIG_IGN) }
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
           .init(
-            service: Daemon(configuration, logger: logger),
+            service: Daemon(configuration, file: config, logger: logger, logLevel: level),
             successTerminationBehavior: .gracefullyShutdownGroup)
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -273,7 +273,7 @@ struct DictionaryTable {
       endDynamic(place, at: instant)
     case .oneToOne:
       if !keys.contains(where: { $0.place == place }) { remove(place) }
-    case .forward, .free, .resting: break
+    case .forward, .free, .resting, .closing: break
     }
   }
 

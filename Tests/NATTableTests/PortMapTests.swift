@@ -15,13 +15,16 @@ import Testing
     init(worker: Int = 0, workers: Int = 1, ports: ClosedRange<UInt16> = 0...65535) {
       let taken = MappedMemory(byteCount: PortMap.mapWords * 8)
       let summaries = MappedMemory(byteCount: PortMap.summaryWords * 8)
-      let words = taken.array(of: UInt64.self, count: PortMap.mapWords)
+      let offered = MappedMemory(byteCount: PortMap.mapWords * 8)
+      let words = offered.array(of: UInt64.self, count: PortMap.mapWords)
       isFree = (0..<65536).map { ports.contains(UInt16($0)) && $0 / 512 % workers == worker }
-      for port in 0..<65536 where !ports.contains(UInt16(port)) { words[port / 64] |= 1 << UInt64(port % 64) }
+      for port in 0..<65536 where ports.contains(UInt16(port)) { words[port / 64] |= 1 << UInt64(port % 64) }
       map = PortMap(
-        taken: words, mapBase: 0, summaries: summaries.array(of: UInt64.self, count: PortMap.summaryWords),
-        summaryBase: 0, worker: worker, workers: workers)
-      memory = [taken, summaries]
+        taken: taken.array(of: UInt64.self, count: PortMap.mapWords), offered: words, mapBase: 0,
+        summaries: summaries.array(of: UInt64.self, count: PortMap.summaryWords), summaryBase: 0,
+        worker: worker, workers: workers)
+      map.summarize()
+      memory = [taken, offered, summaries]
       self.worker = worker
       self.workers = workers
     }

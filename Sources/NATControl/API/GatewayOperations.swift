@@ -19,7 +19,7 @@ public protocol GatewayOperations: Sendable {
     _ filter: TableFilter, after cursor: String?, limit: Int
   ) async throws(ControlError) -> TableDocument
 
-  /// How many sessions there are of each protocol and state, those of which there are none left out.
+  /// How many sessions there are of each protocol and state, those of which there are none may be left out.
   ///
   /// Asked for by each scrape of the metrics. Where nothing else is given, a walk over all pages counts them.
   func sessionCounts() async throws(ControlError) -> [SessionCount]

@@ -1,0 +1,59 @@
+public import NATControl
+public import NATGateway
+public import NATTable
+import NATWire
+
+extension EndedDocument {
+  public init(_ ended: EndedSessions) {
+    self.init(
+      sessions: ended.sessions, bindings: ended.bindings, ended: ended.listed.map { EndedSession($0) })
+  }
+}
+
+extension EndedSession {
+  fileprivate init(_ event: TableEvent) {
+    self.init(
+      transport: TransportName(event.transport), privateEndpoint: EndpointDocument(event.private),
+      publicEndpoint: EndpointDocument(event.public), remote: EndpointDocument(event.remote),
+      reason: event.reason.name)
+  }
+}
+
+extension EndReason {
+  /// As the control socket has it.
+  public var name: String {
+    switch self {
+    case .expired: "expired"
+    case .closed: "closed"
+    case .reset: "reset"
+    case .evicted: "evicted"
+    case .ended: "operator"
+    case .staticMappingAdded: "static-mapping-added"
+    case .staticMappingRemoved: "static-mapping-removed"
+    case .poolAddressAdded: "pool-address-added"
+    case .poolAddressRemoved: "pool-address-removed"
+    case .insideNetworkRemoved: "inside-network-removed"
+    case .refused: "refused"
+    }
+  }
+}
+
+extension EventDocument {
+  /// - Parameter epoch: what the gateway's clock is behind that of the world, in nanoseconds.
+  public init(_ event: TableEvent, epoch: UInt64) {
+    let kind: Kind =
+      switch event.kind {
+      case .bindingCreated: .bindingCreated
+      case .bindingEnded: .bindingEnded
+      case .sessionCreated: .sessionCreated
+      case .sessionEnded: .sessionEnded
+      }
+    let isSession = kind == .sessionCreated || kind == .sessionEnded
+    let isEnd = kind == .bindingEnded || kind == .sessionEnded
+    self.init(
+      unixNanoseconds: event.instant.nanoseconds &+ epoch, kind: kind,
+      transport: TransportName(event.transport),
+      privateEndpoint: EndpointDocument(event.private), publicEndpoint: EndpointDocument(event.public),
+      remote: isSession ? EndpointDocument(event.remote) : nil, reason: isEnd ? event.reason.name : nil)
+  }
+}

@@ -1,0 +1,174 @@
+public import NATControl
+public import NATTable
+public import NATWire
+
+/// One page of the table: the entries that come first behind a cursor, out of a table that changes while it is read.
+///
+/// Entries are in the order of a replay's table. What stands behind the last entry of a page is found by its key and not
+/// by its place, so whoever asks for one page after the other sees each entry that lives all the while exactly once.
+/// Sessions that are due and have not ended yet are not shown.
+///
+/// - Complexity: one walk over the table in O(n log limit), with memory for two pages and for the static forwards.
+public struct TablePage {
+  private struct Entry {
+    var key: BindingKey
+    /// Nil for a static forward without sessions.
+    var session: SessionSnapshot?
+  }
+
+  private let filter: SessionFilter
+  private let after: BindingKey?
+  private let limit: Int
+  private let now: Instant
+  private var entries: [Entry] = []
+  /// No entry behind this one is on the page.
+  private var last: BindingKey?
+  /// Forwards that are not listed for themselves, because they have sessions.
+  private var used: Set<BindingKey> = []
+
+  /// - Parameters:
+  ///   - cursor: `next` of the page before; nil begins.
+  ///   - limit: entries of the page; at least one is given.
+  ///   - now: what is due before has ended.
+  /// - Returns: nil where the cursor is none.
+  public init?(_ filter: SessionFilter, after cursor: String?, limit: Int, at now: Instant) {
+    if let cursor {
+      guard let key = BindingKey(cursor: cursor) else { return nil }
+      after = key
+    } else {
+      after = nil
+    }
+    self.filter = filter
+    self.limit = min(max(1, limit), 1 << 30)
+    self.now = now
+  }
+
+  /// Looks at a session of the walk.
+  public mutating func add(_ session: SessionSnapshot) {
+    guard session.expires >= now, session.kind.isLive, filter.matches(session) else { return }
+    if session.kind == .forward { used.insert(BindingKey(session, Endpoint(.any, 0))) }
+    add(Entry(key: BindingKey(session, session.remote), session: session))
+  }
+
+  private mutating func add(_ entry: Entry) {
+    if let after, entry.key <= after { return }
+    if let last, last < entry.key { return }
+    entries.append(entry)
+    // One more than the page has, to know whether there is another one.
+    if entries.count > 2 * (limit + 1) { cut() }
+  }
+
+  private mutating func cut() {
+    entries.sort { $0.key < $1.key }
+    guard entries.count > limit + 1 else { return }
+    entries.removeSubrange((limit + 1)...)
+    last = entries[limit].key
+  }
+
+  /// The page, when all sessions have been looked at.
+  ///
+  /// - Parameter started: since when there are static forwards.
+  public consuming func document(_ reader: TableReader, started: Instant) -> TableDocument {
+    var forwards: [Entry] = []
+    reader.forwards { forward in
+      let key = BindingKey(
+        transport: forward.transport, private: forward.private, public: forward.public,
+        remote: Endpoint(.any, 0))
+      if filter.matches(forward), !used.contains(key) { forwards.append(Entry(key: key)) }
+    }
+    for forward in forwards { add(forward) }
+    cut()
+    entries.sort { $0.key < $1.key }
+    var bindings: [(key: BindingKey, document: BindingDocument)] = []
+    for entry in entries.prefix(limit) {
+      var key = entry.key
+      key.remote = Endpoint(.any, 0)
+      guard let session = entry.session else {
+        let forward = StaticForward(key.transport, public: key.public, private: key.private)
+        bindings.append((key, BindingDocument(forward, started: started, at: now)))
+        continue
+      }
+      if bindings.last?.key != key {
+        bindings.append((key, BindingDocument(session, started: started, at: now)))
+      }
+      bindings[bindings.count - 1].document.sessions.append(SessionDocument(session, at: now))
+    }
+    let next = entries.count > limit ? entries[limit - 1].key.cursor : nil
+    return TableDocument(bindings: bindings.map(\.document), next: next)
+  }
+}
+
+extension BindingKey {
+  /// The key as an opaque text: in hexadecimal the number of the protocol and the three endpoints.
+  fileprivate var cursor: String {
+    func text(_ endpoint: Endpoint) -> String {
+      let number = UInt64(endpoint.address.rawValue) << 16 | UInt64(endpoint.port)
+      let digits = String(number, radix: 16)
+      return String(repeating: "0", count: 12 - digits.count) + digits
+    }
+    return "\(transport.rawValue)" + text(self.private) + text(self.public) + text(remote)
+  }
+
+  fileprivate init?(cursor: String) {
+    let digits = Array(cursor.utf8)
+    guard digits.count == 37, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+      let transport = TransportProtocol(rawValue: digits[0] &- UInt8(ascii: "0"))
+    else { return nil }
+    func endpoint(_ place: Int) -> Endpoint {
+      let text = String(decoding: digits[1 + place * 12..<13 + place * 12], as: UTF8.self)
+      let number = UInt64(text, radix: 16) ?? 0
+      return Endpoint(IPv4Address(UInt32(number >> 16)), UInt16(truncatingIfNeeded: number))
+    }
+    self.init(transport: transport, private: endpoint(0), public: endpoint(1), remote: endpoint(2))
+  }
+}
+
+extension TableReader {
+  /// Records of a table that are read in one go: a fraction of a millisecond.
+  package static let chunk = 16384
+}
+
+extension SessionFilter {
+  /// The filter of a request.
+  public init(_ filter: TableFilter) {
+    self.init()
+    transport = filter.transport.map { TransportProtocol($0) }
+    self.private = filter.privateEndpoint.map { Pattern($0) }
+    self.public = filter.publicEndpoint.map { Pattern($0) }
+    remote = filter.remote.map { Pattern($0) }
+    phase = filter.state.map { SessionState.Phase($0) }
+    isStatic = filter.kind.map { $0 == .static }
+  }
+}
+
+extension SessionFilter.Pattern {
+  fileprivate init(_ pattern: EndpointPattern) {
+    self.init(
+      IPv4Network(IPv4Address(pattern.network), prefixLength: pattern.prefixLength), port: pattern.port)
+  }
+}
+
+extension TransportProtocol {
+  package init(_ name: TransportName) {
+    self =
+      switch name {
+      case .icmp: .icmp
+      case .tcp: .tcp
+      case .udp: .udp
+      }
+  }
+}
+
+extension SessionState.Phase {
+  fileprivate init(_ state: SessionDocument.State) {
+    self =
+      switch state {
+      case .synSent: .synSent
+      case .established: .established
+      case .halfClosed: .halfClosed
+      case .closed: .closed
+      case .reset: .reset
+      case .active: .active
+      }
+  }
+}

@@ -1,0 +1,55 @@
+import NATGateway
+import NATWire
+import Synchronization
+
+/// Work that the daemon gives a worker, to be done between its rounds.
+struct Command: Sendable {
+  /// Takes one step; true when all is done and whoever waits has been told.
+  let step: @Sendable (inout Pipeline, Instant) -> Bool
+  /// The worker stops before it is done.
+  let giveUp: @Sendable () -> Void
+}
+
+extension Mailbox {
+  /// Lets the worker do a job, and waits until it is done.
+  ///
+  /// - Returns: the job with its results; nil when the worker has stopped.
+  func perform<Job: GatewayJob>(_ job: Job) async -> Job? {
+    await withCheckedContinuation { continuation in
+      let box = JobBox(job)
+      post(
+        Command(
+          step: { pipeline, now in
+            guard pipeline.work(on: &box.job, at: now) else { return false }
+            continuation.resume(returning: box.job)
+            return true
+          }, giveUp: { continuation.resume(returning: nil) }))
+    }
+  }
+}
+
+/// A job on its way to the worker, which alone touches it from then on.
+private final class JobBox<Job: GatewayJob>: @unchecked Sendable {
+  var job: Job
+  init(_ job: Job) { self.job = job }
+}
+
+/// How busy a worker is; it alone writes.
+final class WorkerFigures: Sendable {
+  private let busy = Atomic<UInt64>(0)
+  private let longest = Atomic<UInt64>(0)
+  private let rounds = Atomic<UInt64>(0)
+
+  /// Nanoseconds of work since the start.
+  var busyNanoseconds: UInt64 { busy.load(ordering: .relaxed) }
+  /// Nanoseconds of the longest round.
+  var longestRoundNanoseconds: UInt64 { longest.load(ordering: .relaxed) }
+  /// Rounds with work in them.
+  var roundCount: UInt64 { rounds.load(ordering: .relaxed) }
+
+  func count(round nanoseconds: UInt64) {
+    busy.store(busyNanoseconds &+ nanoseconds, ordering: .relaxed)
+    rounds.store(roundCount &+ 1, ordering: .relaxed)
+    if nanoseconds > longestRoundNanoseconds { longest.store(nanoseconds, ordering: .relaxed) }
+  }
+}

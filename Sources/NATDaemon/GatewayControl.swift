@@ -1,0 +1,292 @@
+import Logging
+import NATComposition
+import NATConfiguration
+import NATControl
+import NATEngine
+import NATGateway
+import NATPacketIO
+import NATTable
+import NATWire
+
+/// The running gateway as operators see and steer it.
+///
+/// Reads walk the table as one more reader; changes go to the worker as jobs, one change at a time, and return when it
+/// has carried them out.
+actor GatewayControl: GatewayOperations {
+  private let mailbox: Mailbox
+  private let table: TranslationTable
+  private let worker: WorkerFigures
+  private let interfaces: any GatewayInterfaces
+  private let logLevel: LogLevel?
+  private let hub: EventHub
+  private let started = LiveClock.now
+  private let file: String?
+  /// What is in force: the file as it was read last, with the statics of the operator's.
+  private(set) var inForce: Configuration
+  /// Statics that were added at run time: they outlive a reload.
+  private var added: [Configuration.StaticMapping] = []
+  /// Lifetimes that ports have had since the start.
+  private var lifetimes: Set<UInt64>
+  private var isChanging = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  static let version = "0.1.0"
+
+  /// - Parameter file: where the configuration was read from; nil where it cannot be read again.
+  init(
+    _ configuration: Configuration, file: String?, mailbox: Mailbox, table: TranslationTable,
+    counters: CounterStore, worker: WorkerFigures, interfaces: any GatewayInterfaces,
+    logLevel: LogLevel? = nil
+  ) {
+    inForce = configuration
+    self.file = file
+    self.mailbox = mailbox
+    self.table = table
+    self.worker = worker
+    self.interfaces = interfaces
+    self.logLevel = logLevel
+    lifetimes = Set(configuration.nat.lifetimes.ports.map(\.nanoseconds))
+    hub = EventHub(mailbox, table, counters)
+  }
+
+  // MARK: Reading
+
+  func status() async throws(ControlError) -> StatusDocument {
+    let interfaces = await interfaces.documents()
+    var degraded: [String] = []
+    for (side, interface) in [("inside", interfaces.inside), ("outside", interfaces.outside)] {
+      switch interface.link {
+      case "missing": degraded.append("the \(side) interface \(interface.name) is missing")
+      case "down": degraded.append("the \(side) interface \(interface.name) has no carrier")
+      default: break
+      }
+    }
+    return StatusDocument(
+      version: GatewayControl.version, uptime: uptime, interfaces: interfaces,
+      workers: [
+        StatusDocument.Worker(
+          number: 0, busyNanoseconds: worker.busyNanoseconds,
+          longestRoundNanoseconds: worker.longestRoundNanoseconds, rounds: worker.roundCount)
+      ], degraded: degraded)
+  }
+
+  private var uptime: Seconds { Seconds(nanoseconds: LiveClock.now.nanoseconds &- started.nanoseconds) }
+
+  func stats() async throws(ControlError) -> StatsDocument {
+    guard let figures = await mailbox.perform(ReadFigures())?.figures else { throw .stopping }
+    var document = StatsDocument(figures)
+    document.uptime = uptime
+    return document
+  }
+
+  nonisolated func table(
+    _ filter: TableFilter, after cursor: String?, limit: Int
+  ) async throws(ControlError) -> TableDocument {
+    let now = LiveClock.now
+    guard var page = TablePage(SessionFilter(filter), after: cursor, limit: limit, at: now) else {
+      throw ControlError(
+        status: 400, reason: "bad-cursor", "found a cursor of no page; expected `next` of an earlier answer")
+    }
+    let reader = try await walk { page.add($0) }
+    return page.document(reader, started: started)
+  }
+
+  nonisolated func sessionCounts() async throws(ControlError) -> [SessionCount] {
+    let now = LiveClock.now
+    var tally = SessionTally()
+    _ = try await walk { tally.add($0, at: now) }
+    return tally.counts
+  }
+
+  /// Reads the whole table, and lets others run in between.
+  private nonisolated func walk(
+    _ body: (SessionSnapshot) -> Void
+  ) async throws(ControlError) -> TableReader {
+    guard let reader = TableReader(table) else {
+      throw ControlError(
+        status: 503, reason: "too-many-readers", "the table has as many readers as it has room for; try again"
+      )
+    }
+    var cursor: TableReader.Cursor? = TableReader.Cursor()
+    while let from = cursor {
+      cursor = reader.read(from: from, limit: TableReader.chunk, body)
+      await Task.yield()
+    }
+    return reader
+  }
+
+  func statics() async throws(ControlError) -> StaticsDocument {
+    StaticsDocument(statics: inForce.statics.map { StaticDocument($0) })
+  }
+
+  func configuration() async throws(ControlError) -> ConfigurationDocument {
+    ConfigurationDocument(
+      file: file ?? "",
+      settings: inForce.settings.map { SettingDocument(setting: $0.name, value: $0.value) })
+  }
+
+  func events() async throws(ControlError) -> AsyncStream<EventDocument> { await hub.listen() }
+
+  func explain(_ question: ExplainRequest) async throws(ControlError) -> ExplainDocument {
+    throw ControlError(status: 501, reason: "not-implemented", "explain is not there yet")
+  }
+
+  // MARK: Changing
+
+  func end(_ filter: TableFilter) async throws(ControlError) -> EndedDocument {
+    guard let job = await mailbox.perform(EndSessions(SessionFilter(filter))) else { throw .stopping }
+    return EndedDocument(job.ended)
+  }
+
+  func addStatic(_ entry: StaticDocument) async throws(ControlError) -> StaticChangeDocument {
+    await beginChange()
+    defer { endChange() }
+    let fields = [
+      "protocol": entry.protocolName, "public": entry.publicEndpoint, "private": entry.privateEndpoint,
+    ]
+    let mapping: Configuration.StaticMapping
+    do {
+      mapping = try inForce.staticMapping(from: fields, beside: [])
+    } catch {
+      throw ControlError(status: 400, reason: "bad-static-mapping", error.description)
+    }
+    do {
+      _ = try inForce.staticMapping(from: fields, beside: inForce.statics)
+    } catch {
+      throw ControlError(status: 409, reason: "static-mapping-conflict", error.description)
+    }
+    var target = inForce
+    target.statics.append(mapping)
+    let ended = try await change(to: target)
+    added.append(mapping)
+    return StaticChangeDocument(mapping: StaticDocument(mapping), ended: ended)
+  }
+
+  func removeStatic(
+    protocol name: String, public endpoint: String
+  ) async throws(ControlError) -> StaticChangeDocument {
+    await beginChange()
+    defer { endChange() }
+    guard
+      let place = inForce.statics.firstIndex(where: { $0.protocolText == name && $0.publicText == endpoint })
+    else {
+      throw ControlError(
+        status: 404, reason: "no-such-static-mapping",
+        "found no static mapping \(name) \(endpoint); expected one of `portico static list`")
+    }
+    var target = inForce
+    let mapping = target.statics.remove(at: place)
+    let ended = try await change(to: target)
+    added.removeAll { $0 == mapping }
+    return StaticChangeDocument(mapping: StaticDocument(mapping), ended: ended)
+  }
+
+  func reload() async throws(ControlError) -> ReloadDocument {
+    await beginChange()
+    defer { endChange() }
+    guard let file else {
+      throw ControlError(status: 409, reason: "no-file", "the configuration did not come from a file")
+    }
+    var target: Configuration
+    do {
+      target = try Configuration.load(path: file)
+    } catch {
+      throw ControlError(status: 422, reason: "bad-configuration", error.description)
+    }
+    // What operators added stays, as if it stood at the end of the file.
+    var kept: [Configuration.StaticMapping] = []
+    for mapping in added where !target.statics.contains(mapping) {
+      let document = StaticDocument(mapping)
+      do {
+        _ = try target.staticMapping(
+          from: [
+            "protocol": document.protocolName, "public": document.publicEndpoint,
+            "private": document.privateEndpoint,
+          ], beside: target.statics)
+      } catch {
+        throw ControlError(
+          status: 409, reason: "static-mapping-conflict",
+          "the mapping \(document.protocolName) \(document.publicEndpoint), added at run time, does not fit "
+            + "the file: \(error.description)")
+      }
+      target.statics.append(mapping)
+      kept.append(mapping)
+    }
+    let changed = inForce.changes(to: target)
+    let ended = try await change(to: target)
+    added = kept
+    logLevel?.value = Logger.Level(target.log.level)
+    await hub.tell(EventDocument(unixNanoseconds: LiveClock.unixNanoseconds, kind: .reload))
+    return ReloadDocument(
+      changed: changed.map { ReloadDocument.Change(setting: $0.setting, before: $0.before, after: $0.after) },
+      ended: ended)
+  }
+
+  /// Brings the gateway to another configuration, or changes nothing.
+  private func change(to target: Configuration) async throws(ControlError) -> EndedDocument {
+    if let refusal = ChangePlan.refusal(
+      from: inForce, to: target, table.capacity, usedLifetimes: lifetimes)
+    {
+      let found =
+        inForce.changes(to: target).first { $0.setting == refusal.setting }.flatMap(\.after) ?? "none"
+      throw ControlError(
+        status: 409, reason: "needs-restart",
+        "\(refusal.setting): found \(found); expected \(refusal.expected)")
+    }
+    // While the addresses change, the kernel keeps away from old and new ones.
+    let before = inForce.ownAddresses
+    let after = target.ownAddresses
+    if before != after { try await guardAddresses(Array(Set(before + after))) }
+    let plan = ChangePlan(
+      from: await interfaces.completed(inForce), to: await interfaces.completed(target))
+    guard let job = await mailbox.perform(GatewayChange(plan.operations)) else { throw .stopping }
+    inForce = target
+    lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
+    if before != after { try await guardAddresses(after) }
+    guard job.refused == 0 else {
+      throw ControlError(
+        status: 500, reason: "no-room", "\(job.refused) statics or pool addresses found no room in the table")
+    }
+    return EndedDocument(job.ended)
+  }
+
+  private func guardAddresses(_ addresses: [IPv4Address]) async throws(ControlError) {
+    do {
+      try await interfaces.setOwnAddresses(addresses)
+    } catch {
+      throw ControlError(status: 500, reason: "guard-failed", error.description)
+    }
+  }
+
+  // MARK: One change at a time
+
+  private func beginChange() async {
+    if isChanging {
+      await withCheckedContinuation { waiting.append($0) }
+    } else {
+      isChanging = true
+    }
+  }
+
+  private func endChange() {
+    if waiting.isEmpty { isChanging = false } else { waiting.removeFirst().resume() }
+  }
+}
+
+extension ControlError {
+  fileprivate static var stopping: ControlError {
+    ControlError(status: 503, reason: "stopping", "the gateway is stopping")
+  }
+}
+
+extension StaticDocument {
+  fileprivate init(_ mapping: Configuration.StaticMapping) {
+    self.init(
+      protocolName: mapping.protocolText, publicEndpoint: mapping.publicText,
+      privateEndpoint: mapping.privateText)
+  }
+}
+
+extension Logger.Level {
+  init(_ level: Configuration.LogLevel) { self = Logger.Level(rawValue: level.rawValue) ?? .info }
+}

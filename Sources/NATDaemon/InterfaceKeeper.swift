@@ -1,0 +1,132 @@
+import Logging
+import NATConfiguration
+import NATControl
+import NATPacketIO
+import NATWire
+
+/// What the control of a gateway needs to know of its interfaces, and tell them.
+protocol GatewayInterfaces: Sendable {
+  /// The configuration with what it leaves to the devices: MAC addresses and MTUs, as they were at the start.
+  func completed(_ configuration: Configuration) async -> Configuration
+
+  func documents() async -> StatusDocument.Interfaces
+
+  /// The addresses that the gateway answers to, for the guards.
+  func setOwnAddresses(_ addresses: [IPv4Address]) async throws(InterfaceFault)
+}
+
+/// Holds the two interfaces of a gateway, and looks after them.
+actor InterfaceKeeper: GatewayInterfaces {
+  private var inside: LiveInterface
+  private var outside: LiveInterface
+  private let macs: (inside: MACAddress, outside: MACAddress)
+  private let mtus: (inside: Int, outside: Int)
+  private let configuration: Configuration
+  private let options: CaptureOptions
+  private let logger: Logger
+  private var machineAddresses: [IPv4Address] = []
+
+  /// Takes both interfaces.
+  init(_ configuration: Configuration, _ options: CaptureOptions, logger: Logger) throws(InterfaceFault) {
+    let addresses = configuration.ownAddresses
+    let inside = try LiveInterface(
+      configuration.interfaces.inside, addresses: addresses, isGuarded: configuration.kernelGuard)
+    let outside = try LiveInterface(
+      configuration.interfaces.outside, addresses: addresses, isGuarded: configuration.kernelGuard)
+    macs = (inside: inside.mac, outside: outside.mac)
+    mtus = (inside: inside.mtu, outside: outside.mtu)
+    self.inside = inside
+    self.outside = outside
+    self.configuration = configuration
+    self.options = options
+    self.logger = logger
+  }
+
+  /// Attaches to both.
+  func attach(_ mailbox: Mailbox) throws(InterfaceFault) {
+    let first = try inside.attach(mac: macs.inside, options)
+    let second = try outside.attach(mac: macs.outside, options)
+    post(first, .inside, to: mailbox)
+    post(second, .outside, to: mailbox)
+    watchMachineAddresses(mailbox)
+  }
+
+  /// Looks at both, says what has changed, and attaches to one that is back.
+  func watch(_ mailbox: Mailbox) {
+    watch(&inside, .inside, mac: macs.inside, mailbox)
+    watch(&outside, .outside, mac: macs.outside, mailbox)
+    watchMachineAddresses(mailbox)
+  }
+
+  /// Looks at the addresses that the kernel has for itself, and tells the worker when they have changed.
+  private func watchMachineAddresses(_ mailbox: Mailbox) {
+    let now = InterfaceFacts.kernelAddresses().map(\.address.address)
+    guard now != machineAddresses else { return }
+    machineAddresses = now
+    mailbox.post { $0.machineAddresses = now }
+  }
+
+  private func watch(
+    _ interface: inout LiveInterface, _ side: Side, mac: MACAddress, _ mailbox: Mailbox
+  ) {
+    let name: Logger.Metadata = ["side": "\(side)", "interface": "\(interface.name)"]
+    do throws(InterfaceFault) {
+      let isLost = mailbox.takeLost(side)
+      switch try interface.look() {
+      case .none where isLost && interface.isThere, .device:
+        post(try interface.attach(mac: mac, options), side, to: mailbox)
+        logger.notice("interface attached", metadata: name)
+      case .none: break
+      case .link(let isUp):
+        logger.notice(isUp ? "link up" : "link down", metadata: name)
+        if isUp { mailbox.post { $0.isToAnnounce = true } }
+      case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
+      }
+    } catch {
+      logger.warning("\(error.description)", metadata: name)
+    }
+  }
+
+  private func post(_ attachment: consuming Attachment, _ side: Side, to mailbox: Mailbox) {
+    var attachment: Attachment? = consume attachment
+    mailbox.post { mail in
+      switch side {
+      case .inside: mail.inside = attachment.take()
+      case .outside: mail.outside = attachment.take()
+      }
+    }
+  }
+
+  func completed(_ configuration: Configuration) -> Configuration {
+    var live = configuration
+    live.interfaces.inside.mac = macs.inside
+    live.interfaces.inside.mtu = mtus.inside
+    live.interfaces.outside.mac = macs.outside
+    live.interfaces.outside.mtu = mtus.outside
+    return live
+  }
+
+  func setOwnAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
+    try inside.setAddresses(addresses)
+    try outside.setAddresses(addresses)
+  }
+
+  func documents() -> StatusDocument.Interfaces {
+    StatusDocument.Interfaces(
+      inside: document(
+        configuration.interfaces.inside, name: inside.name, isThere: inside.isThere,
+        hasCarrier: inside.facts.hasCarrier, mac: macs.inside, mtu: mtus.inside),
+      outside: document(
+        configuration.interfaces.outside, name: outside.name, isThere: outside.isThere,
+        hasCarrier: outside.facts.hasCarrier, mac: macs.outside, mtu: mtus.outside))
+  }
+
+  private func document(
+    _ interface: Configuration.Interface, name: String, isThere: Bool, hasCarrier: Bool, mac: MACAddress,
+    mtu: Int
+  ) -> StatusDocument.Interface {
+    StatusDocument.Interface(
+      name: name, address: "\(interface.address)/\(interface.network.prefixLength)", mac: "\(mac)", mtu: mtu,
+      link: !isThere ? "missing" : hasCarrier ? "up" : "down")
+  }
+}

@@ -1,0 +1,27 @@
+import Logging
+import NATControl
+import UnixSignals
+
+/// Reads the configuration again whenever SIGHUP arrives, and logs what came of it.
+struct ReloadSignal {
+  let control: GatewayControl
+  let logger: Logger
+
+  /// Runs until it is cancelled.
+  func run() async {
+    for await _ in await UnixSignalsSequence(trapping: .sighup) {
+      do throws(ControlError) {
+        let answer = try await control.reload()
+        logger.notice(
+          "configuration reloaded",
+          metadata: [
+            "changed": "\(answer.changed.map(\.setting).joined(separator: ", "))",
+            "sessionsEnded": "\(answer.ended.sessions)", "bindingsEnded": "\(answer.ended.bindings)",
+          ])
+      } catch {
+        logger.error(
+          "configuration not reloaded", metadata: ["reason": "\(error.reason)", "error": "\(error.error)"])
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import NATEngine
+import NATTable
+import NATWire
+
+/// What a running gateway can be told anew.
+extension Gateway {
+  /// Takes over the rules: networks and routes, filtering and the like, port choice, limits, lifetimes, answers. Bindings
+  /// and sessions stay as they are.
+  ///
+  /// What else `new` says (interfaces, capacity, fragments, statics, the pool) is left as it is.
+  /// - Precondition: the limits are within the capacity of the table, and there is room for the lifetimes.
+  /// - Complexity: O(routes + networks).
+  mutating func setRules(_ new: GatewaySettings) {
+    lists = NetworkLists(new)
+    translator.settings = new.translator
+    translator.shard.policy = new.table.policy
+    translator.shard.setLimits(bindings: new.table.bindingLimit, sessions: new.table.sessionLimit)
+    let isSet = translator.shard.setLifetimes(new.table.lifetimes)
+    precondition(isSet, "whoever changes the rules looks whether there is room for the lifetimes")
+    if new.icmpErrorsPerSecond != insideBudget.perSecond {
+      insideBudget = ErrorBudget(perSecond: new.icmpErrorsPerSecond)
+      outsideBudget = ErrorBudget(perSecond: new.icmpErrorsPerSecond)
+    }
+    settings.exhaustion = new.exhaustion
+    settings.answersUnsolicitedSYN = new.answersUnsolicitedSYN
+    factsCache.invalidate()
+  }
+
+  /// Whether a frame to the outside would show a source that is not ours any more: one that waited while statics, the
+  /// pool or networks changed.
+  func hasLostSource(_ frame: Frame, to side: Side) -> Bool {
+    guard side == .outside else { return false }
+    let source = frame.address(at: Packet.networkOffset + IPv4.sourceOffset)
+    if translator.role(of: source) != nil { return false }
+    let destination = frame.address(at: Packet.networkOffset + IPv4.destinationOffset)
+    return !insideNetworks.contains(source) || !exempt.contains(destination)
+  }
+
+  /// Whether the first fragment of a datagram would pass today where it passed then.
+  func stillPasses(_ passage: DatagramPassage, _ role: PublicRole?, from side: Side) -> Bool {
+    if side == .inside, translator.role(of: passage.source) == nil { return false }
+    return role != nil || side == .inside && passage.side == .outside
+  }
+}
+
+/// Routes and networks, with the memory behind them: replaced as a whole.
+struct NetworkLists {
+  let routes: Routes
+  let insideNetworks: NetworkList
+  let exempt: NetworkList
+  private let memory: (MappedMemory, MappedMemory, MappedMemory)
+
+  init(_ settings: GatewaySettings) {
+    memory = (
+      MappedMemory(byteCount: Routes.byteCount(settings)),
+      MappedMemory(byteCount: settings.insideNetworks.count * 8),
+      MappedMemory(byteCount: settings.exempt.count * 8)
+    )
+    routes = Routes(settings, memory: memory.0)
+    insideNetworks = NetworkList(settings.insideNetworks, memory: memory.1)
+    exempt = NetworkList(settings.exempt, memory: memory.2)
+  }
+}

@@ -1,0 +1,227 @@
+import NATEngine
+public import NATTable
+public import NATWire
+
+/// Sessions that a change ended.
+public struct EndedSessions: Sendable {
+  public private(set) var sessions = 0
+  public private(set) var bindings = 0
+  /// The first of them.
+  public private(set) var listed: [TableEvent] = []
+
+  /// More are counted and not listed.
+  public static let mostListed = 1000
+
+  init() {}
+
+  /// Does something to a gateway, and adds what it ends.
+  mutating func count(_ gateway: inout Gateway, _ body: (inout Gateway) -> Bool) -> Bool {
+    let before = gateway.translator.shard.counts
+    gateway.translator.shard.noteEndings()
+    let isDone = body(&gateway)
+    let after = gateway.translator.shard.counts
+    sessions += before.sessions - after.sessions
+    bindings +=
+      before.dynamicBindings + before.oneToOneBindings - after.dynamicBindings - after.oneToOneBindings
+    gateway.translator.shard.takeEnded { event in
+      if listed.count < EndedSessions.mostListed { listed.append(event) }
+    }
+    return isDone
+  }
+}
+
+/// Ends the dynamic sessions that a filter matches.
+///
+/// - Complexity: one walk over the sessions, in short steps.
+public struct EndSessions: GatewayJob {
+  public private(set) var ended = EndedSessions()
+  private let filter: SessionFilter
+  private var sweep = Sweep(.session, because: .ended)
+
+  public init(_ filter: SessionFilter) { self.filter = filter }
+
+  public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
+    let now = gateway.settle(at: now)
+    let filter = filter
+    var sweep = sweep
+    let isDone = ended.count(&gateway) { gateway in
+      sweep.step(&gateway.translator.shard, at: now) { _, session in
+        session.kind == .dynamic && filter.matches(session)
+      }
+    }
+    self.sweep = sweep
+    return isDone
+  }
+}
+
+/// A change of statics, pool or rules while the gateway works: operations one after the other, each in short steps.
+public struct GatewayChange: GatewayJob {
+  public enum Operation: Sendable {
+    /// With its sessions.
+    case removeForward(StaticForward, EndReason)
+    /// Its bindings live on until ``endOrphans``.
+    case closeOneToOne(StaticAddress)
+    /// Bindings of 1:1 mappings that are not there any more.
+    case endOrphans
+    /// After ``endOrphans``: the public address of a mapping that was closed.
+    case forgetOneToOne(StaticAddress)
+    /// With all bindings on it, statics excepted, which are to be removed before.
+    case removePoolAddress(IPv4Address)
+    case setRules(GatewaySettings)
+    /// Bindings of hosts that are in no inside network.
+    case endOutsiders
+    /// To be done when a lifetime became shorter.
+    case sweepLifetimes
+    case addPoolAddress(PoolAddress)
+    case setPorts(PoolAddress)
+    /// The order in which equally used addresses are taken.
+    case orderPool([IPv4Address])
+    /// Dynamic bindings in its way end.
+    case addForward(StaticForward)
+    /// Dynamic bindings of its host live on until ``endDynamicOfOneToOne``.
+    case addOneToOne(StaticAddress)
+    case endDynamicOfOneToOne
+    /// The neighbours outside learn of a public address.
+    case announce(IPv4Address)
+  }
+
+  public private(set) var ended = EndedSessions()
+  /// Operations that found no room; they changed nothing.
+  public private(set) var refused = 0
+  private let operations: [Operation]
+  private var next = 0
+  /// What the operation in hand has come to.
+  private var closing: Shard.Closing?
+  private var sweep: Sweep?
+  private var poolSweep: PoolSweep?
+  private var lifetimeSweep: LifetimeSweep?
+
+  public init(_ operations: [Operation]) { self.operations = operations }
+
+  /// Small operations of one step.
+  private static let operationsPerStep = 32
+
+  public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
+    let now = gateway.settle(at: now)
+    var ended = ended
+    _ = ended.count(&gateway) { gateway in
+      for _ in 0..<GatewayChange.operationsPerStep where next < operations.count {
+        guard outbox.hasRoomForAnyPacket else { return false }
+        let (isDone, isSmall) = advance(operations[next], &gateway, &outbox, at: now)
+        if isDone { next += 1 }
+        if !isDone || !isSmall { return false }
+      }
+      return true
+    }
+    self.ended = ended
+    gateway.forgetFacts()
+    return next == operations.count
+  }
+
+  /// - Returns: whether the operation is done, and whether that took next to no time.
+  private mutating func advance(
+    _ operation: Operation, _ gateway: inout Gateway, _ outbox: inout Outbox, at now: Instant
+  ) -> (isDone: Bool, isSmall: Bool) {
+    switch operation {
+    case .removeForward(let mapping, let reason):
+      if closing == nil {
+        closing = gateway.translator.closeForward(mapping.transport, public: mapping.public, because: reason)
+      }
+      return (endClosing(&gateway, at: now), true)
+    case .closeOneToOne(let mapping): return (count(gateway.translator.closeOneToOne(mapping)), true)
+    case .endOrphans:
+      guard gateway.translator.shard.counts.oneToOneBindings > 0 else { return (true, true) }
+      return (
+        run(.staticMappingRemoved, &gateway, at: now) { shard, session in
+          session.kind == .oneToOne
+            && shard.oneToOne(public: session.public.address)?.private != session.private.address
+        }, false
+      )
+    case .forgetOneToOne(let mapping):
+      gateway.translator.forget(mapping)
+      return (true, true)
+    case .removePoolAddress(let address): return (removePoolAddress(address, &gateway, at: now), false)
+    case .setRules(let settings):
+      gateway.setRules(settings)
+      return (true, false)
+    case .endOutsiders:
+      let networks = gateway.insideNetworks
+      return (
+        run(.insideNetworkRemoved, &gateway, at: now) { _, session in
+          session.kind == .dynamic && !networks.contains(session.private.address)
+        }, false
+      )
+    case .sweepLifetimes:
+      var walk = lifetimeSweep ?? LifetimeSweep()
+      let isDone = walk.step(&gateway.translator.shard, at: now)
+      lifetimeSweep = isDone ? nil : walk
+      return (isDone, false)
+    case .addPoolAddress(let pool): return (count(gateway.translator.addPoolAddress(pool)), false)
+    case .setPorts(let pool):
+      if let place = gateway.translator.shard.poolPlace(of: pool.address) {
+        gateway.translator.shard.setPorts(pool.ports, poolPlace: place)
+      }
+      return (true, false)
+    case .orderPool(let addresses):
+      gateway.translator.shard.orderPool(addresses)
+      return (true, true)
+    case .addForward(let mapping):
+      if closing == nil, let other = gateway.translator.shard.bindingInTheWay(of: mapping) {
+        closing = gateway.translator.shard.close(other, because: .staticMappingAdded)
+      }
+      if closing != nil {
+        // Once more, for there may be another.
+        return (endClosing(&gateway, at: now) && false, false)
+      }
+      return (count(gateway.translator.addForward(mapping, at: now)), true)
+    case .addOneToOne(let mapping): return (count(gateway.translator.addOneToOne(mapping)), true)
+    case .endDynamicOfOneToOne:
+      return (
+        run(.staticMappingAdded, &gateway, at: now) { shard, session in
+          session.kind == .dynamic && shard.oneToOne(private: session.private.address) != nil
+        }, false
+      )
+    case .announce(let address):
+      gateway.announce(address, on: .outside, at: now, &outbox)
+      return (true, true)
+    }
+  }
+
+  private mutating func count(_ isDone: Bool) -> Bool {
+    if !isDone { refused += 1 }
+    return true
+  }
+
+  private mutating func endClosing(_ gateway: inout Gateway, at now: Instant) -> Bool {
+    guard let closing else { return true }
+    var limit = Sweep.endsPerStep
+    guard gateway.translator.shard.end(closing, at: now, limit: &limit) else { return false }
+    self.closing = nil
+    return true
+  }
+
+  private mutating func run(
+    _ reason: EndReason, _ gateway: inout Gateway, at now: Instant,
+    where isMeant: (borrowing Shard, SessionSnapshot) -> Bool
+  ) -> Bool {
+    var walk = sweep ?? Sweep(.binding, because: reason)
+    let isDone = walk.step(&gateway.translator.shard, at: now, where: isMeant)
+    sweep = isDone ? nil : walk
+    return isDone
+  }
+
+  private mutating func removePoolAddress(
+    _ address: IPv4Address, _ gateway: inout Gateway, at now: Instant
+  ) -> Bool {
+    guard let place = gateway.translator.shard.poolPlace(of: address) else { return true }
+    if poolSweep == nil { gateway.translator.shard.closePoolAddress(place) }
+    var walk = poolSweep ?? PoolSweep(poolPlace: place)
+    guard walk.step(&gateway.translator.shard, at: now) else {
+      poolSweep = walk
+      return false
+    }
+    poolSweep = nil
+    gateway.translator.removePoolAddress(address)
+    return true
+  }
+}

@@ -1,0 +1,25 @@
+import NATEngine
+import NATTable
+public import NATWire
+
+/// Work on a gateway between two batches: what operators ask of it, in steps none of which holds packets up for long.
+public protocol GatewayJob: Sendable {
+  /// Takes one step, of a millisecond or so.
+  ///
+  /// - Parameter outbox: empty; what is left in it is sent after the step.
+  /// - Returns: whether the work is done.
+  mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool
+}
+
+extension Gateway {
+  /// Brings the clock to `now` and ends what is due, as a packet of that instant would: what a job then finds and
+  /// makes is right at that instant.
+  mutating func settle(at now: Instant) -> Instant {
+    clock = max(clock, now)
+    translator.shard.advance(to: clock)
+    return clock
+  }
+
+  /// What was known of addresses may be otherwise now.
+  mutating func forgetFacts() { factsCache.invalidate() }
+}

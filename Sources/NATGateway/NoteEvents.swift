@@ -1,0 +1,15 @@
+import NATEngine
+import NATTable
+public import NATWire
+
+/// Lets a gateway note what happens in its table, or stop it.
+public struct NoteEvents: GatewayJob {
+  private let isOn: Bool
+
+  public init(_ isOn: Bool) { self.isOn = isOn }
+
+  public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
+    gateway.translator.shard.isNotingEvents = isOn
+    return true
+  }
+}

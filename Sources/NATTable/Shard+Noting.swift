@@ -1,0 +1,72 @@
+import NATWire
+
+/// Who is told what happens in a shard. Nobody listens, mostly, and then it costs one comparison where something is made
+/// or ended.
+struct Listeners: OptionSet {
+  let rawValue: UInt8
+
+  /// Whoever ended sessions wants to know which.
+  static let endings = Listeners(rawValue: 1)
+  /// Somebody follows the events.
+  static let events = Listeners(rawValue: 2)
+}
+
+extension Shard {
+  /// Whether events are noted.
+  public var isNotingEvents: Bool {
+    get { listeners.contains(.events) }
+    set { if newValue { listeners.insert(.events) } else { listeners.remove(.events) } }
+  }
+
+  /// Notes which sessions end from here on, for ``takeEnded(_:)``.
+  public mutating func noteEndings() { listeners.insert(.endings) }
+
+  /// Gives the sessions that ended since ``noteEndings()``, and notes no more of them.
+  public mutating func takeEnded(_ body: (TableEvent) -> Void) {
+    listeners.remove(.endings)
+    while let event = endedRing.read() { body(event) }
+  }
+
+  @inline(never)
+  func noteEnd(of session: SessionIndex, at instant: Instant, because reason: EndReason) {
+    var reason = reason
+    if reason == .expired {
+      switch sessions.state(of: session).phase {
+      case .closed: reason = .closed
+      case .reset: reason = .reset
+      case .free, .synSent, .established, .halfClosed, .active: break
+      }
+    }
+    let binding = sessions.binding(of: session)
+    let event = event(.sessionEnded, binding, sessions.remote(of: session), at: instant, because: reason)
+    if listeners.contains(.endings) { endedRing.write(event) }
+    if listeners.contains(.events) { eventRing.write(event) }
+  }
+
+  @inline(never)
+  func note(
+    _ kind: TableEvent.Kind, _ binding: BindingIndex, _ remote: Endpoint = Endpoint(.any, 0),
+    at instant: Instant, because reason: EndReason = .expired
+  ) {
+    eventRing.write(event(kind, binding, remote, at: instant, because: reason))
+  }
+
+  private func event(
+    _ kind: TableEvent.Kind, _ binding: BindingIndex, _ remote: Endpoint, at instant: Instant,
+    because reason: EndReason
+  ) -> TableEvent {
+    TableEvent(
+      kind, reason, bindings.transport(of: binding), at: instant,
+      private: bindings.privateEndpoint(of: binding), public: bindings.publicEndpoint(of: binding),
+      remote: remote)
+  }
+
+  /// A closed connection has begun again under the same endpoints: one has ended, and one been made.
+  @inline(never)
+  func noteReopening(of session: SessionIndex, at instant: Instant) {
+    let binding = sessions.binding(of: session)
+    let remote = sessions.remote(of: session)
+    note(.sessionEnded, binding, remote, at: instant, because: .closed)
+    note(.sessionCreated, binding, remote, at: instant)
+  }
+}

@@ -1,0 +1,42 @@
+import NATWire
+
+/// Rules that may change while sessions live.
+extension Shard {
+  /// Sets the limits of this worker. What is above a lowered limit stays, and nothing is made until there is room again.
+  /// - Precondition: neither is above the capacity of the table.
+  public mutating func setLimits(bindings: Int, sessions: Int) {
+    precondition(bindings <= table.capacity.bindings && sessions <= table.capacity.sessions)
+    bindingLimit = TranslationTable.share(bindings, of: table.settings.workers)
+    sessionLimit = TranslationTable.share(sessions, of: table.settings.workers)
+  }
+
+  /// Sets the lifetimes. A session's clock runs on as it was set; the next packet that restarts it does so by the new
+  /// lifetime. A lifetime for a port holds for sessions that are made from now on: those that have one keep it.
+  ///
+  /// - Returns: false, and nothing has changed, where ports have had more different lifetimes than there are places for.
+  public mutating func setLifetimes(_ new: Lifetimes) -> Bool { lifetimes.set(new) }
+
+  /// Whether so many different lifetimes for ports could be set.
+  public func hasRoom(for new: Lifetimes) -> Bool { lifetimes.hasRoom(for: new) }
+
+  /// Puts a session that runs on a clock which packets restart no later into the wheel than a packet could make it due.
+  mutating func reschedule(_ session: SessionIndex, at now: Instant) {
+    switch sessions.state(of: session).phase {
+    case .established, .halfClosed, .active: break
+    case .free, .synSent, .closed, .reset: return
+    }
+    let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
+    let latest = now.advanced(by: duration)
+    guard latest < sessions.expires(session) else { return }
+    wheel.cancel(session)
+    wheel.schedule(session, noLaterThan: latest)
+    quietUntil = min(quietUntil, latest)
+  }
+
+  /// Frees a resting port at once.
+  mutating func forgetRest(of binding: BindingIndex) {
+    guard bindings.kind(of: binding) == .resting else { return }
+    resting.remove(binding)
+    free(binding)
+  }
+}

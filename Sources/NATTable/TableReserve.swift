@@ -1,0 +1,60 @@
+/// Room for what may be added while a table is in use. Memory is mapped for it, and touched when it is used.
+public struct TableReserve: BitwiseCopyable, Sendable {
+  /// Addresses of the pool beyond those at the start.
+  public var poolAddresses = 0
+  public var forwards = 0
+  public var oneToOne = 0
+  /// By how much the limits may be raised.
+  public var bindings = 0
+  public var sessions = 0
+
+  public init() {}
+
+  /// What a live gateway keeps free: 64 pool addresses, 16,384 port forwards and as many 1:1 mappings, and limits half
+  /// as large again, at least the defaults.
+  public static func live(_ settings: TableSettings) -> TableReserve {
+    let defaults = TableSettings(pool: [])
+    var reserve = TableReserve()
+    reserve.poolAddresses = 64
+    reserve.forwards = 16_384
+    reserve.oneToOne = 16_384
+    // Half as much again where that can be indexed.
+    func reserved(_ limit: Int, _ least: Int, _ most: Int) -> Int {
+      max(0, min(max(limit + limit / 2, least), most) - limit)
+    }
+    reserve.bindings = reserved(settings.bindingLimit, defaults.bindingLimit, 1 << 26)
+    reserve.sessions = reserved(settings.sessionLimit, defaults.sessionLimit, 1 << 26)
+    return reserve
+  }
+}
+
+/// How much a table has places for.
+public struct TableCapacity: BitwiseCopyable, Sendable, Equatable {
+  public var poolAddresses: Int
+  public var forwards: Int
+  public var oneToOne: Int
+  /// Dynamic bindings of all workers together.
+  public var bindings: Int
+  /// Sessions of all workers together.
+  public var sessions: Int
+  /// Forwards on addresses outside the pool, and ports of 1:1 mappings that have sessions, for each worker.
+  var extra: Int
+
+  /// Ports of 1:1 mappings that may have sessions at a time where there were no such mappings at the start.
+  private static let oneToOnePorts = 65_536
+
+  init(_ settings: TableSettings) {
+    poolAddresses = settings.pool.count + settings.reserve.poolAddresses
+    forwards = settings.forwards.count + settings.reserve.forwards
+    oneToOne = settings.oneToOne.count + settings.reserve.oneToOne
+    bindings = settings.bindingLimit + settings.reserve.bindings
+    sessions = settings.sessionLimit + settings.reserve.sessions
+    let ports = sessions / settings.workers + 1
+    extra = forwards
+    if !settings.oneToOne.isEmpty {
+      extra += ports
+    } else if settings.reserve.oneToOne > 0 {
+      extra += min(ports, TableCapacity.oneToOnePorts)
+    }
+  }
+}

@@ -1,0 +1,255 @@
+import Foundation
+import Logging
+import NATComposition
+import NATConfiguration
+import NATControl
+import NATEngine
+import NATGateway
+import NATPacketIO
+import NATTable
+import NATWire
+import Testing
+
+@testable import NATDaemon
+
+/// A worker on its thread without interfaces, and its control.
+private final class Bench: Sendable {
+  let control: GatewayControl
+  let mailbox = Mailbox()
+  let interfaces = Interfaces()
+  private let store = CounterStore()
+  private let thread: WorkerThread
+  let path: String
+
+  /// Interfaces that are only spoken of.
+  actor Interfaces: GatewayInterfaces {
+    var guarded: [[IPv4Address]] = []
+
+    func completed(_ configuration: Configuration) -> Configuration { configuration }
+    func setOwnAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) { guarded.append(addresses) }
+    func documents() -> StatusDocument.Interfaces {
+      let document = StatusDocument.Interface(
+        name: "lan0", address: "192.168.1.1/24", mac: "02:50:00:00:00:01", mtu: 1500, link: "down")
+      return StatusDocument.Interfaces(inside: document, outside: document)
+    }
+  }
+
+  static let interfacesText = """
+    interfaces:
+      inside: { name: lan0, address: 192.168.1.1/24 }
+      outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1 }
+
+    """
+
+  init(_ text: String = "") throws {
+    path = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString).yaml").path
+    try (Bench.interfacesText + text).write(toFile: path, atomically: true, encoding: .utf8)
+    let configuration = try Configuration.load(path: path)
+    var settings = GatewaySettings(configuration)
+    settings.table.reserve = .live(settings.table)
+    var random = RandomSource(seed: 1)
+    let table = TranslationTable(settings.table, random: &random)
+    let gateway = Gateway(settings, table: table, worker: 0, counters: store.counters, random: random)
+    let figures = WorkerFigures()
+    control = GatewayControl(
+      configuration, file: path, mailbox: mailbox, table: table, counters: store, worker: figures,
+      interfaces: interfaces)
+    thread = WorkerThread(
+      Worker(Pipeline(gateway), mailbox, logger: Logger(label: "test"), figures: figures), number: 0)
+  }
+
+  func write(_ text: String) throws {
+    try (Bench.interfacesText + text).write(toFile: path, atomically: true, encoding: .utf8)
+  }
+
+  func stop() async {
+    mailbox.post { $0.isToStop = true }
+    await thread.waitForEnd()
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  /// Lets packets through, as if they had come in.
+  func feed(_ packets: [(Endpoint, Endpoint)]) async {
+    _ = await mailbox.perform(Feed(packets: packets))
+  }
+
+  /// UDP packets from inside.
+  struct Feed: GatewayJob {
+    let packets: [(Endpoint, Endpoint)]
+
+    mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
+      for (source, destination) in packets {
+        var random = RandomSource(seed: 1)
+        let chosen = gateway.translator.shard.choosePublic(.udp, for: source, &random)
+        let known = gateway.translator.shard.findBinding(.udp, private: source)
+        if known == nil, let chosen {
+          _ = gateway.translator.shard.insertBinding(chosen, for: source, at: now)
+        }
+        if let binding = known ?? chosen {
+          _ = gateway.translator.shard.insertSession(
+            binding, remote: destination, state: .active, flags: .insideUsed, opener: destination.port,
+            at: now)
+        }
+      }
+      return true
+    }
+  }
+}
+
+/// The operations of the control socket against a worker that runs.
+@Suite struct GatewayControlTests {
+  private static let c1 = Endpoint(IPv4Address(192, 168, 1, 2), 5000)
+  private static func remote(_ number: Int) -> Endpoint {
+    Endpoint(IPv4Address(0xC633_6400 + UInt32(number)), 80)
+  }
+
+  @Test("SH1 SH4 the table by pages, and its end by host; counts by protocol and state")
+  func table() async throws {
+    let bench = try Bench()
+    await bench.feed((1...25).map { (Self.c1, Self.remote($0)) })
+    let first = try await bench.control.table(TableFilter(), after: nil, limit: 10)
+    #expect(first.bindings.count == 1 && first.bindings[0].sessions.count == 10)
+    let second = try await bench.control.table(TableFilter(), after: first.next, limit: 100)
+    #expect(second.bindings.first?.sessions.count == 15 && second.next == nil)
+    let counts = try await bench.control.sessionCounts()
+    #expect(counts.first { $0.transport == .udp }?.count == 25)
+    let stats = try await bench.control.stats()
+    #expect(stats.sessions == 25 && stats.bindings == 1)
+    await #expect(throws: ControlError.self) {
+      try await bench.control.table(TableFilter(), after: "nonsense", limit: 1)
+    }
+    var filter = TableFilter()
+    filter.privateEndpoint = EndpointPattern(network: Self.c1.address.rawValue)
+    let ended = try await bench.control.end(filter)
+    #expect(ended.sessions == 25 && ended.bindings == 1 && ended.ended.count == 25)
+    #expect(try await bench.control.table(TableFilter(), after: nil, limit: 10).bindings.isEmpty)
+    await bench.stop()
+  }
+
+  @Test(
+    "ST-9 a conflicting or bad static is refused and changes nothing; an added one is in force and listed")
+  func statics() async throws {
+    let bench = try Bench("static: [{ protocol: tcp, public: 203.0.113.5:80, private: 192.168.1.10:80 }]")
+    let entry = StaticDocument(
+      protocolName: "udp", publicEndpoint: "203.0.113.9:53", privateEndpoint: "192.168.1.10:53")
+    let added = try await bench.control.addStatic(entry)
+    #expect(added.mapping == entry && added.ended.sessions == 0)
+    #expect(try await bench.control.statics().statics.count == 2)
+    #expect(try await bench.control.table(TableFilter(), after: nil, limit: 10).bindings.count == 2)
+    let guarded = await bench.interfaces.guarded
+    #expect(guarded.count == 2 && guarded.allSatisfy { $0.contains(IPv4Address(203, 0, 113, 9)) })
+    await Self.expect(409, "static-mapping-conflict") { try await bench.control.addStatic(entry) }
+    await Self.expect(400, "bad-static-mapping") {
+      try await bench.control.addStatic(
+        StaticDocument(protocolName: "all", publicEndpoint: "203.0.113.5", privateEndpoint: "192.168.1.11"))
+    }
+    await Self.expect(404, "no-such-static-mapping") {
+      try await bench.control.removeStatic(protocol: "udp", public: "203.0.113.9:54")
+    }
+    #expect(try await bench.control.statics().statics.count == 2)
+    _ = try await bench.control.removeStatic(protocol: "udp", public: "203.0.113.9:53")
+    #expect(try await bench.control.statics().statics.count == 1)
+    #expect(try await bench.control.table(TableFilter(), after: nil, limit: 10).bindings.count == 1)
+    await bench.stop()
+  }
+
+  private static func expect<Answer>(
+    _ status: Int, _ reason: String, _ body: () async throws -> Answer
+  ) async {
+    do {
+      _ = try await body()
+      Issue.record("accepted instead of refused: \(reason)")
+    } catch let error as ControlError {
+      #expect(error.status == status && error.reason == reason, "\(error)")
+    } catch {
+      Issue.record("\(error)")
+    }
+  }
+
+  @Test(
+    "RC6 RC4 a reload: a bad file and a setting that needs a restart change nothing, a good one says what it changed"
+  )
+  func reload() async throws {
+    let bench = try Bench()
+    await bench.feed((1...5).map { (Self.c1, Self.remote($0)) })
+    let entry = StaticDocument(
+      protocolName: "udp", publicEndpoint: "203.0.113.9:53", privateEndpoint: "192.168.1.10:53")
+    _ = try await bench.control.addStatic(entry)
+    let before = try await bench.control.configuration()
+    try bench.write("nat: { filterin: endpoint-independent }")
+    await Self.expect(422, "bad-configuration") { try await bench.control.reload() }
+    try bench.write("nat: { filtering: endpoint-independent }\nworkers: 2")
+    await Self.expect(409, "needs-restart") { try await bench.control.reload() }
+    #expect(try await bench.control.configuration() == before)
+    // What an operator added stays.
+    try bench.write("nat: { pool: [{ address: 203.0.113.8, ports: 1024-2047 }], hairpin: false }")
+    let answer = try await bench.control.reload()
+    #expect(
+      answer.changed.map(\.setting) == [
+        "nat.pool[203.0.113.8].ports", "nat.hairpin", "nat.pool[203.0.113.5].ports",
+      ])
+    #expect(
+      answer.ended.sessions == 5 && answer.ended.ended.allSatisfy { $0.reason == "pool-address-removed" })
+    #expect(try await bench.control.statics().statics == [entry])
+    #expect(try await bench.control.stats().pool.map(\.address) == Array(repeating: "203.0.113.8", count: 3))
+    // A file that wants what an operator has added is refused.
+    try bench.write("static: [{ protocol: udp, public: 203.0.113.9:53, private: 192.168.1.11:53 }]")
+    await Self.expect(409, "static-mapping-conflict") { try await bench.control.reload() }
+    await bench.stop()
+  }
+
+  @Test("LG1 RC1 events of bindings, sessions and a reload reach whoever listens, with reasons, in order")
+  func events() async throws {
+    let bench = try Bench()
+    let stream = try await bench.control.events()
+    await bench.feed([(Self.c1, Self.remote(1))])
+    _ = try await bench.control.end(TableFilter())
+    _ = try await bench.control.reload()
+    var seen: [EventDocument] = []
+    for await event in stream {
+      seen.append(event)
+      if seen.count == 5 { break }
+    }
+    #expect(
+      Set(seen.map(\.kind)) == [.bindingCreated, .sessionCreated, .sessionEnded, .bindingEnded, .reload])
+    #expect(
+      seen.map(\.kind).filter { $0 != .reload }
+        == [.bindingCreated, .sessionCreated, .sessionEnded, .bindingEnded])
+    #expect(seen.filter { $0.reason != nil }.map(\.reason) == ["operator", "operator"])
+    await bench.stop()
+  }
+
+  @Test("SH9 a listener that hangs loses events and hears how many; the worker goes on")
+  func lost() async throws {
+    let bench = try Bench()
+    let stream = try await bench.control.events()
+    for round in 0..<12 {
+      await bench.feed((0..<1000).map { (Self.c1, Self.remote(round * 1000 + $0)) })
+    }
+    try await Task.sleep(for: .milliseconds(400))
+    await bench.feed([(Endpoint(IPv4Address(192, 168, 1, 9), 1), Self.remote(1))])
+    var events = 0
+    var lost: UInt64 = 0
+    reading: for await event in stream {
+      if event.kind == .lost {
+        lost += event.count ?? 0
+        break reading
+      }
+      events += 1
+      // Room again: the next event tells of those that are missing.
+      if events == 8000 { await bench.feed([(Endpoint(IPv4Address(192, 168, 1, 9), 2), Self.remote(1))]) }
+    }
+    #expect(events == 8192 && lost >= 12_001 - 8192)
+    #expect(try await bench.control.stats().sessions == 12_002)
+    await bench.stop()
+  }
+
+  @Test("a worker that has stopped gives up what it was asked")
+  func stopped() async throws {
+    let bench = try Bench()
+    await bench.stop()
+    await Self.expect(503, "stopping") { try await bench.control.stats() }
+    await Self.expect(503, "stopping") { try await bench.control.end(TableFilter()) }
+    #expect(try await bench.control.status().degraded.count == 2)
+  }
+}

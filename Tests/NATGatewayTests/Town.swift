@@ -1,0 +1,211 @@
+import NATComposition
+import NATConfiguration
+import NATControl
+import NATEngine
+import NATGateway
+import NATTable
+import NATWire
+
+@testable import NATGateway
+
+/// A gateway by its configuration file, packets for it, and changes while it works.
+struct Town: ~Copyable {
+  static let interfaces = """
+    interfaces:
+      inside: { name: lan0, address: 192.168.1.1/24 }
+      outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1 }
+
+    """
+  static let c1 = Endpoint(IPv4Address(192, 168, 1, 2), 5000)
+  static let c2 = Endpoint(IPv4Address(192, 168, 1, 3), 6000)
+  static let s1 = Endpoint(IPv4Address(198, 51, 100, 7), 80)
+  static let s2 = Endpoint(IPv4Address(198, 51, 100, 8), 80)
+  static let x = Endpoint(IPv4Address(203, 0, 113, 5), 5000)
+
+  var gateway: Gateway
+  let table: TranslationTable
+  private(set) var configuration: Configuration
+  private let store = CounterStore()
+  private var batch = FrameBatch(maximumFrameLength: 64 << 10)
+  private var outbox = Outbox()
+  var now: UInt64 = 1_000_000_000
+
+  var counters: Counters { store.counters }
+
+  init(_ text: String = "", change: (inout GatewaySettings) -> Void = { _ in }) throws {
+    configuration = try Configuration.parse(Town.interfaces + text + "\n", file: "portico.yaml")
+    var settings = GatewaySettings(configuration)
+    settings.table.reserve = .live(settings.table)
+    change(&settings)
+    var random = RandomSource(seed: 1)
+    table = TranslationTable(settings.table, random: &random)
+    gateway = Gateway(settings, table: table, worker: 0, counters: store.counters, random: random)
+  }
+
+  /// A packet as it left.
+  struct Sent: Equatable {
+    var side: Side
+    var source: Endpoint
+    var destination: Endpoint
+    var isARP = false
+  }
+
+  /// Sends a packet; its frames leave at once.
+  @discardableResult
+  mutating func send(
+    _ transport: TransportProtocol = .udp, _ flags: UInt8 = 0x02, from source: Endpoint,
+    to destination: Endpoint, _ side: Side = .inside
+  ) -> [Sent] {
+    frame(Town.packet(transport, flags, from: source, to: destination, side), side)
+  }
+
+  @discardableResult
+  mutating func frame(_ bytes: [UInt8], _ side: Side) -> [Sent] {
+    now += 1_000_000
+    // Safety: the batch copies the bytes.
+    unsafe bytes.withUnsafeBytes {
+      unsafe batch.append(
+        $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: side, link: .ethernet)
+    }
+    var sent: [Sent] = []
+    while batch.processed < batch.count {
+      gateway.process(&batch, into: &outbox)
+      sent += collect()
+    }
+    batch.removeAll()
+    return sent
+  }
+
+  /// Lets time pass.
+  mutating func wait(seconds: UInt64) {
+    now += seconds * 1_000_000_000
+    gateway.advance(to: Instant(nanoseconds: now), into: &outbox)
+    _ = collect()
+  }
+
+  /// Does a job to its end; between its steps `meanwhile` happens.
+  /// - Returns: the job, what left, and how many steps it took.
+  mutating func perform<Job: GatewayJob>(
+    _ job: Job, meanwhile: (inout Town) -> Void = { _ in }
+  ) -> (job: Job, sent: [Sent], steps: Int) {
+    var job = job
+    var sent: [Sent] = []
+    var steps = 1
+    while !job.step(&gateway, into: &outbox, at: Instant(nanoseconds: now)) {
+      sent += collect()
+      meanwhile(&self)
+      steps += 1
+    }
+    return (job, sent + collect(), steps)
+  }
+
+  /// Comes to another configuration, as a reload does.
+  @discardableResult
+  mutating func reload(
+    _ text: String, meanwhile: (inout Town) -> Void = { _ in }
+  ) throws -> (ended: EndedSessions, sent: [Sent]) {
+    let new = try Configuration.parse(Town.interfaces + text + "\n", file: "portico.yaml")
+    let done = perform(
+      GatewayChange(ChangePlan(from: configuration, to: new).operations), meanwhile: meanwhile)
+    precondition(done.job.refused == 0, "there is room for everything")
+    configuration = new
+    return (done.job.ended, done.sent)
+  }
+
+  /// The table as a replay would list it, an entry a line.
+  func listing() -> [String] {
+    guard let reader = TableReader(table) else { return [] }
+    let document = TableDocument(reader, started: gateway.clock, at: gateway.clock)
+    return document.bindings.flatMap { Town.lines($0) }
+  }
+
+  static func lines(_ binding: BindingDocument) -> [String] {
+    let head =
+      "\(binding.transport) \(binding.kind) \(binding.privateEndpoint.address):\(binding.privateEndpoint.port)"
+      + " \(binding.publicEndpoint.address):\(binding.publicEndpoint.port)"
+    return binding.sessions.isEmpty
+      ? [head] : binding.sessions.map { "\(head) \($0.remote.address):\($0.remote.port)" }
+  }
+
+  /// What must never be, as the audit finds it.
+  func faults() -> [String] {
+    guard let reader = TableReader(table) else { return ["no reader"] }
+    return TableAudit(reader, gateway.translator.shard, at: gateway.clock).faults
+  }
+
+  private mutating func collect() -> [Sent] {
+    var sent: [Sent] = []
+    for index in 0..<outbox.count {
+      let entry = outbox[index]
+      let frame = entry.frame
+      if frame.uint16(at: 12) == 0x0806 {
+        sent.append(
+          Sent(
+            side: entry.side, source: Endpoint(frame.address(at: 28), 0),
+            destination: Endpoint(frame.address(at: 38), 0), isARP: true))
+        continue
+      }
+      let isICMP = frame.uint8(at: 23) == 1
+      sent.append(
+        Sent(
+          side: entry.side,
+          source: Endpoint(frame.address(at: 26), isICMP ? frame.uint16(at: 38) : frame.uint16(at: 34)),
+          destination: Endpoint(frame.address(at: 30), isICMP ? frame.uint16(at: 38) : frame.uint16(at: 36))))
+    }
+    outbox.removeAll()
+    return sent
+  }
+
+  // MARK: Packets
+
+  static func packet(
+    _ transport: TransportProtocol, _ flags: UInt8, from source: Endpoint, to destination: Endpoint,
+    _ side: Side
+  ) -> [UInt8] {
+    func bytes(_ address: IPv4Address) -> [UInt8] {
+      (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> (24 - 8 * $0)) }
+    }
+    func bytes(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(truncatingIfNeeded: number)] }
+    func sum(_ bytes: [UInt8]) -> UInt16 {
+      var sum: UInt32 = 0
+      for index in stride(from: 0, to: bytes.count, by: 2) {
+        sum += UInt32(bytes[index]) << 8 + UInt32(index + 1 < bytes.count ? bytes[index + 1] : 0)
+      }
+      while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
+      return ~UInt16(sum)
+    }
+    var payload: [UInt8]
+    let number: UInt8
+    switch transport {
+    case .udp:
+      number = 17
+      payload = bytes(source.port) + bytes(destination.port) + [0, 8, 0, 0]
+    case .tcp:
+      number = 6
+      payload =
+        bytes(source.port) + bytes(destination.port) + [
+          0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0x20, 0, 0, 0, 0, 0,
+        ]
+    case .icmp:
+      number = 1
+      payload = [side == .inside ? 8 : 0, 0, 0, 0] + bytes(source.port) + [0, 1]
+      payload.replaceSubrange(2..<4, with: bytes(sum(payload)))
+    }
+    var header: [UInt8] = [0x45, 0] + bytes(UInt16(20 + payload.count)) + [0, 0, 0x40, 0, 64, number, 0, 0]
+    header += bytes(source.address) + bytes(destination.address)
+    header.replaceSubrange(10..<12, with: bytes(sum(header)))
+    let mac: [UInt8] = [2, 0x50, 0, 0, 0, side == .inside ? 1 : 2]
+    return mac + [0x52, 0x54, 0, 0, 0, 9, 8, 0] + header + payload
+  }
+
+  /// Who has this address? From the outside router, or from an inside host.
+  static func request(for address: IPv4Address, _ side: Side) -> [UInt8] {
+    func bytes(_ address: IPv4Address) -> [UInt8] {
+      (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> (24 - 8 * $0)) }
+    }
+    let sender: [UInt8] = [0x52, 0x54, 0, 0, 0, 9]
+    let asker = side == .inside ? IPv4Address(192, 168, 1, 99) : IPv4Address(203, 0, 113, 1)
+    return [255, 255, 255, 255, 255, 255] + sender + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + sender + bytes(asker)
+      + [0, 0, 0, 0, 0, 0] + bytes(address)
+  }
+}
