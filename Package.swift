@@ -83,7 +83,7 @@ let package = Package(
     .executableTarget(
       name: "porticod",
       dependencies: [
-        "NATDaemon", "NATConfiguration", "NATPacketIO",
+        "NATDaemon", "NATConfiguration", "NATControlSocket", "NATPacketIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -119,7 +119,6 @@ let package = Package(
       dependencies: [
         "NATControlSocket", "NATControl", "NATConfiguration", "NATDaemon", "NATWire", "portico",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ], swiftSettings: house),
     // Oracles of the tests, which share no code with the rooms.
     .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),

@@ -24,8 +24,8 @@ public struct SessionTally: Sendable {
   public mutating func add(_ session: SessionSnapshot, at now: Instant) {
     guard session.expires >= now else { return }
     numbers[
-      Key(transport: TransportName(session.transport), state: SessionDocument.State(session.state)), default: 0]
-      += 1
+      Key(transport: TransportName(session.transport), state: SessionDocument.State(session.state)),
+      default: 0] += 1
   }
 
   /// By protocol, then by state, also those of which there are none.

@@ -1,15 +1,14 @@
-public import Logging
-public import NATConfiguration
-public import NATControl
+package import Logging
+package import NATConfiguration
+package import NATControl
 import NATControlSocket
 import NATWire
-public import ServiceLifecycle
 
-/// The control socket, and the port of the metrics where one is asked for, as a service.
-public struct ControlService: Service, CustomStringConvertible {
+/// The control socket, and the port of the metrics where one is asked for.
+package struct ControlService {
   private let server: ControlServer
 
-  public init(
+  package init(
     _ control: Configuration.Control, _ metrics: Configuration.Metrics, operations: any GatewayOperations,
     logger: Logger
   ) {
@@ -20,12 +19,20 @@ public struct ControlService: Service, CustomStringConvertible {
       operations: operations, logger: logger)
   }
 
-  /// For the log.
-  public var description: String { "control" }
-
-  /// Serves until a graceful shutdown begins or the task is cancelled; then the socket file is gone.
+  /// Serves in a task of its own until that is cancelled; then the socket file is gone.
+  /// - Returns: as soon as it listens.
   /// - Throws: `ControlSocketFault` when it cannot listen.
-  public func run() async throws {
-    try await cancelWhenGracefulShutdown { try await server.run() }
+  package func start() async throws -> Task<Void, any Error> {
+    let (listening, continuation) = AsyncStream<Void>.makeStream()
+    let task = Task { [server] in
+      defer { continuation.finish() }
+      try await server.run { _ in
+        continuation.yield()
+        continuation.finish()
+      }
+    }
+    for await _ in listening { return task }
+    try await task.value
+    return task
   }
 }

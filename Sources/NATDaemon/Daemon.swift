@@ -34,7 +34,7 @@ public struct Daemon: Service, CustomStringConvertible {
   public var description: String { "gateway" }
 
   /// Opens the interfaces, forwards until a graceful shutdown begins, and closes them.
-  /// - Throws: `InterfaceFault` when it cannot start.
+  /// - Throws: `InterfaceFault` or `ControlSocketFault` when it cannot start.
   public func run() async throws {
     let mailbox = Mailbox()
     let interfaces = try InterfaceKeeper(configuration, options, logger: logger)
@@ -56,6 +56,16 @@ public struct Daemon: Service, CustomStringConvertible {
       configuration, file: file, mailbox: mailbox, table: table, counters: counterStore,
       worker: figures, interfaces: interfaces, logLevel: logLevel)
     let thread = WorkerThread(worker, number: 0)
+    let serving: Task<Void, any Error>
+    do {
+      serving = try await ControlService(
+        configuration.control, configuration.metrics, operations: control, logger: logger
+      ).start()
+    } catch {
+      mailbox.post { $0.isToStop = true }
+      await thread.waitForEnd()
+      throw error
+    }
     logger.notice(
       "started",
       metadata: [
@@ -80,6 +90,8 @@ public struct Daemon: Service, CustomStringConvertible {
       }
     }
 
+    serving.cancel()
+    try? await serving.value
     mailbox.post { $0.isToStop = true }
     await thread.waitForEnd()
     let (from, to) = (counterStore.counters.side(.inside), counterStore.counters.side(.outside))

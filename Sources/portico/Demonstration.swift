@@ -21,7 +21,8 @@ final class Demonstration {
     client = try NetworkNamespace()
     gateway = try NetworkNamespace()
     server = try NetworkNamespace()
-    folder = FileManager.default.temporaryDirectory.appending(path: "portico-demo-\(UUID().uuidString)")
+    folder = FileManager.default.temporaryDirectory.appending(
+      path: "portico-demo-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   }
 
@@ -96,6 +97,7 @@ final class Demonstration {
         interfaces:
           inside: { name: lan0, address: 192.168.1.1/24 }
           outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
+        control: { socket: \(folder.path)/control.sock, group: "0" }
         \(more)
 
         """, to: "portico.yaml")

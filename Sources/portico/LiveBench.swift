@@ -53,7 +53,8 @@ final class LiveBench {
     gateway = try NetworkNamespace()
     server = try NetworkNamespace()
     guest = try NetworkNamespace()
-    folder = FileManager.default.temporaryDirectory.appending(path: "portico-bench-\(UUID().uuidString)")
+    folder = FileManager.default.temporaryDirectory.appending(
+      path: "portico-bench-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try gateway.connect("lan0", to: client, "eth0")
     try gateway.connect("wan0", to: server, "eth0")
@@ -113,7 +114,7 @@ final class LiveBench {
       interfaces:
         inside: { name: lan0, address: 192.168.1.1/24 }
         outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
-      control: { socket: \(folder.path)/control.sock }
+      control: { socket: \(folder.path)/control.sock, group: "0" }
 
       """.utf8
     ).write(to: file)

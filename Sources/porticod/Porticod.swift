@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import NATConfiguration
+import NATControlSocket
 import NATDaemon
 import NATPacketIO
 import ServiceLifecycle
@@ -14,7 +15,7 @@ import UnixSignals
     discussion: """
       Runs until SIGTERM or SIGINT, and logs to standard error. SIGHUP reads the configuration again, all \
       or nothing. SIGUSR1 prints the NAT table and the counters on standard output. \
-      Exit codes: 0 done, 66 no such file, 69 an interface cannot be used, 77 not permitted, 78 bad \
+      Exit codes: 0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \
       configuration.
       """)
 
@@ -42,6 +43,9 @@ import UnixSignals
     do {
       try await group.run()
     } catch let fault as InterfaceFault {
+      logger.critical("\(fault.description)")
+      throw ExitCode(fault.kind == .notPermitted ? 77 : 69)
+    } catch let fault as ControlSocketFault {
       logger.critical("\(fault.description)")
       throw ExitCode(fault.kind == .notPermitted ? 77 : 69)
     }

@@ -95,6 +95,8 @@ extension Lab {
       if words.contains("192.168.") { Issue.record("a private source on the outside wire: \(words)") }
     }
 
+    var controlSocket: String { folder.appending(path: "control.sock").path }
+
     var configurationFile: String { folder.appending(path: "portico.yaml").path }
 
     /// - Parameter hop: the gateway's next hop outside; "" for none.
