@@ -32,6 +32,8 @@ final class RequestGate: ChannelDuplexHandler {
   private let onRefusal: @Sendable (Int) -> Void
   private var state = State.receiving(nil, ByteBuffer())
   private var keepsAlive = false
+  /// Of the request: an older client knows no answer in chunks.
+  private var version = HTTPVersion.http1_1
   private var isInputClosed = false
   private var isReadPending = false
   /// What came behind the request that is being answered, in its order.
@@ -87,7 +89,8 @@ final class RequestGate: ChannelDuplexHandler {
     guard case .receiving(let head, var body) = state else { return }
     switch part {
     case .head(let head):
-      keepsAlive = head.isKeepAlive
+      keepsAlive = head.isKeepAlive && head.version == .http1_1
+      version = head.version
       if head.uri.utf8.count > limits.targetBytes {
         let found = head.uri.utf8.count
         refuse(
@@ -156,6 +159,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
     switch unwrapOutboundIn(data) {
     case .head(var head):
+      head.version = version
       if !keepsAlive || isInputClosed { head.headers.replaceOrAdd(name: "connection", value: "close") }
       context.write(wrapOutboundOut(.head(head)), promise: promise)
     case .body: context.write(data, promise: promise)

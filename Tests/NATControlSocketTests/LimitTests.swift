@@ -247,4 +247,24 @@ import Testing
       #expect(PlainSocket.parts(await connection.receiveAll()).status == 200)
     }
   }
+
+  @Test("a client that waits to be told to go on is told, and one of HTTP/1.0 gets no chunks")
+  func otherClients() async throws {
+    try await TestServer.run { server in
+      let body = #"{"protocol":"tcp","public":"203.0.113.5:8080","private":"192.168.1.10:80"}"#
+      let waiting = try await server.connect()
+      await waiting.send(
+        "POST /v1/static HTTP/1.1\r\nhost: portico\r\nconnection: close\r\nexpect: 100-continue\r\n"
+          + "content-length: \(body.utf8.count)\r\n\r\n")
+      #expect(await waiting.receive(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100"))
+      await waiting.send(body)
+      #expect(PlainSocket.parts(await waiting.receiveAll()).status == 201)
+
+      let old = try await server.connect()
+      await old.send("GET /v1/table HTTP/1.0\r\n\r\n")
+      let answer = await old.receiveAll()
+      #expect(answer.hasPrefix("HTTP/1.0 200"))
+      #expect(answer.hasSuffix("\r\n\r\n" + TableDocument(bindings: [Examples.binding]).json))
+    }
+  }
 }
