@@ -62,7 +62,7 @@ public struct ControlServer: Sendable {
   private func serve(on group: MultiThreadedEventLoopGroup, _ onListening: (Int?) -> Void) async throws {
     var file = try SocketFile.open(
       path: settings.socketPath, mode: settings.mode, group: settings.group,
-      backlog: Int32(settings.limits.connections))
+      backlog: ControlServer.backlog)
     for warning in file.warnings { logger.warning("\(warning)") }
     let control = try await bootstrap(group).bind(
       file.takeDescriptor(), serverBackPressureStrategy: acceptance,
@@ -111,9 +111,12 @@ public struct ControlServer: Sendable {
 
   private func bootstrap(_ group: MultiThreadedEventLoopGroup) -> ServerBootstrap {
     ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: Int32(settings.limits.connections))
+      .serverChannelOption(.backlog, value: ControlServer.backlog)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
   }
+
+  /// Where it is full, a connection fails without a word from here.
+  private static let backlog: Int32 = 512
 
   /// Those to be turned away wait for no task.
   private var acceptance: NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark {

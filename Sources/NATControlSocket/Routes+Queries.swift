@@ -75,6 +75,7 @@ extension Routes {
       keys: ["from", "protocol", "source", "destination", "flags", "ttl", "length"],
       example: #"{"from":"inside","protocol":"tcp","source":{"address":"192.168.1.2","port":1234},"#
         + #""destination":{"address":"142.250.195.100","port":443}}"#)
+    try question.check()
     return try .json(await operations.explain(question))
   }
 

@@ -14,7 +14,8 @@ import ArgumentParser
       CommandGroup(
         name: "Daemon",
         subcommands: [
-          StatusCommand.self, TableCommand.self, StatsCommand.self, TopCommand.self, EventsCommand.self,
+          StatusCommand.self, TableCommand.self, StatsCommand.self, HostsCommand.self, TopCommand.self,
+          EventsCommand.self,
           ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
         ]),
       CommandGroup(

@@ -75,6 +75,7 @@ import Testing
       let cases: [(String, [String])] = [
         ("status", ["portico 0.1.0, up 1h", "degraded: outside: no carrier on wan0", "lan0", "down"]),
         ("stats", ["up 1h, 2 bindings, 2 sessions", "noBinding", "0.0%"]),
+        ("hosts", ["192.168.1.2  1         1        0       7/1.0K  6/5.2K"]),
         ("static list", ["tcp    203.0.113.5:8080  192.168.1.10:80"]),
         (
           "explain --from inside tcp 192.168.1.2:1234 142.250.195.100:443",

@@ -7,11 +7,18 @@ import Testing
 
 /// What clients can do to the server: nothing that others notice.
 @Suite struct LimitTests {
+  /// Little time for a request.
   private static let brief: ControlLimits = {
     var limits = ControlLimits.patient
     limits.requestTime = .milliseconds(300)
-    limits.stallTime = .milliseconds(300)
     limits.lingerTime = .milliseconds(300)
+    return limits
+  }()
+
+  /// Little time for a reader that stopped.
+  private static let impatient: ControlLimits = {
+    var limits = ControlLimits.patient
+    limits.stallTime = .milliseconds(300)
     return limits
   }()
 
@@ -124,7 +131,7 @@ import Testing
 
   @Test("SH9 a client that stops reading a long table is cut off, and the server holds one page for it")
   func stalledReader() async throws {
-    var limits = LimitTests.brief
+    var limits = LimitTests.impatient
     limits.pageSessions = 2000
     let operations = StandIn()
     operations.facts.withLock { $0.bindings = Examples.table(sessions: 40_000) }
@@ -145,7 +152,7 @@ import Testing
 
   @Test("SH9 a subscriber that stops reading its events is cut off")
   func stalledSubscriber() async throws {
-    try await TestServer.run(limits: LimitTests.brief) { server in
+    try await TestServer.run(limits: LimitTests.impatient) { server in
       let connection = try await server.connect()
       await connection.send("GET /v1/events HTTP/1.1\r\nhost: portico\r\n\r\n")
       #expect(await connection.receive(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200"))

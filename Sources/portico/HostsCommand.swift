@@ -1,0 +1,37 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct HostsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hosts",
+    abstract: "The inside hosts with the most sessions: their sessions, bindings and traffic.",
+    discussion: "Packets and bytes are those of the sessions that live now.")
+
+  @Option(help: ArgumentHelp("At most so many hosts (1 to 65536).", valueName: "n"))
+  var limit = HostsDocument.mostListed
+
+  @Flag(help: "As JSON, for programs.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func validate() throws {
+    if !(1...65_536).contains(limit) {
+      throw ValidationError("--limit is \(limit); it would be a number from 1 to 65536")
+    }
+  }
+
+  func run() async throws {
+    if json {
+      try await Failure.streaming(daemon.client, "/v1/hosts", [("limit", "\(limit)")]) {
+        try StandardOutput.write($0)
+      }
+    } else {
+      let hosts = try await Failure.onRefusal { () async throws(ControlError) in
+        try await daemon.client.hosts(limit: limit)
+      }
+      try StandardOutput.write(HostsText.render(hosts))
+    }
+  }
+}
