@@ -127,8 +127,15 @@ actor GatewayControl: GatewayOperations {
 
   func events() async throws(ControlError) -> AsyncStream<EventDocument> { await hub.listen() }
 
-  func explain(_ question: ExplainRequest) async throws(ControlError) -> ExplainDocument {
-    throw ControlError(status: 501, reason: "not-implemented", "explain is not there yet")
+  func explain(_ request: ExplainRequest) async throws(ControlError) -> ExplainDocument {
+    let question: ExplainFrame
+    do {
+      question = try ExplainFrame(request)
+    } catch {
+      throw ControlError(status: 400, reason: "bad-question", error.text)
+    }
+    guard let job = await mailbox.perform(question) else { throw .stopping }
+    return ExplainDocument(job.explanation)
   }
 
   // MARK: Changing

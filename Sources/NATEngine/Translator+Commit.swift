@@ -100,7 +100,7 @@ extension Translator {
 
   /// The public endpoint of a new dynamic binding, chosen before anything is made; nil where none is wanted or free.
   /// Only now is it known as whom the receiver of a hairpinned packet meets the sender.
-  private mutating func choosePublic(
+  mutating func choosePublic(
     _ resolution: inout Resolution, _ packet: Packet, at now: Instant
   ) -> BindingIndex? {
     guard let sender = resolution.sender, sender.needsPublicEndpoint,
@@ -139,14 +139,14 @@ extension Translator {
     return made
   }
 
-  private struct Refusal {
+  struct Refusal {
     var reason: DropReason
     var shortage: Shard.Shortage
   }
 
   /// Why what the packet would make may not be made, or nil; all of it is counted together. The table's own limits are
   /// asked first, then those of the hosts, then the pool.
-  private func refusal(of resolution: Resolution, _ chosen: BindingIndex?) -> Refusal? {
+  func refusal(of resolution: Resolution, _ chosen: BindingIndex?) -> Refusal? {
     let sender = resolution.sender
     let receiver = resolution.receiver
     let needsPublicEndpoint = sender?.needsPublicEndpoint ?? false
@@ -183,7 +183,7 @@ extension Translator {
 
 extension Resolution {
   /// What it has found already.
-  fileprivate var kept: Shard.Kept {
+  var kept: Shard.Kept {
     Shard.Kept(
       bindings: (sender?.binding, receiver?.binding), sessions: (sender?.session, receiver?.session))
   }

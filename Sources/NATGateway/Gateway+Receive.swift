@@ -96,16 +96,7 @@ extension Gateway {
     guard let transport = packet.transport else {
       return translateOther(&packet, role, from: side, at: now, &outbox)
     }
-    let resolved: ResolveOutcome
-    if let role {
-      resolved =
-        side == .inside
-        ? translator.resolveHairpin(packet, transport, role, at: now)
-        : translator.resolveInbound(packet, transport, role, at: now)
-    } else {
-      resolved = translator.resolveOutbound(packet, transport, at: now)
-    }
-    switch resolved {
+    switch resolve(packet, transport, role, from: side, at: now) {
     case .drop(let reason):
       counters.countDrop(reason)
       if reason == .filtered, packet.tcpFlags.isOpening, settings.answersUnsolicitedSYN {
@@ -115,6 +106,17 @@ extension Gateway {
       return nil
     case .pass(let resolution): return translate(&packet, resolution, from: side, at: now, &outbox)
     }
+  }
+
+  /// Binding, session and filter: outbound, inbound, or from inside to a public address.
+  @inline(__always)
+  func resolve(
+    _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole?, from side: Side, at now: Instant
+  ) -> ResolveOutcome {
+    guard let role else { return translator.resolveOutbound(packet, transport, at: now) }
+    return side == .inside
+      ? translator.resolveHairpin(packet, transport, role, at: now)
+      : translator.resolveInbound(packet, transport, role, at: now)
   }
 
   /// Route, TTL, MTU; then state is made, and the packet rewritten.
@@ -139,7 +141,7 @@ extension Gateway {
   }
 
   /// Why a packet is not even looked for in the table.
-  private func refusal(of packet: Packet, _ role: PublicRole?, from side: Side) -> DropReason? {
+  func refusal(of packet: Packet, _ role: PublicRole?, from side: Side) -> DropReason? {
     if role == nil { return side == .outside ? .noBinding : nil }
     // Only a fragment comes here: whole ones have been answered.
     if isEchoToGateway(packet, role, from: side) { return .toGateway }
@@ -181,7 +183,7 @@ extension Gateway {
 
   /// Whether TTL and MTU let the packet leave as it is.
   @inline(__always)
-  private func fits(_ packet: Packet, from side: Side, to egress: Side) -> Bool {
+  func fits(_ packet: Packet, from side: Side, to egress: Side) -> Bool {
     packet.timeToLive > 1
       && (packet.totalLength <= mtu(of: egress) || isSuperFrame(packet, from: side))
   }
@@ -261,7 +263,7 @@ extension Gateway {
     }
   }
 
-  private func clampSegmentSize(_ packet: Packet) {
+  func clampSegmentSize(_ packet: Packet) {
     let limit = translator.settings.maximumSegmentSize
     guard limit > 0,
       let delta = packet.frame.clampMaximumSegmentSize(
@@ -274,7 +276,7 @@ extension Gateway {
   // MARK: Addresses
 
   /// RFC 1812 sections 5.3.7 and 5.3.8, RFC 2827: who may send, and to whom.
-  private func addressRefusal(_ packet: Packet, from side: Side) -> DropReason? {
+  func addressRefusal(_ packet: Packet, from side: Side) -> DropReason? {
     let source = packet.source
     if isNeverAnEnd(source) || source == packet.destination || source == settings.insideAddress {
       return .invalidSource
@@ -296,7 +298,7 @@ extension Gateway {
     return raw == special.0 || raw == special.1 || raw == special.2 || raw == special.3
   }
 
-  private func isExempt(_ packet: Packet, from side: Side) -> Bool {
+  func isExempt(_ packet: Packet, from side: Side) -> Bool {
     side == .inside
       ? exempt.contains(packet.destination)
       : exempt.contains(packet.source) && insideNetworks.contains(packet.destination)

@@ -44,6 +44,11 @@ extension Shard {
     return true
   }
 
+  /// Whether ``evict(for:keeping:at:)`` would find one.
+  public func couldEvict(for shortage: Shortage, keeping kept: Kept) -> Bool {
+    sessionToEvict(for: shortage, keeping: kept) != nil
+  }
+
   private func sessionToEvict(for shortage: Shortage, keeping kept: Kept) -> SessionIndex? {
     guard let hostQueues else { return nil }
     switch shortage {

@@ -467,7 +467,7 @@ import Testing
 
   // MARK: Everything at once
 
-  private struct Draw {
+  struct Draw {
     var random: RandomSource
     mutating func below(_ bound: Int) -> Int { random.next(below: bound) }
     mutating func chance(_ percent: Int) -> Bool { below(100) < percent }

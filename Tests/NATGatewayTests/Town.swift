@@ -29,6 +29,8 @@ struct Town: ~Copyable {
   private var batch = FrameBatch(maximumFrameLength: 64 << 10)
   private var outbox = Outbox()
   var now: UInt64 = 1_000_000_000
+  /// What left last, as bytes.
+  private(set) var lastFrames: [[UInt8]] = []
 
   var counters: Counters { store.counters }
 
@@ -135,9 +137,11 @@ struct Town: ~Copyable {
 
   private mutating func collect() -> [Sent] {
     var sent: [Sent] = []
+    lastFrames = []
     for index in 0..<outbox.count {
       let entry = outbox[index]
       let frame = entry.frame
+      lastFrames.append((0..<frame.count).map { frame.uint8(at: $0) })
       if frame.uint16(at: 12) == 0x0806 {
         sent.append(
           Sent(

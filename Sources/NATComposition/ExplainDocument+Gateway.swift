@@ -1,0 +1,228 @@
+public import NATConfiguration
+public import NATControl
+import NATEngine
+public import NATGateway
+import NATTable
+import NATWire
+
+/// A question that cannot be asked: what was found, and what would be right.
+public struct ExplainFault: Error, Equatable, Sendable {
+  public var text: String
+}
+
+extension ExplainFrame {
+  /// The frame of a described packet.
+  public init(_ request: ExplainRequest) throws(ExplainFault) {
+    guard let side = Side.allCases.first(where: { "\($0)" == request.from }) else {
+      throw ExplainFault(text: "from: found \"\(request.from)\"; expected inside or outside")
+    }
+    guard let source = IPv4Address(request.source.address) else {
+      throw ExplainFault(text: "source: found \"\(request.source.address)\"; expected an IPv4 address")
+    }
+    guard let destination = IPv4Address(request.destination.address) else {
+      throw ExplainFault(
+        text: "destination: found \"\(request.destination.address)\"; expected an IPv4 address")
+    }
+    let names: [(String, UInt8)] = [
+      ("fin", 1), ("syn", 2), ("rst", 4), ("psh", 8), ("ack", 16), ("urg", 32),
+    ]
+    var flags: UInt8 = 0
+    for name in request.flags ?? ["syn"] {
+      guard let flag = names.first(where: { $0.0 == name.lowercased() }) else {
+        throw ExplainFault(text: "flags: found \"\(name)\"; expected any of fin, syn, rst, psh, ack, urg")
+      }
+      flags |= flag.1
+    }
+    let headers = request.transport == .tcp ? 40 : 28
+    let length = Int(request.length ?? UInt16(headers))
+    guard length >= headers else {
+      throw ExplainFault(text: "length: found \(length); expected \(headers) to 65535")
+    }
+    var bytes = [UInt8](repeating: 0, count: 14 + length)
+    func set(_ number: UInt16, at place: Int) {
+      bytes[place] = UInt8(number >> 8)
+      bytes[place + 1] = UInt8(truncatingIfNeeded: number)
+    }
+    func set(_ address: IPv4Address, at place: Int) {
+      set(UInt16(address.rawValue >> 16), at: place)
+      set(UInt16(truncatingIfNeeded: address.rawValue), at: place + 2)
+    }
+    func sum(_ range: Range<Int>) -> UInt32 {
+      var sum: UInt32 = 0
+      for place in stride(from: range.lowerBound, to: range.upperBound, by: 2) {
+        sum += UInt32(bytes[place]) << 8 + UInt32(place + 1 < range.upperBound ? bytes[place + 1] : 0)
+      }
+      return sum
+    }
+    func checksum(_ sum: UInt32) -> UInt16 {
+      var sum = sum
+      while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
+      return ~UInt16(sum)
+    }
+    set(0x0800, at: 12)
+    bytes[14] = 0x45
+    set(UInt16(length), at: 16)
+    // As hosts do that look for the path's MTU.
+    set(0x4000, at: 20)
+    bytes[22] = request.ttl ?? 64
+    set(source, at: 26)
+    set(destination, at: 30)
+    let transport = 34
+    let rest = transport..<bytes.count
+    func pseudoHeader(_ number: UInt32) -> UInt32 { sum(26..<34) + number + UInt32(rest.count) }
+    switch request.transport {
+    case .icmp:
+      bytes[23] = 1
+      bytes[transport] = 8
+      set(request.source.port, at: transport + 4)
+      set(checksum(sum(rest)), at: transport + 2)
+    case .tcp, .udp:
+      set(request.source.port, at: transport)
+      set(request.destination.port, at: transport + 2)
+      if request.transport == .tcp {
+        bytes[23] = 6
+        bytes[transport + 12] = 0x50
+        bytes[transport + 13] = flags
+        set(UInt16.max, at: transport + 14)
+        set(checksum(pseudoHeader(6) + sum(rest)), at: transport + 16)
+      } else {
+        bytes[23] = 17
+        set(UInt16(rest.count), at: transport + 4)
+        let sum = checksum(pseudoHeader(17) + sum(rest))
+        set(sum == 0 ? .max : sum, at: transport + 6)
+      }
+    }
+    set(checksum(sum(14..<34)), at: 24)
+    self.init(bytes, from: side)
+  }
+}
+
+extension ExplainDocument {
+  /// What would become of a described packet in a gateway of this configuration that has seen nothing yet.
+  ///
+  /// - Parameter seed: of port choice.
+  public static func explain(
+    _ request: ExplainRequest, _ configuration: Configuration, seed: UInt64 = 1
+  ) throws(ExplainFault) -> ExplainDocument {
+    var job = try ExplainFrame(request)
+    var settings = GatewaySettings(configuration)
+    settings.table.workers = 1
+    let store = CounterStore()
+    var gateway = Gateway(settings, counters: store.counters, random: RandomSource(seed: seed))
+    var outbox = Outbox()
+    _ = job.step(&gateway, into: &outbox, at: Instant(nanoseconds: 0))
+    return ExplainDocument(job.explanation)
+  }
+
+  public init(_ explanation: Explanation) {
+    self.init(
+      steps: explanation.findings.map { Step($0) }, fields: Field.all(explanation), verdict: "drop")
+    switch explanation.verdict {
+    case .forward(let side):
+      verdict = "forward"
+      to = "\(side)"
+    case .hold(let side):
+      verdict = "hold"
+      to = "\(side)"
+    case .answer: verdict = "answer"
+    case .drop(let reason): drop = reason.name
+    }
+  }
+}
+
+extension ExplainDocument.Step {
+  fileprivate init(_ finding: Explanation.Finding) {
+    func answer(_ reason: DropReason?, _ otherwise: String) -> String {
+      reason.map { "dropped: \($0.name)" } ?? otherwise
+    }
+    switch finding {
+    case .decode(let reason): self.init(question: "decode", answer: answer(reason, "well formed"))
+    case .addresses(let reason):
+      self.init(question: "addresses", answer: answer(reason, "both may be ends of it"))
+    case .own(let reason):
+      self.init(question: "own", answer: answer(reason, "an echo request to the gateway: answered"))
+    case .exempt: self.init(question: "exempt", answer: "forwarded without translation")
+    case .inside: self.init(question: "exempt", answer: "between inside networks: not translated")
+    case .publicAddress(let reason):
+      self.init(question: "public address", answer: answer(reason, "the destination is one of ours"))
+    case .leg(let sends, let inner, let outer, let kind, let state):
+      let host = "\(sends ? "sender" : "receiver") \(inner)"
+      let binding =
+        outer.map { "\(kind.map { $0 == .dynamic ? "dynamic" : "static" } ?? "new") binding at \($0)" }
+        ?? "no binding yet"
+      let session = state.map { "session \(SessionDocument.State($0).rawValue)" } ?? "a new session"
+      self.init(question: "binding and session", answer: "\(host): \(binding), \(session)")
+    case .refused(let reason):
+      let question: String =
+        switch reason {
+        case .filtered: "filter"
+        case .noBinding: "binding"
+        default: "session"
+        }
+      self.init(question: question, answer: answer(reason, ""))
+    case .route(let side, let via): self.init(question: "route", answer: "\(side), next hop \(via)")
+    case .noRoute: self.init(question: "route", answer: answer(.noRoute, ""))
+    case .timeToLive(let reason): self.init(question: "ttl", answer: answer(reason, "one less"))
+    case .mtu(let mtu, let reason):
+      self.init(question: "mtu", answer: answer(reason, "fits") + " (\(mtu) bytes)")
+    case .limits(let reason, let evicts):
+      let text = answer(reason, "room for what it makes")
+      self.init(
+        question: "limits", answer: evicts ? "\(text), but the oldest transitory session makes room" : text)
+    case .port(let endpoint): self.init(question: "port", answer: "\(endpoint)")
+    case .nextHop(let mac):
+      self.init(question: "next hop", answer: mac.map { "\($0)" } ?? "asked for by ARP; the packet waits")
+    }
+  }
+}
+
+extension ExplainDocument.Field {
+  fileprivate static func all(_ explanation: Explanation) -> [ExplainDocument.Field] {
+    let before = explanation.before
+    let after = explanation.after
+    guard before.count >= 34 + 8 else { return [] }
+    var fields: [ExplainDocument.Field] = []
+    func add(_ layer: String, _ field: String, _ text: ([UInt8]) -> String) {
+      fields.append(
+        .init(layer: layer, field: field, before: text(before), after: after.isEmpty ? nil : text(after)))
+    }
+    func number(_ place: Int) -> ([UInt8]) -> String {
+      { "\(UInt16($0[place]) << 8 | UInt16($0[place + 1]))" }
+    }
+    func sum(_ place: Int) -> ([UInt8]) -> String {
+      { bytes in
+        let digits = String(UInt16(bytes[place]) << 8 | UInt16(bytes[place + 1]), radix: 16)
+        return "0x" + String(repeating: "0", count: 4 - digits.count) + digits
+      }
+    }
+    func address(_ place: Int) -> ([UInt8]) -> String {
+      { $0[place..<place + 4].map(String.init).joined(separator: ".") }
+    }
+    func mac(_ place: Int) -> ([UInt8]) -> String {
+      { bytes in
+        bytes[place..<place + 6].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+      }
+    }
+    add("ethernet", "destination", mac(0))
+    add("ethernet", "source", mac(6))
+    add("ipv4", "ttl") { "\($0[22])" }
+    add("ipv4", "checksum", sum(24))
+    add("ipv4", "source", address(26))
+    add("ipv4", "destination", address(30))
+    switch before[23] {
+    case 1:
+      add("icmp", "identifier", number(38))
+      add("icmp", "checksum", sum(36))
+    case 6 where before.count >= 54:
+      add("tcp", "source port", number(34))
+      add("tcp", "destination port", number(36))
+      add("tcp", "checksum", sum(50))
+    case 17:
+      add("udp", "source port", number(34))
+      add("udp", "destination port", number(36))
+      add("udp", "checksum", sum(40))
+    default: break
+    }
+    return fields
+  }
+}
