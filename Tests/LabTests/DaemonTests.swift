@@ -192,6 +192,35 @@ extension Lab {
       #expect(daemon.wait() == 0)
     }
 
+    @Test(
+      "RC6 ST-13 SIGHUP reads the configuration again: a 1:1 mapping comes and goes, a bad file changes nothing"
+    )
+    func reload() throws {
+      let street = try Street()
+      let daemon = try street.startDaemon()
+      func pings() throws -> Bool {
+        try street.server.attempt("ping -n -c 2 -i 0.2 -W 2 203.0.113.7").code == 0
+      }
+      #expect(try !pings())
+      try street.configure("static: [{ protocol: all, public: 203.0.113.7, private: 192.168.1.2 }]")
+      daemon.signal(SIGHUP)
+      let log = daemon.read(until: "configuration reloaded")
+      #expect(log.contains("static[all 203.0.113.7].private"), "\(log)")
+      #expect(try pings())
+      #expect(try street.gateway.shell("nft list ruleset").contains("203.0.113.7"))
+      try street.configure("nat: { portchoice: random }")
+      daemon.signal(SIGHUP)
+      #expect(daemon.read(until: "not reloaded").contains("not reloaded"))
+      #expect(try pings())
+      try street.configure()
+      daemon.signal(SIGHUP)
+      #expect(daemon.read(until: "configuration reloaded").contains("configuration reloaded"))
+      #expect(try !pings())
+      #expect(try !street.gateway.shell("nft list ruleset").contains("203.0.113.7"))
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
     /// A socket in an array.
     final class UDPSender {
       let socket: PlainSocket

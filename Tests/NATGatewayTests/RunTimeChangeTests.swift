@@ -294,6 +294,41 @@ import Testing
     #expect(town.faults() == [])
   }
 
+  @Test("RC1 a frame that waits for its next hop is dropped when its public address has gone meanwhile")
+  func waitingFrames() throws {
+    var town = try Town("nat: { pool: [{ address: 203.0.113.8, ports: 1024-65535 }] }") {
+      $0.asksForNextHops = true
+    }
+    #expect(town.send(from: Town.c1, to: Town.s1).map(\.isARP) == [true])
+    try town.reload("nat: { pool: [] }")
+    let router = Town.request(for: IPv4Address(203, 0, 113, 5), .outside)
+    #expect(town.frame(router, .outside).map(\.isARP) == [true])
+    #expect(town.counters.drops(.noBinding) == 1)
+    #expect(town.faults() == [])
+  }
+
+  @Test("RC1 later fragments of a datagram whose public address has gone are dropped")
+  func fragments() throws {
+    var town = try Town("nat: { pool: [{ address: 203.0.113.8, ports: 1024-65535 }] }")
+    func fragment(_ field: UInt16) -> [UInt8] {
+      var bytes = Town.packet(.udp, 0, from: Town.c1, to: Town.s1, .inside)
+      bytes[20] = UInt8(field >> 8)
+      bytes[21] = UInt8(truncatingIfNeeded: field)
+      // The header had DF alone there.
+      var sum =
+        UInt32(~(UInt16(bytes[24]) << 8 | UInt16(bytes[25]))) + UInt32(~UInt16(0x4000)) + UInt32(field)
+      while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
+      bytes[24] = UInt8(~UInt16(sum) >> 8)
+      bytes[25] = UInt8(truncatingIfNeeded: ~UInt16(sum))
+      return bytes
+    }
+    #expect(town.frame(fragment(0x2000), .inside).map(\.source.address) == [IPv4Address(203, 0, 113, 8)])
+    #expect(town.frame(fragment(0x2001), .inside).map(\.source.address) == [IPv4Address(203, 0, 113, 8)])
+    try town.reload("nat: { pool: [] }")
+    #expect(town.frame(fragment(0x0002), .inside) == [])
+    #expect(town.counters.drops(.fragmentOfDeadDatagram) == 1)
+  }
+
   @Test(
     "PA17 the range changes while flows live: old ones keep their port, new ones obey, and freed ports do not come back"
   )
