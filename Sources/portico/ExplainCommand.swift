@@ -1,4 +1,6 @@
 import ArgumentParser
+import NATComposition
+import NATConfiguration
 import NATControl
 import NATControlSocket
 
@@ -8,6 +10,8 @@ struct ExplainCommand: AsyncParsableCommand {
     abstract: "What would happen to a packet now, step by step, changing nothing.",
     discussion: """
       portico explain --from inside tcp 192.168.1.2:1234 142.250.195.100:443
+
+      portico explain --config portico.yaml --from inside udp 192.168.1.2:5000 198.51.100.53:53
 
       Of icmp, which stands for an echo request, the source's port is the identifier; the destination needs none.
       """)
@@ -39,25 +43,37 @@ struct ExplainCommand: AsyncParsableCommand {
   @Flag(help: "As JSON, for programs.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Ask a gateway of this configuration that has seen nothing yet, instead of the daemon.",
+      valueName: "file"),
+    completion: .file(extensions: ["yaml", "yml"]))
+  var config: String?
+
   @OptionGroup var daemon: SocketOption
 
   func validate() throws { _ = try question }
 
   func run() async throws {
     let question = try question
-    let explanation = try await Failure.onRefusal { () async throws(ControlError) in
-      try await answer(question)
-    }
+    let explanation =
+      if let config {
+        try explain(question, Failure.configuration(at: config))
+      } else {
+        try await Failure.onRefusal { () async throws(ControlError) in
+          try await daemon.client.explain(question)
+        }
+      }
     try StandardOutput.write(
       json ? try ControlJSON.text(explanation) : ExplainText.render(explanation, .standardOutput))
   }
 
-  /// The running daemon's answer.
-  ///
-  /// An explanation without a daemon, from a configuration alone, is the other source there will be: it takes the same
-  /// question and gives the same document.
-  private func answer(_ question: ExplainRequest) async throws(ControlError) -> ExplainDocument {
-    try await daemon.client.explain(question)
+  private func explain(_ question: ExplainRequest, _ configuration: Configuration) throws -> ExplainDocument {
+    do {
+      return try ExplainDocument.explain(question, configuration)
+    } catch {
+      throw Failure.exit(Failure.usage, error.text)
+    }
   }
 
   private var question: ExplainRequest {
