@@ -12,7 +12,9 @@ extension TableDocument {
   public init(_ reader: TableReader, started: Instant, at now: Instant) {
     var sessions: [SessionSnapshot] = []
     var cursor: TableReader.Cursor? = TableReader.Cursor()
-    while let from = cursor { cursor = reader.read(from: from, limit: .max) { if $0.kind.isLive { sessions.append($0) } } }
+    while let from = cursor {
+      cursor = reader.read(from: from, limit: .max) { if $0.kind.isLive { sessions.append($0) } }
+    }
     sessions.sort { BindingKey($0, $0.remote) < BindingKey($1, $1.remote) }
 
     var bindings: [(key: BindingKey, document: BindingDocument)] = []
