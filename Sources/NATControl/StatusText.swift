@@ -12,7 +12,8 @@ public enum StatusText {
       "portico \(status.version), up \(HumanText.duration(status.uptime))\n" + health,
       TextColumns.text(["SIDE", "INTERFACE", "LINK", "ADDRESS", "MAC", "MTU"], interfaces),
       TextColumns.text(
-        ["WORKER", "BUSY", "ROUNDS", "LONGEST ROUND"], status.workers.map { row($0, status.uptime) }),
+        ["WORKER", "BUSY", "ROUNDS", "LONGEST ROUND", "IN THE LAST MINUTE"],
+        status.workers.map { row($0, status.uptime) }),
     ].joined(separator: "\n")
   }
 
@@ -21,6 +22,7 @@ public enum StatusText {
     return [
       "\(worker.number)", "\(permille / 10).\(permille % 10)%", HumanText.count(worker.rounds),
       "\(worker.longestRoundNanoseconds / 1000)us",
+      "\((worker.longestRoundBySecondNanoseconds.max() ?? 0) / 1000)us",
     ]
   }
 }

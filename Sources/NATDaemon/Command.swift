@@ -1,6 +1,5 @@
 import NATGateway
 import NATWire
-import Synchronization
 
 /// Work that the daemon gives a worker, to be done between its rounds.
 struct Command: Sendable {
@@ -32,24 +31,4 @@ extension Mailbox {
 private final class JobBox<Job: GatewayJob>: @unchecked Sendable {
   var job: Job
   init(_ job: Job) { self.job = job }
-}
-
-/// How busy a worker is; it alone writes.
-final class WorkerFigures: Sendable {
-  private let busy = Atomic<UInt64>(0)
-  private let longest = Atomic<UInt64>(0)
-  private let rounds = Atomic<UInt64>(0)
-
-  /// Nanoseconds of work since the start.
-  var busyNanoseconds: UInt64 { busy.load(ordering: .relaxed) }
-  /// Nanoseconds of the longest round.
-  var longestRoundNanoseconds: UInt64 { longest.load(ordering: .relaxed) }
-  /// Rounds with work in them.
-  var roundCount: UInt64 { rounds.load(ordering: .relaxed) }
-
-  func count(round nanoseconds: UInt64) {
-    busy.store(busyNanoseconds &+ nanoseconds, ordering: .relaxed)
-    rounds.store(roundCount &+ 1, ordering: .relaxed)
-    if nanoseconds > longestRoundNanoseconds { longest.store(nanoseconds, ordering: .relaxed) }
-  }
 }

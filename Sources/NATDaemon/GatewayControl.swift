@@ -66,7 +66,8 @@ actor GatewayControl: GatewayOperations {
       workers: [
         StatusDocument.Worker(
           number: 0, busyNanoseconds: worker.busyNanoseconds,
-          longestRoundNanoseconds: worker.longestRoundNanoseconds, rounds: worker.roundCount)
+          longestRoundNanoseconds: worker.longestRoundNanoseconds,
+          longestRoundBySecondNanoseconds: worker.longestRounds(at: LiveClock.now), rounds: worker.roundCount)
       ], degraded: degraded)
   }
 

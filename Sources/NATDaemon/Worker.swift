@@ -54,7 +54,10 @@ struct Worker: ~Copyable, @unchecked Sendable {
         pipeline.advance(to: now)
         if !hasWorked { sleep() }
       }
-      if hasWorked { figures.count(round: LiveClock.now.nanoseconds &- now.nanoseconds) }
+      if hasWorked {
+        let end = LiveClock.now
+        figures.count(round: end.nanoseconds &- now.nanoseconds, at: end)
+      }
     }
   }
 

@@ -7,6 +7,9 @@ import Logging
 final class WorkerThread: Sendable {
   private let ended: AsyncStream<Void>
 
+  /// On Linux a thread has its own.
+  private static let niceness: Int32 = -10
+
   /// Starts the thread.
   ///
   /// - Parameter number: of the worker; the first gets the last processor, for interrupts tend to the first.
@@ -46,6 +49,9 @@ final class WorkerThread: Sendable {
         worker.logger.notice(
           "worker is not pinned", metadata: ["processor": "\(processor)", "error": "\(code)"])
       }
+      // Whoever reads the table on another thread shares the processors, not on equal terms. Where the system does not
+      // allow it, they are equal.
+      _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, WorkerThread.niceness)
       worker.run()
       end.finish()
     }

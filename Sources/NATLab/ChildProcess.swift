@@ -65,7 +65,8 @@ package struct ChildProcess: ~Copyable {
     return printed
   }
 
-  private func readSome() -> [UInt8]? {
+  /// Some of what it prints, as soon as there is any; nil at the end.
+  package func readSome() -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: 4096)
     // A signal that the caller handles ends the reading, so that it can see to it.
     // Safety: the array has as many bytes.

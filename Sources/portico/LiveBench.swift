@@ -37,39 +37,19 @@ final class LiveBench {
   private(set) var results: [Result] = []
   private let seconds: Int
   private let flows: Int
-  private let client: NetworkNamespace
-  private let gateway: NetworkNamespace
-  private let server: NetworkNamespace
+  private let network: BenchNetwork
   /// Where slirp4netns lays its cable.
   private let guest: NetworkNamespace
-  private let folder: URL
   private let perf: ServerProgram?
   private var contenders: [Contender] = [.portico]
 
   init(seconds: Int, flows: Int) throws {
     self.seconds = seconds
     self.flows = flows
-    client = try NetworkNamespace()
-    gateway = try NetworkNamespace()
-    server = try NetworkNamespace()
+    network = try BenchNetwork()
     guest = try NetworkNamespace()
-    folder = FileManager.default.temporaryDirectory.appending(
-      path: "portico-bench-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try gateway.connect("lan0", to: client, "eth0")
-    try gateway.connect("wan0", to: server, "eth0")
-    try gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
-    try client.shell("ip address add 192.168.1.2/24 dev eth0 && ip route add default via 192.168.1.1")
-    try server.shell("ip address add 203.0.113.9/24 dev eth0")
     if Programs.has("nft") {
       contenders.append(.kernel)
-      // The sink: counted by the interface, and gone before it costs anything more.
-      try server.shell(
-        """
-        nft 'add table netdev sink; \
-        add chain netdev sink ingress { type filter hook ingress device eth0 priority 0; }; \
-        add rule netdev sink ingress udp dport 9 drop'
-        """)
     } else {
       Failure.say("no program `nft`, so no kernel to compare with; `apt-get install -y nftables`")
     }
@@ -79,7 +59,7 @@ final class LiveBench {
       Failure.say("left out: no program `slirp4netns`; `apt-get install -y slirp4netns` installs it")
     }
     if Programs.has("iperf3") {
-      let program = try server.start(["/usr/bin/env", "iperf3", "-s", "--forceflush"])
+      let program = try network.server.start(["/usr/bin/env", "iperf3", "-s", "--forceflush"])
       let words = program.read(until: "listening")
       guard words.contains("listening") else {
         throw LabFailure(description: "iperf3 does not serve: \(words)")
@@ -91,15 +71,13 @@ final class LiveBench {
     }
   }
 
-  deinit { try? FileManager.default.removeItem(at: folder) }
-
   /// Measures everything once for each contender.
   func round() throws {
     for contender in contenders {
       try Interruption.check()
       switch contender {
-      case .portico: try withPortico { try measure(contender, from: client, "eth0") }
-      case .kernel: try withKernel { try measure(contender, from: client, "eth0") }
+      case .portico: try withPortico { try measure(contender, from: network.client, "eth0") }
+      case .kernel: try withKernel { try measure(contender, from: network.client, "eth0") }
       case .slirp4netns: try withSlirp { try measure(contender, from: guest, "tap0") }
       }
     }
@@ -108,19 +86,7 @@ final class LiveBench {
   // MARK: What stands in the middle
 
   private func withPortico(_ body: () throws -> Void) throws {
-    let file = folder.appending(path: "portico.yaml")
-    try Data(
-      """
-      interfaces:
-        inside: { name: lan0, address: 192.168.1.1/24 }
-        outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
-      control: { socket: \(folder.path)/control.sock, group: "0" }
-
-      """.utf8
-    ).write(to: file)
-    let daemon = try gateway.start([try Programs.beside("porticod"), "--config", file.path])
-    let log = daemon.read(until: "started")
-    guard log.contains("started") else { throw LabFailure(description: "porticod does not start: \(log)") }
+    let daemon = try network.startDaemon()
     try body()
     daemon.signal(SIGTERM)
     _ = daemon.readToEnd()
@@ -128,7 +94,7 @@ final class LiveBench {
   }
 
   private func withKernel(_ body: () throws -> Void) throws {
-    try gateway.shell(
+    try network.gateway.shell(
       """
       ip address add 192.168.1.1/24 dev lan0 && ip address add 203.0.113.5/24 dev wan0 && \
       echo 1 >/proc/sys/net/ipv4/ip_forward && \
@@ -137,7 +103,7 @@ final class LiveBench {
       add rule ip kernelnat out oifname wan0 masquerade'
       """)
     try body()
-    try gateway.shell(
+    try network.gateway.shell(
       """
       nft delete table ip kernelnat && echo 0 >/proc/sys/net/ipv4/ip_forward && \
       ip address flush dev lan0 && ip address flush dev wan0
@@ -146,8 +112,8 @@ final class LiveBench {
 
   private func withSlirp(_ body: () throws -> Void) throws {
     // Its sockets are the gateway's, which is a host here.
-    try gateway.shell("ip address add 203.0.113.5/24 dev wan0")
-    let program = try gateway.start([
+    try network.gateway.shell("ip address add 203.0.113.5/24 dev wan0")
+    let program = try network.gateway.start([
       "/usr/bin/env", "slirp4netns", "--configure", "--mtu=65520", "--netns-type=path", guest.path, "tap0",
     ])
     // It says more, and keeps that until its buffer is full.
@@ -157,7 +123,7 @@ final class LiveBench {
     program.signal(SIGTERM)
     _ = program.readToEnd()
     _ = program.wait()
-    try gateway.shell("ip address flush dev wan0")
+    try network.gateway.shell("ip address flush dev wan0")
   }
 
   // MARK: What is measured
@@ -165,7 +131,7 @@ final class LiveBench {
   private func measure(_ contender: Contender, from host: NetworkNamespace, _ interface: String) throws {
     // Under one address stands another MAC than before.
     _ = try host.attempt("ip neighbour flush all")
-    _ = try server.attempt("ip neighbour flush all")
+    _ = try network.server.attempt("ip neighbour flush all")
     // The first packets resolve addresses.
     _ = try host.attempt("ping -n -c 3 -i 0.1 -W 1 203.0.113.9")
     add(try ping(from: host), contender, .roundTrip)
@@ -219,33 +185,20 @@ final class LiveBench {
 
   /// Millions of packets a second that arrive.
   private func smallPackets(from host: NetworkNamespace, _ interface: String) throws -> Double? {
-    guard let hop = try nextHop(of: host, interface) else { return nil }
-    var source = try host.enter { try PacketSource(interface, to: hop, flows: flows) }
+    guard let hop = try network.nextHop(of: host, interface) else { return nil }
+    var source = try host.enter {
+      try PacketSource(interface, to: hop, flows: (0..<flows).map { .init(port: UInt16(20_000 + $0)) })
+    }
     // The bindings are made before the clock runs, and slowly enough that none is lost.
     source.sendEachOnce()
     usleep(50_000)
-    let received = try arrived()
+    let received = try network.arrived()
     let start = monotonicNanoseconds()
     source.send(for: UInt64(seconds) * 1_000_000_000)
     let elapsed = monotonicNanoseconds() - start
-    let count = try arrived() - received
+    let count = try network.arrived() - received
     try Interruption.check()
     usleep(100_000)
     return Double(count) / Double(elapsed) * 1e3
-  }
-
-  private func nextHop(of host: NetworkNamespace, _ interface: String) throws -> String? {
-    let line = try host.shell("ip -4 neighbour show dev \(interface)")
-    let words = line.split(whereSeparator: { " \n".contains($0) }).map(String.init)
-    return words.firstIndex(of: "lladdr").map { words[$0 + 1] }
-  }
-
-  private func arrived() throws -> Int {
-    let text = try server.shell("cat /proc/net/dev")
-    guard let line = text.split(separator: "\n").first(where: { $0.contains("eth0:") }),
-      let fields = line.split(separator: ":").last?.split(separator: " "), fields.count > 1,
-      let count = Int(fields[1])
-    else { throw LabFailure(description: "no counter in /proc/net/dev: \(text)") }
-    return count
   }
 }

@@ -1,12 +1,21 @@
+import Glibc
 import NATLab
 import NATPacketIO
 import NATWire
 
-/// Sends UDP packets of 60 bytes to the discard port of 203.0.113.9, as fast as one thread can, over many flows in turn.
+/// Sends UDP packets of 60 bytes to the discard port, over many flows in turn.
 @safe struct PacketSource: ~Copyable {
+  struct Flow {
+    /// Of the source.
+    var port: UInt16
+    var destination = IPv4Address(203, 0, 113, 9)
+  }
+
   private var transmitter: Transmitter
   private let frames: UnsafeMutableRawBufferPointer
   private let flows: Int
+  /// Whose turn it is.
+  private var next = 0
 
   private static let frameLength = 60
   private static let stride = 64
@@ -16,27 +25,27 @@ import NATWire
   /// - Parameters:
   ///   - interface: in the network namespace of the calling thread.
   ///   - hop: the MAC address of the next hop.
-  init(_ interface: String, to hop: String, flows: Int) throws {
+  init(_ interface: String, to hop: String, flows: [Flow]) throws {
     let facts = try InterfaceFacts(name: interface)
     guard let mac = MACAddress(hop), let address = facts.addresses.first?.address else {
       throw LabFailure(description: "\(interface) has no address, or \(hop) is no MAC address")
     }
     transmitter = try Transmitter(facts)
-    self.flows = flows
-    unsafe frames = .allocate(byteCount: flows * PacketSource.stride, alignment: 64)
-    for flow in 0..<flows {
-      let frame = frame(flow)
+    self.flows = flows.count
+    unsafe frames = .allocate(byteCount: flows.count * PacketSource.stride, alignment: 64)
+    for (index, flow) in flows.enumerated() {
+      let frame = frame(index)
       let network = Ethernet.headerLength
       for offset in 0..<PacketSource.frameLength { frame.setUInt8(0, at: offset) }
       frame.setEthernet(destination: mac, source: facts.mac, type: Ethernet.typeIPv4)
       frame.setUInt32(0x4500_0000 | UInt32(PacketSource.frameLength - network), at: network)
       frame.setUInt32(64 << 24 | UInt32(IPv4.protocolUDP) << 16, at: network + 8)
       frame.setAddress(address, at: network + IPv4.sourceOffset)
-      frame.setAddress(IPv4Address(203, 0, 113, 9), at: network + IPv4.destinationOffset)
+      frame.setAddress(flow.destination, at: network + IPv4.destinationOffset)
       frame.setUInt16(
         frame.sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
       // Without a checksum of UDP (RFC 768), there is nothing that an offload could do.
-      frame.setUInt16(UInt16(20_000 + flow), at: network + 20)
+      frame.setUInt16(flow.port, at: network + 20)
       frame.setUInt16(9, at: network + 22)
       frame.setUInt16(UInt16(PacketSource.frameLength - network - 20), at: network + 24)
     }
@@ -52,20 +61,46 @@ import NATWire
   }
 
   /// One packet of each flow.
-  mutating func sendEachOnce() {
-    for flow in 0..<flows { transmitter.add(frame(flow)) }
+  /// - Parameter rate: packets a second, where there is to be a limit.
+  mutating func sendEachOnce(rate: Int = .max) {
+    send(flows, rate: rate)
+  }
+
+  /// As many as one thread can, or as `rate` allows.
+  mutating func send(for nanoseconds: UInt64, rate: Int = .max) {
+    let start = monotonicNanoseconds()
+    var sent = 0
+    while monotonicNanoseconds() - start < nanoseconds {
+      sendBatch(PacketSource.batch)
+      sent += PacketSource.batch
+      wait(since: start, sent, rate)
+    }
+  }
+
+  private mutating func send(_ count: Int, rate: Int) {
+    let start = monotonicNanoseconds()
+    var sent = 0
+    while sent < count {
+      let batch = min(PacketSource.batch, count - sent)
+      sendBatch(batch)
+      sent += batch
+      wait(since: start, sent, rate)
+    }
+  }
+
+  private mutating func sendBatch(_ count: Int) {
+    for _ in 0..<count {
+      transmitter.add(frame(next))
+      next = next + 1 == flows ? 0 : next + 1
+    }
     transmitter.flush()
   }
 
-  mutating func send(for nanoseconds: UInt64) {
-    let end = monotonicNanoseconds() + nanoseconds
-    var flow = 0
-    while monotonicNanoseconds() < end {
-      for _ in 0..<PacketSource.batch {
-        transmitter.add(frame(flow))
-        flow = flow + 1 == flows ? 0 : flow + 1
-      }
-      transmitter.flush()
-    }
+  /// What is behind is made up for.
+  private func wait(since start: UInt64, _ sent: Int, _ rate: Int) {
+    guard rate < .max else { return }
+    let due = start + UInt64(sent) * 1_000_000_000 / UInt64(rate)
+    let now = monotonicNanoseconds()
+    if due > now + 50_000 { usleep(UInt32((due - now) / 1000)) }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NATLab
 
 /// The machine's programs, and those of this package.
@@ -27,4 +28,10 @@ final class ServerProgram {
   private let program: ChildProcess
 
   init(_ program: consuming ChildProcess) { self.program = program }
+
+  /// Ends it in its own way, and waits for that.
+  func end() {
+    program.signal(SIGTERM)
+    _ = program.readToEnd()
+  }
 }

@@ -45,7 +45,11 @@ enum Examples {
         name: "lan0", address: "192.168.1.1/24", mac: "02:50:00:00:00:01", mtu: 1500, link: "up"),
       outside: .init(
         name: "wan0", address: "203.0.113.5/24", mac: "02:50:00:00:00:02", mtu: 1500, link: "down")),
-    workers: [.init(number: 0, busyNanoseconds: 1_500_000_000, longestRoundNanoseconds: 210_000, rounds: 4)],
+    workers: [
+      .init(
+        number: 0, busyNanoseconds: 1_500_000_000, longestRoundNanoseconds: 210_000,
+        longestRoundBySecondNanoseconds: [0, 210_000, 90_000], rounds: 4)
+    ],
     degraded: ["outside: no carrier on wan0"])
 
   static let ended = EndedDocument(

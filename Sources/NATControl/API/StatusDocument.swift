@@ -34,12 +34,18 @@ public struct StatusDocument: Codable, Hashable, Sendable {
     public var busyNanoseconds: UInt64
     /// The longest round since the start: both sides received, worked on and sent.
     public var longestRoundNanoseconds: UInt64
+    /// The longest round of each of the last 60 seconds that are over, the latest first; 0 where there was no work.
+    public var longestRoundBySecondNanoseconds: [UInt64]
     public var rounds: UInt64
 
-    public init(number: Int, busyNanoseconds: UInt64, longestRoundNanoseconds: UInt64, rounds: UInt64) {
+    public init(
+      number: Int, busyNanoseconds: UInt64, longestRoundNanoseconds: UInt64,
+      longestRoundBySecondNanoseconds: [UInt64], rounds: UInt64
+    ) {
       self.number = number
       self.busyNanoseconds = busyNanoseconds
       self.longestRoundNanoseconds = longestRoundNanoseconds
+      self.longestRoundBySecondNanoseconds = longestRoundBySecondNanoseconds
       self.rounds = rounds
     }
   }

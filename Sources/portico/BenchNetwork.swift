@@ -1,0 +1,75 @@
+import Foundation
+import Glibc
+import NATLab
+
+/// A client, a gateway and a server in network namespaces of their own, joined by veth with its offloads on. All of it
+/// goes when it goes.
+final class BenchNetwork {
+  let client: NetworkNamespace
+  let gateway: NetworkNamespace
+  let server: NetworkNamespace
+  private let folder: URL
+
+  init() throws {
+    client = try NetworkNamespace()
+    gateway = try NetworkNamespace()
+    server = try NetworkNamespace()
+    folder = FileManager.default.temporaryDirectory.appending(
+      path: "portico-bench-\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try gateway.connect("lan0", to: client, "eth0")
+    try gateway.connect("wan0", to: server, "eth0")
+    try gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
+    try client.shell("ip address add 192.168.1.2/24 dev eth0 && ip route add default via 192.168.1.1")
+    try server.shell("ip address add 203.0.113.9/24 dev eth0")
+    // The sink of the discard port: counted by the interface, and gone before it costs anything more.
+    if Programs.has("nft") {
+      try server.shell(
+        """
+        nft 'add table netdev sink; \
+        add chain netdev sink ingress { type filter hook ingress device eth0 priority 0; }; \
+        add rule netdev sink ingress udp dport 9 drop'
+        """)
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  var controlSocket: String { folder.appending(path: "control.sock").path }
+
+  /// Starts `porticod`, which lies beside this program, and waits until it forwards.
+  func startDaemon(_ more: String = "") throws -> ChildProcess {
+    let file = folder.appending(path: "portico.yaml")
+    try Data(
+      """
+      interfaces:
+        inside: { name: lan0, address: 192.168.1.1/24 }
+        outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
+      control: { socket: \(controlSocket), group: "0" }
+      \(more)
+
+      """.utf8
+    ).write(to: file)
+    let daemon = try gateway.start([try Programs.beside("porticod"), "--config", file.path])
+    let log = daemon.read(until: "started")
+    guard log.contains("started") else { throw LabFailure(description: "porticod does not start: \(log)") }
+    return daemon
+  }
+
+  /// The MAC address that a host has of its neighbour on an interface.
+  func nextHop(of host: NetworkNamespace, _ interface: String) throws -> String? {
+    let line = try host.shell("ip -4 neighbour show dev \(interface)")
+    let words = line.split(whereSeparator: { " \n".contains($0) }).map(String.init)
+    return words.firstIndex(of: "lladdr").map { words[$0 + 1] }
+  }
+
+  /// Packets that have arrived at the server since the start.
+  func arrived() throws -> Int {
+    let text = try server.shell("cat /proc/net/dev")
+    guard let line = text.split(separator: "\n").first(where: { $0.contains("eth0:") }),
+      let fields = line.split(separator: ":").last?.split(separator: " "), fields.count > 1,
+      let count = Int(fields[1])
+    else { throw LabFailure(description: "no counter in /proc/net/dev: \(text)") }
+    return count
+  }
+}
