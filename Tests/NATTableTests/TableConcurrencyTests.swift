@@ -204,4 +204,88 @@ import Testing
     readers.removeLast()
     #expect(TableReader(stage.table) != nil)
   }
+
+  @Test(
+    "events come out of their ring in order and whole while a worker writes, and those without room are counted"
+  )
+  func events() {
+    let memory = MappedMemory(byteCount: EventRing.byteCount(64))
+    let ring = EventRing(memory: memory, capacity: 64)
+    let written: UInt32 = 200_000
+    @Sendable func event(_ number: UInt32) -> TableEvent {
+      let endpoint = Endpoint(IPv4Address(number), UInt16(truncatingIfNeeded: number))
+      return TableEvent(
+        number & 1 == 0 ? .sessionCreated : .sessionEnded, .closed, .tcp,
+        at: Instant(nanoseconds: UInt64(number)), private: endpoint, public: endpoint, remote: endpoint)
+    }
+    let writer = Writer { for number in 1...written { ring.write(event(number)) } }
+    var (read, last, isWhole) = (0, UInt32(0), true)
+    var isLast = false
+    while !isLast {
+      isLast = writer.isDone
+      while let found = ring.read() {
+        let number = UInt32(truncatingIfNeeded: found.instant.nanoseconds)
+        if number <= last || found != event(number) { isWhole = false }
+        last = number
+        read += 1
+      }
+    }
+    #expect(isWhole)
+    #expect(read > 0 && read + Int(ring.lostCount) == Int(written))
+    withExtendedLifetime(memory) {}
+  }
+
+  @Test(
+    "a list of forwards that changes while it is read gives whole entries, and those that stay each once")
+  func forwards() {
+    let memory = MappedMemory(byteCount: ForwardList.byteCount(256))
+    let list = ForwardList(memory: memory, capacity: 256)
+    @Sendable func forward(_ number: UInt16) -> StaticForward {
+      StaticForward(
+        number & 1 == 0 ? .tcp : .udp, public: Endpoint(IPv4Address(203, 0, 113, 5), number),
+        private: Endpoint(IPv4Address(0xC0A8_0100 | UInt32(number & 0xFF)), number ^ 0x5555))
+    }
+    // Every second one stays.
+    for number in UInt16(1)...200 { list.add(forward(number)) }
+    let writer = Writer {
+      for round in UInt16(0)..<300 {
+        for number in stride(from: UInt16(1), through: 199, by: 2) {
+          list.remove(forward(number &+ round &* 1000))
+          list.add(forward(number &+ (round + 1) &* 1000))
+        }
+      }
+    }
+    var (problems, walks) = (0, 0)
+    while !writer.isDone {
+      var seen: Set<UInt16> = []
+      list.forEach { found in
+        let number = found.public.port
+        if found != forward(number) || !seen.insert(number).inserted { problems += 1 }
+      }
+      if !(UInt16(1)...100).allSatisfy({ seen.contains($0 * 2) }) { problems += 1 }
+      walks += 1
+    }
+    #expect(problems == 0)
+    #expect(walks > 0)
+    withExtendedLifetime(memory) {}
+  }
+
+  /// A thread that writes, and whether it is done.
+  private final class Writer: Sendable {
+    private let state = State()
+
+    private final class State: Sendable {
+      let isDone = Atomic<Bool>(false)
+    }
+
+    var isDone: Bool { state.isDone.load(ordering: .acquiring) }
+
+    init(_ body: @escaping @Sendable () -> Void) {
+      let state = state
+      Thread {
+        body()
+        state.isDone.store(true, ordering: .releasing)
+      }.start()
+    }
+  }
 }
