@@ -44,6 +44,11 @@ public struct Daemon: Service, CustomStringConvertible {
     var settings = GatewaySettings(await interfaces.completed(configuration))
     settings.completesChecksums = false
     settings.asksForNextHops = true
+    if configuration.workers > 1 {
+      logger.warning(
+        "one worker runs, whatever `workers` says", metadata: ["configured": "\(configuration.workers)"])
+    }
+    settings.table.workers = 1
     settings.table.reserve = .live(settings.table)
     let counterStore = CounterStore()
     var random = RandomSource.secret()

@@ -61,6 +61,7 @@ actor GatewayControl: GatewayOperations {
       default: break
       }
     }
+    if inForce.workers > 1 { degraded.append("workers: \(inForce.workers) are configured, one runs") }
     return StatusDocument(
       version: GatewayControl.version, uptime: uptime, interfaces: interfaces,
       workers: [

@@ -221,6 +221,25 @@ extension Lab {
       #expect(daemon.wait() == 0)
     }
 
+    @Test("where several workers are configured, one runs, has all ports, and the daemon says so")
+    func workers() throws {
+      let street = try Street()
+      try street.configure(
+        "workers: 4\nnat: { pool: [{ address: 203.0.113.5, ports: 5000-5003 }], parity: false }")
+      let daemon = try street.startDaemon()
+      let sockets = try street.client.enter { try (0..<4).map { _ in try UDPSender() } }
+      let there = try street.server.enter { try PlainSocket.udp(port: 9) }
+      for socket in sockets {
+        try socket.socket.send([1], to: [203, 0, 113, 9], 9)
+        #expect(there.receive() == [1])
+      }
+      let status = try street.gateway.shell(
+        "\(Lab.program("portico")) status --socket \(street.controlSocket)")
+      #expect(status.contains("workers: 4 are configured, one runs"), "\(status)")
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
     /// A socket in an array.
     final class UDPSender {
       let socket: PlainSocket
