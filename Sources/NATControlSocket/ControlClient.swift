@@ -43,9 +43,10 @@ public struct ControlClient: Sendable {
     do {
       let channel = try await connect(isPatient: isPatient)
       try await channel.executeThenClose { inbound, outbound in
-        try await outbound.write(.head(head(method, path, parameters, length: body.count)))
-        if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-        try await outbound.write(.end(nil))
+        // At once: a daemon that has the head of a GET may answer and close before an end that follows it.
+        var parts: [HTTPClientRequestPart] = [.head(head(method, path, parameters, length: body.count))]
+        if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+        try await outbound.write(contentsOf: parts + [.end(nil)])
         try await read(inbound, receive)
       }
     } catch let error as ControlError {
