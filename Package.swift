@@ -130,7 +130,8 @@ let package = Package(
     .testTarget(
       name: "LabTests",
       dependencies: [
-        "NATPacketIO", "NATWire", "NATLab", "CLinuxPacket", "LabHolder", "portico", "porticod",
+        "NATPacketIO", "NATWire", "NATLab", "NATControl", "NATControlSocket", "CLinuxPacket", "LabHolder",
+        "portico", "porticod",
       ],
       swiftSettings: house),
     // Holds what a process holds, until it is killed.

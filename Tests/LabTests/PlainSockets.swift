@@ -32,6 +32,31 @@ struct PlainSocket: ~Copyable {
     return made
   }
 
+  /// A stream that leaves from a port which others to elsewhere may share.
+  static func stream(port: UInt16, to host: [UInt8], _ remote: UInt16) throws -> PlainSocket {
+    let made = try PlainSocket(socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+    var yes: Int32 = 1
+    // Safety: the option has its own size.
+    _ = unsafe setsockopt(
+      made.descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+    try made.bind(port: port)
+    try made.connect(to: host, remote)
+    return made
+  }
+
+  /// From here on, only datagrams of this peer's arrive.
+  func connect(to host: [UInt8], _ port: UInt16) throws {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = IPv4Address(host[0], host[1], host[2], host[3]).rawValue.bigEndian
+    try unsafe PlainSocket.with(&address) {
+      guard unsafe Glibc.connect(descriptor, $0, $1) == 0 else {
+        throw LabFailure(description: "connect to port \(port): error \(errno)")
+      }
+    }
+  }
+
   func accept() throws -> PlainSocket {
     try PlainSocket(Glibc.accept(descriptor, nil, nil))
   }

@@ -99,13 +99,16 @@ extension Lab {
 
     var configurationFile: String { folder.appending(path: "portico.yaml").path }
 
-    /// - Parameter hop: the gateway's next hop outside; "" for none.
+    /// - Parameters:
+    ///   - more: further lines; the control socket is a part of them where they mention it.
+    ///   - hop: the gateway's next hop outside; "" for none.
     func configure(_ more: String = "", hop: String = ", gateway: 203.0.113.9") throws {
       let text = """
         interfaces:
           inside: { name: lan0, address: 192.168.1.1/24 }
           outside: { name: wan0, address: 203.0.113.5/24\(hop) }
         \(more)
+        \(more.contains("control:") ? "" : "control: { socket: \(controlSocket), group: \"0\" }")
         """
       try Data(text.utf8).write(to: URL(fileURLWithPath: configurationFile))
     }
