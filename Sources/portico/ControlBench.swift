@@ -102,11 +102,17 @@ struct ControlBench {
       isWhole: isWhole)
   }
 
+  /// The packets come from a thread that the dumps cannot hold up, as they would come from another machine.
   private func send() throws {
     var source = try network.client.enter { [hop, flows] in
       try PacketSource("eth0", to: hop, flows: Array(flows.prefix(1000)))
     }
+    var priority = sched_param(sched_priority: 1)
+    // Safety: the structure is ours.
+    unsafe pthread_setschedparam(pthread_self(), SCHED_RR, &priority)
     source.send(for: UInt64(seconds) * 1_000_000_000, rate: rate)
+    priority.sched_priority = 0
+    unsafe pthread_setschedparam(pthread_self(), SCHED_OTHER, &priority)
   }
 
   /// Dumps the table by the command, as an operator would.
