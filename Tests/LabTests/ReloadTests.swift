@@ -320,6 +320,29 @@ extension Lab {
       #expect(daemon.wait() == 0)
     }
 
+    @Test("RC10 a forward added for an endpoint whose flow nobody answers holds from its next packet on")
+    func forwardOverUnanswered() throws {
+      let street = try Street()
+      let daemon = try street.startDaemon()
+      let server = try street.server.enter { try UDPEnd(port: 9) }
+      let flow = try Churn(street.client, port: 5000, rate: 500, fixed: ([203, 0, 113, 9], 9))
+      #expect(try server.socket.receiveDatagram().port == 5000)
+      #expect(try street.portico("static add udp 203.0.113.5:7000 192.168.1.2:5000").code == 0)
+      // It sees what comes from here on.
+      let later = try Tap(street.server)
+      var ports: [UInt16: Int] = [:]
+      for _ in 0..<100 {
+        guard let frame = later.socket.receive(within: 1) else { break }
+        if frame.count > 36, frame[12..<14] == [8, 0], frame[23] == 17 {
+          ports[UInt16(frame[34]) << 8 | UInt16(frame[35]), default: 0] += 1
+        }
+      }
+      #expect(Array(ports.keys) == [7000] && ports.values.reduce(0, +) > 50, "\(ports)")
+      #expect(flow.stop() > 0)
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
     @Test(
       "ST-13 ARP for a new public address is answered from static add on, and no more after static remove")
     func announcing() throws {
