@@ -1,17 +1,24 @@
 /// A table as text, page by page, in memory for one page.
 ///
 /// For people the columns are as wide as what has come so far needs: one page, which most tables are, is aligned
-/// throughout. For programs there is one line of comma-separated values for each session, and for a binding without
+/// throughout. Where a terminal is narrower than that, endpoints stand in one column each, and what comes behind the state
+/// is left out. For programs there is one line of comma-separated values for each session, and for a binding without
 /// sessions one that has its last fields empty.
 public struct TablePages {
   private let isCSV: Bool
   private let paint: Paint
+  private let width: Int
   private var columns = TableText.columns
+  private var narrow = TextColumns(TableText.narrow(TableText.titles))
+  /// Settled by the first page.
+  private var isNarrow = false
   private var isBegun = false
 
-  public init(isCSV: Bool = false, _ paint: Paint = .plain) {
+  /// - Parameter width: characters of a line; nil where lines are as long as they are.
+  public init(isCSV: Bool = false, _ paint: Paint = .plain, width: Int? = nil) {
     self.isCSV = isCSV
     self.paint = paint
+    self.width = width ?? .max
   }
 
   /// The lines of the next page; before those of the first the titles.
@@ -22,16 +29,26 @@ public struct TablePages {
       if !isBegun { text += TablePages.names.joined(separator: ",") + "\n" }
       for binding in bindings { TablePages.write(binding, to: &text) }
     } else {
-      for binding in bindings { TableText.forEachLine(of: binding) { columns.measure($0) } }
+      for binding in bindings {
+        TableText.forEachLine(of: binding) {
+          columns.measure($0)
+          narrow.measure(TableText.narrow($0))
+        }
+      }
       if !isBegun {
+        isNarrow = columns.width > width
         var titles = ""
-        columns.write(TableText.titles, to: &titles)
+        write(TableText.titles, to: &titles)
         text += paint.title(titles)
       }
-      for binding in bindings { TableText.forEachLine(of: binding) { columns.write($0, to: &text) } }
+      for binding in bindings { TableText.forEachLine(of: binding) { write($0, to: &text) } }
     }
     isBegun = true
     return text
+  }
+
+  private func write(_ cells: [String], to text: inout String) {
+    if isNarrow { narrow.write(TableText.narrow(cells), to: &text) } else { columns.write(cells, to: &text) }
   }
 
   /// The names of the values. None of them, nor any value, holds a comma or a quote.

@@ -36,6 +36,12 @@ public enum TableText {
     return columns
   }
 
+  /// A line's cells, or the titles, in as many columns as a terminal of 80 characters has room for.
+  static func narrow(_ cells: [String]) -> [String] {
+    if cells == titles { return ["PROTO", "PRIVATE", "PUBLIC", "DESTINATION", "STATE"] }
+    return [cells[0], "\(cells[1]):\(cells[2])", "\(cells[3]):\(cells[4])", cells[5], cells[6]]
+  }
+
   static func forEachLine(of binding: BindingDocument, _ body: ([String]) -> Void) {
     let start = [
       binding.transport.rawValue, binding.privateEndpoint.address, "\(binding.privateEndpoint.port)",

@@ -12,6 +12,9 @@ struct TextColumns {
     widths[column] = max(widths[column], width)
   }
 
+  /// Characters of the longest line.
+  var width: Int { widths.reduce(0, +) + 2 * (widths.count - 1) }
+
   mutating func measure(_ cells: [String]) {
     for (column, cell) in cells.enumerated() { widen(column, to: cell.utf8.count) }
   }

@@ -31,14 +31,7 @@ final class LiveScreen {
   }
 
   /// 80 by 24 where the terminal does not say.
-  var size: (columns: Int, rows: Int) {
-    var size = winsize()
-    // Safety: the request fills a winsize.
-    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
-      return (80, 24)
-    }
-    return (Int(size.ws_col), Int(size.ws_row))
-  }
+  var size: (columns: Int, rows: Int) { StandardOutput.terminalSize ?? (80, 24) }
 
   /// Draws without clearing first, so that nothing flickers.
   func show(_ text: String) throws {

@@ -26,5 +26,15 @@ enum StandardOutput {
     }
   }
 
+  /// Nil where it is no terminal, or one that does not say.
+  static var terminalSize: (columns: Int, rows: Int)? {
+    var size = winsize()
+    // Safety: the request fills a winsize.
+    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+      return nil
+    }
+    return (Int(size.ws_col), Int(size.ws_row))
+  }
+
   static func write(_ text: String) throws { try write(Array(text.utf8)) }
 }

@@ -54,7 +54,7 @@ struct TableCommand: AsyncParsableCommand {
 
   /// Page by page: a reader that takes its time keeps no connection open, and the columns need a page at once.
   private func writePages(_ filter: TableFilter) async throws {
-    var text = TablePages(isCSV: csv, .standardOutput)
+    var text = TablePages(isCSV: csv, .standardOutput, width: StandardOutput.terminalSize?.columns)
     var cursor = cursor
     repeat {
       let page = try await Failure.onRefusal { () async throws(ControlError) in

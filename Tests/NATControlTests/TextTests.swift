@@ -32,6 +32,25 @@ struct TextTests {
     #expect(TableText.render(Examples.table) == Examples.tableText)
   }
 
+  @Test(
+    "on a terminal that is too narrow for the table, endpoints have a column each and the figures are left out"
+  )
+  func narrow() {
+    for width in [80, 123] {
+      var pages = TablePages(width: width)
+      #expect(
+        pages.next(Examples.table.bindings) == """
+          PROTO  PRIVATE           PUBLIC             DESTINATION          STATE
+          tcp    192.168.1.2:1234  203.0.113.5:50001  142.250.195.100:443  established
+
+          """)
+    }
+    for width in [124, 160, nil] {
+      var pages = TablePages(width: width)
+      #expect(pages.next(Examples.table.bindings) == Examples.tableText)
+    }
+  }
+
   @Test("columns as wide as their widest cell; a binding without sessions; ICMP without a port")
   func columns() {
     var icmp = Examples.table.bindings[0]
