@@ -127,7 +127,8 @@ public struct GatewayChange: GatewayJob {
       if closing == nil {
         closing = gateway.translator.closeForward(mapping.transport, public: mapping.public, because: reason)
       }
-      return (endClosing(&gateway, at: now), true)
+      let isSmall = closing == nil
+      return (endClosing(&gateway, at: now), isSmall)
     case .closeOneToOne(let mapping): return (count(gateway.translator.closeOneToOne(mapping)), true)
     case .endOrphans:
       guard gateway.translator.shard.counts.oneToOneBindings > 0 else { return (true, true) }
@@ -166,14 +167,18 @@ public struct GatewayChange: GatewayJob {
       gateway.translator.shard.orderPool(addresses)
       return (true, true)
     case .addForward(let mapping):
-      if closing == nil, let other = gateway.translator.shard.bindingInTheWay(of: mapping) {
-        closing = gateway.translator.shard.close(other, because: .staticMappingAdded)
+      // No packet comes between the end of the last one in the way and the addition, or a busy host would make another
+      // each time. There are two at most: on the public endpoint, and of the private one.
+      var isSmall = true
+      while true {
+        if closing == nil, let other = gateway.translator.shard.bindingInTheWay(of: mapping) {
+          closing = gateway.translator.shard.close(other, because: .staticMappingAdded)
+        }
+        guard closing != nil else { break }
+        isSmall = false
+        guard endClosing(&gateway, at: now) else { return (false, false) }
       }
-      if closing != nil {
-        // Once more, for there may be another.
-        return (endClosing(&gateway, at: now) && false, false)
-      }
-      return (count(gateway.translator.addForward(mapping, at: now)), true)
+      return (count(gateway.translator.addForward(mapping, at: now)), isSmall)
     case .addOneToOne(let mapping): return (count(gateway.translator.addOneToOne(mapping)), true)
     case .endDynamicOfOneToOne:
       return (

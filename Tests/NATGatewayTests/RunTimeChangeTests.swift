@@ -91,6 +91,22 @@ import Testing
     #expect(town.faults() == [])
   }
 
+  @Test(
+    "ST-8 a static for a private endpoint that never stops sending is added all the same, within a few steps")
+  func overBusyPrivate() throws {
+    var town = try Town()
+    town.send(.tcp, from: Self.web, to: Town.s1)
+    var steps = 0
+    let (ended, _) = try town.reload(Self.forward) { town in
+      steps += 1
+      precondition(steps < 20, "the addition does not come to an end")
+      town.send(.tcp, from: Self.web, to: Town.s1)
+    }
+    #expect(ended.sessions >= 1)
+    #expect(town.send(.tcp, from: Self.web, to: Town.s1).map(\.source) == [Self.public8080])
+    #expect(town.faults() == [])
+  }
+
   @Test("ST-10 ST-12 a removed static ends its sessions, its port is the pool's at once and does not rest")
   func removed() throws {
     var town = try Town(Self.forward + "\nnat: { pool: [{ address: 203.0.113.5, ports: 8080 }] }")
