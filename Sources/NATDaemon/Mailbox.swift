@@ -45,10 +45,12 @@ final class Mailbox: Sendable {
   /// The daemon's: leaves word for the worker, and wakes it.
   func post(_ change: (inout Mail) -> Void) {
     mail.withLock { change(&$0) }
-    isFull.store(true, ordering: .releasing)
     var one: UInt64 = 1
+    // Before the flag: a worker that took the mail between the two would find nothing to read, and what is written then
+    // would wake it for ever. If it reads this while it takes earlier mail, it takes this too.
     // Safety: an eventfd takes eight bytes. It is full only when the worker has more than enough to wake for.
     _ = unsafe write(descriptor, &one, 8)
+    isFull.store(true, ordering: .releasing)
   }
 
   /// The daemon's: gives the worker work. A worker that has stopped gives it up.
