@@ -99,6 +99,10 @@ extension Gateway {
       explainOwn(packet, from: side, &explanation)
       return explanation
     }
+    if role == nil, machineAddresses.contains(packet.destination) {
+      explanation.drop(.toGateway, .own(.toGateway))
+      return explanation
+    }
     if isExempt(packet, from: side) {
       explanation.findings.append(.exempt)
       explainEgress(packet, nil, to: packet.destination, from: side, at: now, &explanation)

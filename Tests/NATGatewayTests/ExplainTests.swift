@@ -116,6 +116,16 @@ import Testing
     #expect(fields.contains("ethernet source: 02:00:00:00:00:01 -> 02:50:00:00:00:02"))
   }
 
+  @Test("FW8 a packet for an address of the machine's own is said to be left to its kernel")
+  func machine() throws {
+    var town = try Town()
+    let own = IPv4Address(192, 168, 1, 254)
+    town.gateway.setMachineAddresses([own])
+    let frame = Town.packet(.tcp, 2, from: Town.c1, to: Endpoint(own, 22), .inside)
+    let explanation = town.perform(ExplainFrame(frame, from: .inside)).job.explanation
+    #expect(explanation.verdict == .drop(.toGateway))
+  }
+
   @Test("a question that cannot be asked says what would be right")
   func faults() {
     func fault(_ change: (inout ExplainRequest) -> Void) -> String? {
