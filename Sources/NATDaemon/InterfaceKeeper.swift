@@ -25,6 +25,8 @@ actor InterfaceKeeper: GatewayInterfaces {
   private let options: CaptureOptions
   private let logger: Logger
   private var machineAddresses: [IPv4Address] = []
+  /// Why a side could not be looked at, or attached to, the last time.
+  private var fault: [Side: String] = [:]
 
   /// Takes both interfaces.
   init(_ configuration: Configuration, _ options: CaptureOptions, logger: Logger) throws(InterfaceFault) {
@@ -80,11 +82,18 @@ actor InterfaceKeeper: GatewayInterfaces {
       case .link(let isUp):
         logger.notice(isUp ? "link up" : "link down", metadata: name)
         if isUp { mailbox.post { $0.isToAnnounce = true } }
+        // Attached to with the next look.
+        if isLost { mailbox.report(lost: side) }
       case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
       }
     } catch {
-      logger.warning("\(error.description)", metadata: name)
+      // Tried again with the next look; said once.
+      mailbox.report(lost: side)
+      if error.description != fault[side] { logger.warning("\(error.description)", metadata: name) }
+      fault[side] = error.description
+      return
     }
+    fault[side] = nil
   }
 
   private func post(_ attachment: consuming Attachment, _ side: Side, to mailbox: Mailbox) {
