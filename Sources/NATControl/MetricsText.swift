@@ -76,7 +76,7 @@ public enum MetricsText {
       ("portico_bindings_created_total", "Bindings made.", stats.events.bindingsCreated),
       ("portico_sessions_created_total", "Sessions made.", stats.events.sessionsCreated),
       (
-        "portico_sessions_expired_total", "Sessions that ended by their lifetime.",
+        "portico_sessions_expired_total", "Sessions that ended, for whatever reason.",
         stats.events.sessionsExpired
       ),
       (

@@ -7,7 +7,7 @@ struct StaticCommand: AsyncParsableCommand {
     commandName: "static",
     abstract: "List, add and remove static mappings at run time.",
     discussion:
-      "What is added or removed here lasts until the daemon restarts; to keep it, put it into the configuration.",
+      "What is added here lasts until the daemon restarts, and what the file has comes back with a reload; to keep a change, make it in the configuration too.",
     subcommands: [List.self, Add.self, Remove.self])
 
   struct List: AsyncParsableCommand {
