@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// SIGINT, SIGTERM and SIGHUP as something that a command looks at between its steps, so that it can clean up.
+/// SIGINT, SIGTERM, SIGHUP and SIGPIPE (whoever read along is gone) as something that a command looks at between its
+/// steps, so that it can clean up.
 enum Interruption {
   /// Thrown where a signal has arrived.
   struct Arrived: Error {
@@ -15,7 +16,7 @@ enum Interruption {
     var action = sigaction()
     // Safety: a named function that touches one atomic. Without SA_RESTART, waiting ends.
     unsafe action.__sigaction_handler.sa_handler = noteInterruption
-    for number in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaction(number, &action, nil) }
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { unsafe sigaction(number, &action, nil) }
   }
 
   static func check() throws(Arrived) {

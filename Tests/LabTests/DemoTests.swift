@@ -53,7 +53,7 @@ extension Lab {
       #expect(try stage.leftovers() == [])
     }
 
-    @Test("an interrupted demo cleans up", arguments: [SIGINT, SIGTERM])
+    @Test("an interrupted demo cleans up", arguments: [SIGINT, SIGTERM, SIGPIPE])
     func interrupted(number: Int32) throws {
       let stage = try Stage()
       let demo = try stage.start()
