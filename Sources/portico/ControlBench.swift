@@ -117,8 +117,7 @@ struct ControlBench {
 
   /// Dumps the table by the command, as an operator would.
   private static func dump(_ path: String, sessions: Int) throws -> SeenSessions {
-    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let process = try ChildProcess([own, "table", "--json", "--socket", path])
+    let process = try ChildProcess([try Programs.own(), "table", "--json", "--socket", path])
     var seen = SeenSessions(sessions)
     while let bytes = process.readSome() { seen.add(bytes) }
     if process.wait() != 0 { seen.isCut = true }

@@ -57,7 +57,7 @@ struct DemoCommand: ParsableCommand {
 
   /// The folder of the capture: in the working directory or one above it, or above the program.
   private static func scenario() -> String? {
-    let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/"
+    let program = (try? Programs.own()) ?? "/"
     for start in [FileManager.default.currentDirectoryPath, program] {
       var folder = URL(fileURLWithPath: start).standardizedFileURL
       while true {

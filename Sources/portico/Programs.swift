@@ -12,10 +12,14 @@ enum Programs {
     }
   }
 
+  /// The path of this program.
+  static func own() throws -> String {
+    try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+  }
+
   /// The path of a program that lies beside this one.
   static func beside(_ name: String) throws -> String {
-    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let program = URL(fileURLWithPath: own).deletingLastPathComponent().appending(path: name).path
+    let program = URL(fileURLWithPath: try own()).deletingLastPathComponent().appending(path: name).path
     guard FileManager.default.isExecutableFile(atPath: program) else {
       throw LabFailure(description: "no \(program); `swift build -c release --product \(name)` makes it")
     }
