@@ -26,6 +26,9 @@ extension ExplainFrame {
     let names: [(String, UInt8)] = [
       ("fin", 1), ("syn", 2), ("rst", 4), ("psh", 8), ("ack", 16), ("urg", 32),
     ]
+    if request.flags != nil && request.transport != .tcp {
+      throw ExplainFault(text: "flags: found for \(request.transport.rawValue); only tcp has them")
+    }
     var flags: UInt8 = 0
     for name in request.flags ?? ["syn"] {
       guard let flag = names.first(where: { $0.0 == name.lowercased() }) else {

@@ -4,6 +4,8 @@ public struct ControlLimits: Sendable {
   public var connections = 64
   /// Tables and host lists being read at a time, each of which holds a page in memory.
   public var tables = 8
+  /// Readers of events at a time, so that there are connections left for others.
+  public var eventReaders = 16
   /// The largest body of a request, in bytes.
   public var bodyBytes = 64 << 10
   /// The largest head of a request: names and values of all header fields, in bytes.

@@ -37,7 +37,8 @@ extension ControlServer {
   ) async throws {
     let (route, answer) = await routes.answer(request, among: served)
     routes.counts.count(route, status: answer.status)
-    if request.method != .GET { log(request, of: peer, status: answer.status) }
+    // To explain changes nothing, though it is asked with a body.
+    if request.method != .GET, route != Route.explain.name { log(request, of: peer, status: answer.status) }
     switch answer {
     case .whole(let status, let type, let body, let allow):
       var head = HTTPResponseHead(

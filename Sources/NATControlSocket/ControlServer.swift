@@ -41,7 +41,7 @@ public struct ControlServer: Sendable {
     self.logger = logger
     routes = Routes(
       operations: operations, limits: settings.limits, counts: RequestCounts(),
-      tables: Slots(settings.limits.tables))
+      tables: Slots(settings.limits.tables), eventReaders: Slots(settings.limits.eventReaders))
   }
 
   /// Listens and serves until the task is cancelled; then the socket file is gone.

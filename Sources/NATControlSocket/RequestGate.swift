@@ -37,7 +37,7 @@ final class RequestGate: ChannelDuplexHandler {
   private var isInputClosed = false
   private var isReadPending = false
   /// What came behind the request that is being answered, in its order.
-  private var waiting: [Arrival] = []
+  private var waiting = CircularBuffer<Arrival>()
   private var deadline: Scheduled<Void>?
   private var stall: Scheduled<Void>?
 
@@ -178,8 +178,8 @@ final class RequestGate: ChannelDuplexHandler {
 
   /// Goes on with what came while the answer went out.
   private func takeUp(_ context: ChannelHandlerContext) {
-    while case .receiving = state, !waiting.isEmpty {
-      switch waiting.removeFirst() {
+    while case .receiving = state, let arrival = waiting.popFirst() {
+      switch arrival {
       case .part(let part): receive(context, part)
       case .fault(let error): receive(context, error)
       }
@@ -244,7 +244,7 @@ final class RequestGate: ChannelDuplexHandler {
   /// on the way loses what it has not read.
   private func finish(_ context: ChannelHandlerContext) {
     deadline?.cancel()
-    waiting = []
+    waiting.removeAll()
     context.close(mode: .output, promise: nil)
     if isReadPending {
       isReadPending = false

@@ -51,9 +51,15 @@ extension Routes {
 
   func events(_ parameters: inout Parameters) async throws(ControlError) -> Answer {
     try parameters.end()
+    guard let slot = eventReaders.take() else {
+      throw ControlError(
+        status: 503, reason: "too-many-event-readers",
+        "\(limits.eventReaders) clients follow the events; end one, or try again later")
+    }
     let events = try await operations.events()
     return .stream(type: MediaType.lines) { writer in
       for await event in events { try await writer.write(try JSONBody.encoded(event)) }
+      withExtendedLifetime(slot) {}
     }
   }
 
@@ -75,7 +81,6 @@ extension Routes {
       keys: ["from", "protocol", "source", "destination", "flags", "ttl", "length"],
       example: #"{"from":"inside","protocol":"tcp","source":{"address":"192.168.1.2","port":1234},"#
         + #""destination":{"address":"142.250.195.100","port":443}}"#)
-    try question.check()
     return try .json(await operations.explain(question))
   }
 

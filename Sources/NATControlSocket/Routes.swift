@@ -31,7 +31,6 @@ enum Route: CaseIterable, Sendable {
 
   /// Its name in the metrics.
   var name: String { "\(method.rawValue) \(path)" }
-
 }
 
 /// Answers requests by asking the gateway.
@@ -40,6 +39,7 @@ struct Routes: Sendable {
   let limits: ControlLimits
   let counts: RequestCounts
   let tables: Slots
+  let eventReaders: Slots
 
   /// Answers a request, and says under which name it counts.
   /// - Parameter served: what the listener serves.

@@ -17,16 +17,11 @@ struct EventsCommand: AsyncParsableCommand {
   @OptionGroup var daemon: SocketOption
 
   func run() async throws {
-    if json {
-      try await Failure.streaming(daemon.client, "/v1/events", isPatient: true) {
-        try StandardOutput.write($0)
-      }
-    } else {
-      let paint = Paint.standardOutput
-      var lines = JSONLines<EventDocument>()
-      try await Failure.streaming(daemon.client, "/v1/events", isPatient: true) { piece in
-        for event in try lines.next(piece) { try StandardOutput.write(EventText.render(event, paint)) }
-      }
+    let paint = Paint.standardOutput
+    var lines = JSONLines<EventDocument>()
+    try await Failure.streaming(daemon.client, "/v1/events", isPatient: true) { piece in
+      if json { return try StandardOutput.write(piece) }
+      for event in try lines.next(piece) { try StandardOutput.write(EventText.render(event, paint)) }
     }
     throw Failure.exit(Failure.unavailable, "\(daemon.socket): the daemon has ended")
   }

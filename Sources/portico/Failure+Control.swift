@@ -43,7 +43,12 @@ extension Failure {
         }
       }
     } catch {
-      throw ownError ?? exit(error)
+      if let ownError { throw ownError }
+      // What has no end of its own breaks off where the daemon ends.
+      if isPatient, error.reason == "cut-off", (try? await client.status()) == nil {
+        throw exit(unavailable, "\(client.socketPath): the daemon has ended")
+      }
+      throw exit(error)
     }
   }
 }

@@ -127,6 +127,7 @@ import Testing
       #expect(await server.ask("POST /v1/reload").status == 200)
       #expect(await server.ask("DELETE /v1/table").status == 400)
       #expect(await server.ask("GET /v1/table").status == 200)
+      _ = try await server.client.explain(Examples.question)
       let who = "gid=\(getegid()) method=%@ pid=\(getpid()) status=%@ target=%@ uid=\(geteuid())"
       func line(_ method: String, _ status: String, _ target: String) -> String {
         "notice control request \(String(format: who, method, status, target))"

@@ -19,7 +19,7 @@ enum Command {
     return places.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "portico"
   }()
 
-  /// Runs a line of a shell in `folder`, at most for a minute.
+  /// Runs a line of a shell in `folder`, at most for five minutes: machines are busy.
   static func shell(_ line: String, in folder: URL, environment: [String: String] = [:]) async throws
     -> Result
   {
@@ -28,8 +28,9 @@ enum Command {
     for file in [output, errors] { try Data().write(to: file) }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-    process.arguments = ["60", "/bin/sh", "-c", line]
+    process.arguments = ["300", "/bin/sh", "-c", line]
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.currentDirectoryURL = folder
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)

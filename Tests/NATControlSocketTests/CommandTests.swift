@@ -73,7 +73,7 @@ import Testing
   func people() async throws {
     try await TestServer.run { server in
       let cases: [(String, [String])] = [
-        ("status", ["portico 0.1.0, up 1h", "degraded: outside: no carrier on wan0", "lan0", "down"]),
+        ("status", ["portico 0.1.0, up 1h", "degraded: the outside interface wan0", "lan0", "down"]),
         ("stats", ["up 1h, 2 bindings, 2 sessions", "noBinding", "0.0%"]),
         ("hosts", ["192.168.1.2  1         1        0       7/1.0K  6/5.2K"]),
         ("static list", ["tcp    203.0.113.5:8080  192.168.1.10:80"]),
@@ -88,7 +88,10 @@ import Testing
         ),
         ("static remove tcp 203.0.113.5:8080", ["removed tcp 203.0.113.5:8080", "ended 1 session"]),
         ("reload", ["nat.hairpin", "true", "false", "ended 0 sessions"]),
-        ("top --count 1", ["portico 0.1.0", "degraded: outside", "inside", "192.168.1.2", "noBinding"]),
+        (
+          "top --count 1",
+          ["portico 0.1.0", "degraded: the outside interface", "inside", "192.168.1.2", "noBinding"]
+        ),
       ]
       for (arguments, texts) in cases {
         let result = try await server.portico(arguments)
@@ -145,6 +148,26 @@ import Testing
       let event = try JSONDecoder().decode(EventDocument.self, from: Data(json.output.utf8))
       #expect(event == Examples.event)
     }
+  }
+
+  @Test("events ends with 69 and says so when the daemon ends")
+  func endOfEvents() async throws {
+    let operations = StandIn()
+    let following = try await TestServer.run(operations: operations) { server in
+      // The folder goes with the server; the command stays in it for a moment longer.
+      let command = Task {
+        try await Command.shell(
+          "'\(Command.portico)' events --socket '\(server.socketPath)'",
+          in: FileManager.default.temporaryDirectory)
+      }
+      for _ in 0..<3000 where operations.facts.withLock({ $0.subscribers }).isEmpty {
+        try await Task.sleep(for: .milliseconds(10))
+      }
+      return command
+    }
+    let result = try await following.value
+    #expect(result.code == 69)
+    #expect(result.errors.hasSuffix(": the daemon has ended\n"), "\(result.errors)")
   }
 
   @Test("without a daemon a command says so and ends with 69")
@@ -217,8 +240,19 @@ import Testing
   func top(key: String) async throws {
     try await TestServer.run { server in
       let command = "'\(Command.portico)' top --interval 0.2 --socket '\(server.socketPath)'"
+      // The key comes when three pictures are there, and the keyboard stays until the terminal is given back.
       let result = try await Command.shell(
-        "(sleep 3; printf '\(key)'; sleep 1) | script -qec \"stty rows 30 cols 80; \(command)\" /dev/null",
+        """
+        until_seen() {
+          for i in $(seq 500); do
+            [ "$(grep -ao "$1" screen | wc -l)" -lt "$2" ] || return
+            sleep 0.1
+          done
+        }
+        touch screen
+        (until_seen 'portico 0.1.0' 3; printf '\(key)'; until_seen '1049l' 1) \
+          | script -qefc "stty rows 30 cols 80; \(command)" screen
+        """,
         in: server.folder, environment: ["TERM": "xterm", "NO_COLOR": "1"])
       #expect(result.code == 0)
       #expect(result.output.contains("\u{1B}[?1049h\u{1B}[?25l"))

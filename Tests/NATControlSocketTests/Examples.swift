@@ -50,7 +50,7 @@ enum Examples {
         number: 0, busyNanoseconds: 1_500_000_000, longestRoundNanoseconds: 210_000,
         longestRoundBySecondNanoseconds: [0, 210_000, 90_000], rounds: 4)
     ],
-    degraded: ["outside: no carrier on wan0"])
+    degraded: ["the outside interface wan0 has no carrier"])
 
   static let ended = EndedDocument(
     sessions: 1, bindings: 1,
@@ -62,6 +62,16 @@ enum Examples {
 
   static let mapping = StaticDocument(
     protocolName: "tcp", publicEndpoint: "203.0.113.5:8080", privateEndpoint: "192.168.1.10:80")
+
+  /// What ends with `mapping`: a session that came from outside.
+  static let endedMapping = EndedDocument(
+    sessions: 1, bindings: 0,
+    ended: [
+      EndedSession(
+        transport: .tcp, privateEndpoint: EndpointDocument(address: "192.168.1.10", port: 80),
+        publicEndpoint: EndpointDocument(address: "203.0.113.5", port: 8080),
+        remote: EndpointDocument(address: "198.51.100.7", port: 40000), reason: "static-mapping-removed")
+    ])
 
   static let question = ExplainRequest(
     from: "inside", transport: .tcp, source: privateEndpoint, destination: remote)

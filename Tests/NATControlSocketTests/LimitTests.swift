@@ -173,7 +173,7 @@ import Testing
         await connection.send("GET /v1/events HTTP/1.1\r\nhost: portico\r\n\r\n")
         _ = await connection.receive(until: "\r\n\r\n")
       }
-      for _ in 0..<500 where server.operations.facts.withLock({ $0.ended }) == 0 {
+      for _ in 0..<3000 where server.operations.facts.withLock({ $0.ended }) == 0 {
         try await Task.sleep(for: .milliseconds(10))
       }
       #expect(server.operations.facts.withLock { $0.ended } == 1)
@@ -200,11 +200,37 @@ import Testing
       // Each of the 64 is still served.
       #expect(await open[63].ask("GET /v1/status").status == 200)
       open = []
-      for _ in 0..<200 {
+      for _ in 0..<3000 {
         if (try? await server.client.status()) != nil { break }
         try await Task.sleep(for: .milliseconds(10))
       }
       try await expectService(server)
+    }
+  }
+
+  @Test("SH9 only so many clients follow the events; the others are told so, and other requests are served")
+  func manyFollowers() async throws {
+    try await TestServer.run { server in
+      var followers: [PlainSocket] = []
+      for _ in 0..<16 {
+        let connection = try await server.connect()
+        await connection.send("GET /v1/events HTTP/1.1\r\nhost: portico\r\n\r\n")
+        #expect(await connection.receive(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200"))
+        followers.append(connection)
+      }
+      let refused = await server.ask("GET /v1/events")
+      #expect(refused.status == 503)
+      #expect(refused.body.contains("too-many-event-readers"))
+      try await expectService(server)
+      followers.removeLast()
+      var answer = ""
+      for _ in 0..<1000 where !answer.hasPrefix("HTTP/1.1 200") {
+        let connection = try await server.connect()
+        await connection.send("GET /v1/events HTTP/1.1\r\nhost: portico\r\n\r\n")
+        answer = await connection.receive(until: "\r\n\r\n")
+        try await Task.sleep(for: .milliseconds(10))
+      }
+      #expect(answer.hasPrefix("HTTP/1.1 200"))
     }
   }
 
@@ -226,7 +252,7 @@ import Testing
       #expect(refused.body.contains("too-many-tables"))
       try await expectService(server)
       for connection in stalled { #expect(await connection.receiveAll().hasSuffix("0\r\n\r\n")) }
-      for _ in 0..<200 where await server.ask("GET /v1/table?limit=1").status != 200 {
+      for _ in 0..<3000 where await server.ask("GET /v1/table?limit=1").status != 200 {
         try await Task.sleep(for: .milliseconds(10))
       }
       #expect(await server.ask("GET /v1/table?limit=1").status == 200)
@@ -242,6 +268,21 @@ import Testing
           + "GET /v1/config HTTP/1.1\r\nhost: portico\r\nconnection: close\r\n\r\n")
       let answers = await connection.receiveAll().components(separatedBy: "HTTP/1.1 ").map { $0.prefix(3) }
       #expect(answers == ["", "200", "404", "200"])
+    }
+  }
+
+  @Test("thousands of requests that come at once are answered, each of them")
+  func manyPipelined() async throws {
+    try await TestServer.run { server in
+      let connection = try await server.connect()
+      async let answers = connection.receiveAll()
+      for _ in 0..<40 {
+        await connection.send(
+          String(repeating: "GET /v1/none HTTP/1.1\r\nhost: portico\r\n\r\n", count: 100))
+      }
+      await connection.send("GET /v1/status HTTP/1.1\r\nhost: portico\r\nconnection: close\r\n\r\n")
+      let codes = await answers.components(separatedBy: "HTTP/1.1 ").dropFirst().map { $0.prefix(3) }
+      #expect(codes.count == 4001 && codes.last == "200" && codes.dropLast().allSatisfy { $0 == "404" })
     }
   }
 

@@ -17,13 +17,6 @@ import Testing
     var testDescription: String { "\(request) \(body)" }
   }
 
-  private static func explain(_ members: String, source: String = "1.2.3.4", says: [String]) -> Case {
-    let ends = #""source":{"address":"\#(source)","port":1},"destination":{"address":"2.3.4.5","port":2}"#
-    return Case(
-      request: "POST /v1/explain", body: #"{"protocol":"tcp",\#(members),\#(ends)}"#, status: 400,
-      reason: "bad-value", says: says)
-  }
-
   static let cases = [
     Case(
       request: "GET /v1/tables", status: 404, reason: "unknown-path", says: ["'/v1/tables'", "/v1/table"]),

@@ -46,7 +46,7 @@ import Testing
       let added = try await client.addStatic(Examples.mapping)
       #expect(added == StaticChangeDocument(mapping: Examples.mapping, ended: EndedDocument()))
       let removed = try await client.removeStatic(protocol: "tcp", public: "203.0.113.5:8080")
-      #expect(removed == StaticChangeDocument(mapping: Examples.mapping, ended: Examples.ended))
+      #expect(removed == StaticChangeDocument(mapping: Examples.mapping, ended: Examples.endedMapping))
       let reload = try await client.reload()
       #expect(reload == Examples.reload)
       #expect(

@@ -90,7 +90,7 @@ final class StandIn: GatewayOperations {
 
   func removeStatic(protocol: String, public: String) async throws(ControlError) -> StaticChangeDocument {
     try note("remove \(`protocol`) \(`public`)")
-    return StaticChangeDocument(mapping: Examples.mapping, ended: Examples.ended)
+    return StaticChangeDocument(mapping: Examples.mapping, ended: Examples.endedMapping)
   }
 
   func explain(_ question: ExplainRequest) async throws(ControlError) -> ExplainDocument {

@@ -26,7 +26,7 @@ import Testing
     #expect(
       text == """
         portico 0.1.0  up 12s  2 bindings  2 sessions  2 hosts  busy 25.0%
-        degraded: outside: no carrier on wan0
+        degraded: the outside interface wan0 has no carrier
 
         SIDE     PACKETS IN/S  BYTES IN/S  PACKETS OUT/S  BYTES OUT/S  LOST/S
         inside   1.5K          1.5M        0              0            0

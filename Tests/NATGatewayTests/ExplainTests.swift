@@ -141,6 +141,11 @@ import Testing
     #expect(fault { $0.from = "above" } == "from: found \"above\"; expected inside or outside")
     #expect(fault { $0.source.address = "1.2.3" }?.hasPrefix("source: found \"1.2.3\"") == true)
     #expect(fault { $0.flags = ["nak"] }?.contains("expected any of fin") == true)
+    #expect(
+      fault {
+        $0.transport = .udp
+        $0.flags = ["syn"]
+      } == "flags: found for udp; only tcp has them")
     #expect(fault { $0.length = 39 } == "length: found 39; expected 40 to 65535")
   }
 }
