@@ -100,6 +100,13 @@ actor GatewayControl: GatewayOperations {
     return tally.counts
   }
 
+  nonisolated func hosts(limit: Int) async throws(ControlError) -> HostsDocument {
+    let now = LiveClock.now
+    var tally = HostTally()
+    let reader = try await walk { tally.add($0, at: now) }
+    return tally.document(reader, limit: limit)
+  }
+
   /// Reads the whole table, and lets others run in between.
   private nonisolated func walk(
     _ body: (SessionSnapshot) -> Void

@@ -15,6 +15,13 @@ enum Examples {
     transport: .tcp, kind: .dynamic, privateEndpoint: privateEndpoint, publicEndpoint: publicEndpoint,
     age: Seconds(nanoseconds: 12_500_000_000), sessions: [session])
 
+  static let hosts = HostsDocument(
+    hosts: [
+      .init(
+        address: "192.168.1.2", dynamicBindings: 1, sessions: 1, packetsOut: 7, bytesOut: 1021, packetsIn: 6,
+        bytesIn: 5210)
+    ], total: 1)
+
   static let stats: StatsDocument = {
     var side = StatsDocument.SideStats()
     side.packetsReceived = 10

@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  @Test("SH2 hosts and sessions are counted once, also where a binding goes on over the edge of a page")
+  @Test("SH2 sessions are counted once, also where a binding goes on over the edge of a page")
   func counts() async throws {
     let operations = StandIn()
     operations.facts.withLock {
@@ -106,12 +106,5 @@ import Testing
     }
     let counts = try await operations.sessionCounts()
     #expect(counts == [SessionCount(transport: .tcp, state: .established, count: 65_598)])
-    let hosts = try await operations.hosts(limit: 3)
-    #expect(hosts.total == 32_800)
-    #expect(hosts.hosts.map(\.address) == ["10.0.0.1", "10.0.0.10", "10.0.0.100"])
-    #expect(hosts.hosts.allSatisfy { $0.sessions == 2 && $0.dynamicBindings == 1 && $0.bytesOut == 2042 })
-    let all = try await operations.hosts(limit: .max)
-    #expect(all.hosts.reduce(0) { $0 + $1.dynamicBindings } == 32_799)
-    #expect(all.hosts.last == HostsDocument.Host(address: "10.0.0.0", staticBindings: 1))
   }
 }

@@ -16,10 +16,7 @@ import Testing
       let table = try await client.table(TableFilter(), after: nil, limit: 10)
       #expect(table == TableDocument(bindings: [Examples.binding]))
       let hosts = try await client.hosts(limit: 5)
-      let host = HostsDocument.Host(
-        address: "192.168.1.2", dynamicBindings: 1, sessions: 1, packetsOut: 7, bytesOut: 1021, packetsIn: 6,
-        bytesIn: 5210)
-      #expect(hosts == HostsDocument(hosts: [host], total: 1))
+      #expect(hosts == Examples.hosts)
       let statics = try await client.statics()
       #expect(statics == StaticsDocument(statics: [Examples.mapping]))
       let configuration = try await client.configuration()

@@ -72,6 +72,12 @@ final class StandIn: GatewayOperations {
     return document
   }
 
+  /// Of one host, whatever the table holds.
+  func hosts(limit: Int) async throws(ControlError) -> HostsDocument {
+    try note("hosts")
+    return Examples.hosts
+  }
+
   func end(_ filter: TableFilter) async throws(ControlError) -> EndedDocument {
     try note("end")
     facts.withLock { $0.filters.append(filter) }

@@ -108,6 +108,41 @@ import Testing
     }
   }
 
+  @Test("SH2 what each host has is the sum of the lines of the table")
+  func hosts() throws {
+    let town = try Self.crowd()
+    let reader = try #require(TableReader(town.table))
+    func tally(limit: Int) -> HostsDocument {
+      var tally = HostTally()
+      var place: TableReader.Cursor? = TableReader.Cursor()
+      while let from = place {
+        place = reader.read(from: from, limit: 100) { tally.add($0, at: town.gateway.clock) }
+      }
+      return tally.document(reader, limit: limit)
+    }
+    let bindings = try Self.pages(town, limit: 1 << 20).flatMap(\.bindings)
+    let addresses = Set(bindings.map(\.privateEndpoint.address))
+    let all = tally(limit: .max)
+    #expect(all.total == addresses.count && all.hosts.count == addresses.count && addresses.count >= 20)
+    for address in addresses {
+      let own = bindings.filter { $0.privateEndpoint.address == address }
+      let sessions = own.flatMap(\.sessions)
+      let right = HostsDocument.Host(
+        address: address, dynamicBindings: own.count { $0.kind == .dynamic },
+        staticBindings: own.count { $0.kind == .static }, sessions: sessions.count,
+        packetsOut: sessions.reduce(0) { $0 + $1.packetsOut },
+        bytesOut: sessions.reduce(0) { $0 + $1.bytesOut },
+        packetsIn: sessions.reduce(0) { $0 + $1.packetsIn }, bytesIn: sessions.reduce(0) { $0 + $1.bytesIn })
+      #expect(all.hosts.first { $0.address == address } == right)
+    }
+    // 192.168.1.9 comes before 192.168.1.10.
+    for (host, next) in zip(all.hosts, all.hosts.dropFirst()) {
+      let (a, b) = (IPv4Address(host.address)?.rawValue ?? 0, IPv4Address(next.address)?.rawValue ?? 0)
+      #expect((next.sessions, a) < (host.sessions, b))
+    }
+    #expect(tally(limit: 3).hosts == Array(all.hosts.prefix(3)) && tally(limit: 3).total == all.total)
+  }
+
   @Test("SH7 an entry that lives through a walk over all pages is on exactly one, whatever comes and goes")
   func whileItChanges() throws {
     var town = try Self.crowd()

@@ -24,9 +24,8 @@ public protocol GatewayOperations: Sendable {
   /// Asked for by each scrape of the metrics. Where nothing else is given, a walk over all pages counts them.
   func sessionCounts() async throws(ControlError) -> [SessionCount]
 
-  /// The inside hosts with the most sessions, and what they have.
+  /// The inside hosts with the most sessions, and what they have; of as many sessions, in the order of their addresses.
   ///
-  /// Where nothing else is given, a walk over all pages counts them, in memory that grows with the hosts.
   /// - Parameter limit: how many hosts at most.
   func hosts(limit: Int) async throws(ControlError) -> HostsDocument
 
