@@ -101,7 +101,8 @@ extension Shard {
     return endsDynamicBinding(session)
   }
 
-  private func endsDynamicBinding(_ session: SessionIndex) -> Bool {
+  /// Whether it is the last session of a dynamic binding that the inside host used: with it the binding ends.
+  func endsDynamicBinding(_ session: SessionIndex) -> Bool {
     let binding = sessions.binding(of: session)
     return bindings.kind(of: binding) == .dynamic && sessions.flags(of: session).contains(.insideUsed)
       && bindings.low(binding, 2) == 1

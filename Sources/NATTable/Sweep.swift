@@ -49,10 +49,11 @@ public struct Sweep: BitwiseCopyable, Sendable {
       else { continue }
       hasFound = true
       switch scope {
-      case .session:
+      // With the last session that its inside host used a binding ends, and all sessions that only remotes used.
+      case .session where !shard.endsDynamicBinding(session):
         shard.end(session, at: now, because: reason)
         limit -= 1
-      case .binding:
+      case .session, .binding:
         let binding = shard.close(shard.sessions.binding(of: session), because: reason)
         guard shard.end(binding, at: now, limit: &limit) else {
           closing = binding

@@ -54,6 +54,28 @@ import Testing
     #expect(town.faults() == [])
   }
 
+  @Test(
+    "SH4 PF8 a binding with many sessions that only remotes used ends in short steps with its last other one")
+  func endLastUsed() throws {
+    var town = try Town("nat: { filtering: endpoint-independent }")
+    town.send(from: Town.c1, to: Town.s1)
+    for port in 1...5000 as ClosedRange<UInt16> {
+      town.send(from: Endpoint(Town.s2.address, port), to: Town.x, .outside)
+    }
+    var filter = SessionFilter()
+    filter.remote = .init(IPv4Network(Town.s1.address, prefixLength: 32))
+    var passed = 0
+    let done = town.perform(EndSessions(filter)) { town in
+      passed += town.send(from: Endpoint(Town.s2.address, 1), to: Town.x, .outside).count
+    }
+    #expect(done.job.ended.sessions == 5001 && done.job.ended.bindings == 1)
+    // 5001 sessions, at most 512 a step; no packet finds the binding from the first step on.
+    #expect(done.steps > 10 && passed == 0)
+    #expect(town.listing() == [])
+    #expect(town.send(from: Town.c1, to: Town.s1).map(\.source) == [Town.x])
+    #expect(town.faults() == [])
+  }
+
   // MARK: Statics
 
   @Test(
