@@ -1,6 +1,14 @@
 extension Configuration {
-  /// The key `limits`; every number is 1 to 2147483647.
+  // What a table can hold at most.
+
+  public static let mostPoolAddresses = 1024
+  /// Entries of `static`.
+  public static let mostStatics = 262_144
+
+  /// The key `limits`; every number is 1 to ``largest``.
   public struct Limits: Sendable, Equatable {
+    public static let largest = 67_108_864
+
     public var bindings = 262_144
     public var sessions = 1_048_576
     public var perHost = PerHost()
@@ -8,7 +16,7 @@ extension Configuration {
     public init() {}
   }
 
-  /// The key `limits.per-host`, for each inside host.
+  /// The key `limits.per-host`, for each inside host; every number is 1 to 2147483647.
   public struct PerHost: Sendable, Equatable {
     public var ports = 16_384
     public var sessions = 65_536

@@ -97,6 +97,12 @@ extension Draft {
       if let problem = rules.publicProblem(entry.address.value) {
         report.add(entry.address.place, found: "\(text), \(problem)", expected: "a public address")
       }
+      if earlier.count == Configuration.mostPoolAddresses, earlier[entry.address.value] == nil {
+        report.add(
+          entry.address.place, found: "address number \(earlier.count + 1) of the pool",
+          expected: "at most \(Configuration.mostPoolAddresses)")
+        return
+      }
       guard let ports = entry.ports else { continue }
       for other in earlier[entry.address.value] ?? [] {
         for range in ports {

@@ -72,7 +72,14 @@ extension Draft.InterfaceDraft {
 extension Draft {
   mutating func readStatics(_ file: Section) {
     let example = "mappings such as { protocol: tcp, public: 192.0.2.1:8080, private: 192.168.1.10:80 }"
-    statics = (file.list("static", of: example) ?? []).compactMap { StaticDraft($0, report: report) }
+    let entries = file.list("static", of: example) ?? []
+    if entries.count > Configuration.mostStatics {
+      report.add(
+        file.place(of: "static"), found: "\(entries.count) mappings",
+        expected: "at most \(Configuration.mostStatics)")
+      return
+    }
+    statics = entries.compactMap { StaticDraft($0, report: report) }
   }
 }
 
@@ -156,8 +163,8 @@ extension Draft {
   }
 
   private mutating func readLimits(_ section: Section) {
-    section.read("bindings", into: &nat.limits.bindings, .limit)
-    section.read("sessions", into: &nat.limits.sessions, .limit)
+    section.read("bindings", into: &nat.limits.bindings, .tableLimit)
+    section.read("sessions", into: &nat.limits.sessions, .tableLimit)
     let perHost = section.section("per-host", keys: Keys.perHost)
     perHost.read("ports", into: &nat.limits.perHost.ports, .limit)
     perHost.read("sessions", into: &nat.limits.perHost.sessions, .limit)

@@ -15,8 +15,11 @@ extension Form where Value == Int {
     }
   }
 
-  /// A limit on what is kept.
+  /// A limit on what is kept for each host.
   static var limit: Form { .number(1...2_147_483_647) }
+
+  /// A limit on what a table keeps.
+  static var tableLimit: Form { .number(1...Configuration.Limits.largest) }
 }
 
 extension Form where Value == Bool {

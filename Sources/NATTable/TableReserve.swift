@@ -11,19 +11,19 @@ public struct TableReserve: BitwiseCopyable, Sendable {
   public init() {}
 
   /// What a live gateway keeps free: 64 pool addresses, 16,384 port forwards and as many 1:1 mappings, and limits half
-  /// as large again, at least the defaults.
+  /// as large again, at least the defaults; no more than a table can hold (``TableCapacity/mostPoolAddresses``).
   public static func live(_ settings: TableSettings) -> TableReserve {
     let defaults = TableSettings(pool: [])
     var reserve = TableReserve()
-    reserve.poolAddresses = 64
+    reserve.poolAddresses = max(0, min(64, TableCapacity.mostPoolAddresses - settings.pool.count))
     reserve.forwards = 16_384
     reserve.oneToOne = 16_384
     // Half as much again where that can be indexed.
-    func reserved(_ limit: Int, _ least: Int, _ most: Int) -> Int {
-      max(0, min(max(limit + limit / 2, least), most) - limit)
+    func reserved(_ limit: Int, _ least: Int) -> Int {
+      max(0, min(max(limit + limit / 2, least), TableCapacity.largestLimit) - limit)
     }
-    reserve.bindings = reserved(settings.bindingLimit, defaults.bindingLimit, 1 << 26)
-    reserve.sessions = reserved(settings.sessionLimit, defaults.sessionLimit, 1 << 26)
+    reserve.bindings = reserved(settings.bindingLimit, defaults.bindingLimit)
+    reserve.sessions = reserved(settings.sessionLimit, defaults.sessionLimit)
     return reserve
   }
 }
@@ -40,7 +40,16 @@ public struct TableCapacity: BitwiseCopyable, Sendable, Equatable {
   /// Forwards on addresses outside the pool, and ports of 1:1 mappings that have sessions, for each worker.
   var extra: Int
 
-  /// Ports of 1:1 mappings that may have sessions at a time where there were no such mappings at the start.
+  // Places are numbered in 28 bits: three quarters of them for 1,024 pool addresses, an eighth for ports of 1:1 mappings,
+  // the rest for forwards.
+
+  /// Addresses of the pool, with the reserve.
+  public static let mostPoolAddresses = 1024
+  /// Either limit, with the reserve.
+  public static let largestLimit = 1 << 26
+  /// Ports of 1:1 mappings that may have sessions at a time, of all workers together.
+  private static let mostOneToOnePorts = 1 << 25
+  /// The same where there were no such mappings at the start, of each worker.
   private static let oneToOnePorts = 65_536
 
   init(_ settings: TableSettings) {
@@ -49,7 +58,7 @@ public struct TableCapacity: BitwiseCopyable, Sendable, Equatable {
     oneToOne = settings.oneToOne.count + settings.reserve.oneToOne
     bindings = settings.bindingLimit + settings.reserve.bindings
     sessions = settings.sessionLimit + settings.reserve.sessions
-    let ports = sessions / settings.workers + 1
+    let ports = min(sessions, TableCapacity.mostOneToOnePorts) / settings.workers + 1
     extra = forwards
     if !settings.oneToOne.isEmpty {
       extra += ports

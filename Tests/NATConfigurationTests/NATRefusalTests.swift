@@ -380,18 +380,31 @@ import Testing
             sessions: -1
             per-host: { ports: many, sessions: 2147483648 }
         """,
-      "6:15: nat.limits.bindings: found \"0\"; expected a number from 1 to 2147483647",
-      "7:15: nat.limits.sessions: found \"-1\"; expected a number from 1 to 2147483647",
+      "6:15: nat.limits.bindings: found \"0\"; expected a number from 1 to 67108864",
+      "7:15: nat.limits.sessions: found \"-1\"; expected a number from 1 to 67108864",
       "8:24: nat.limits.per-host.ports: found \"many\"; expected a number from 1 to 2147483647",
       "8:40: nat.limits.per-host.sessions: found \"2147483648\"; expected a number from 1 to 2147483647"),
+    Refusal(
+      "LIM8 limits that no table can hold",
+      after: """
+        nat:
+          limits: { bindings: 67108865, sessions: 2147483647 }
+        """,
+      "5:23: nat.limits.bindings: found \"67108865\"; expected a number from 1 to 67108864",
+      "5:43: nat.limits.sessions: found \"2147483647\"; expected a number from 1 to 67108864"),
+    Refusal(
+      "LIM8 more addresses than a pool can have",
+      after: "nat:\n  pool:\n"
+        + (0...1024).map { "    - { address: 198.18.\($0 / 200).\(1 + $0 % 200) }" }.joined(separator: "\n"),
+      "1030:18: nat.pool[1024].address: found address number 1025 of the pool; expected at most 1024"),
     Refusal(
       "LIM8 numbers not written in decimal",
       after: """
         nat:
           limits: { bindings: 0x10, sessions: 1_000, per-host: { ports: 010, sessions: 1e3 } }
         """,
-      "5:23: nat.limits.bindings: found \"0x10\"; expected a number from 1 to 2147483647",
-      "5:39: nat.limits.sessions: found \"1_000\"; expected a number from 1 to 2147483647",
+      "5:23: nat.limits.bindings: found \"0x10\"; expected a number from 1 to 67108864",
+      "5:39: nat.limits.sessions: found \"1_000\"; expected a number from 1 to 67108864",
       "5:65: nat.limits.per-host.ports: found \"010\"; expected a number from 1 to 2147483647",
       "5:80: nat.limits.per-host.sessions: found \"1e3\"; expected a number from 1 to 2147483647"),
     Refusal(
