@@ -256,14 +256,20 @@ actor GatewayControl: GatewayOperations {
     let plan = ChangePlan(
       from: await interfaces.completed(inForce), to: await interfaces.completed(target))
     guard let job = await mailbox.perform(GatewayChange(plan.operations)) else { throw .stopping }
-    inForce = target
     lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
+    guard job.refused == 0 else {
+      // All or nothing: what did find room is taken back.
+      let back = ChangePlan(
+        from: await interfaces.completed(target), to: await interfaces.completed(inForce))
+      _ = await mailbox.perform(GatewayChange(back.operations))
+      if before != after { try? await guardAddresses(before) }
+      throw ControlError(
+        status: 500, reason: "no-room",
+        "\(job.refused) statics or pool addresses found no room in the table; nothing is changed")
+    }
+    inForce = target
     // The change is in force. A guard that keeps more from the kernel than it need is no reason to call it failed.
     if before != after { try? await guardAddresses(after) }
-    guard job.refused == 0 else {
-      throw ControlError(
-        status: 500, reason: "no-room", "\(job.refused) statics or pool addresses found no room in the table")
-    }
     return EndedDocument(job.ended)
   }
 

@@ -116,8 +116,15 @@ actor InterfaceKeeper: GatewayInterfaces {
   }
 
   func setOwnAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
+    let before = inside.addresses
     try inside.setAddresses(addresses)
-    try outside.setAddresses(addresses)
+    do {
+      try outside.setAddresses(addresses)
+    } catch {
+      // Both sides or none.
+      try? inside.setAddresses(before)
+      throw error
+    }
   }
 
   func documents() -> StatusDocument.Interfaces {

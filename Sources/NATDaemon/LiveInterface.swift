@@ -17,7 +17,8 @@ struct LiveInterface: ~Copyable {
   private(set) var facts: InterfaceFacts
   private(set) var isThere = true
   private let configured: Configuration.Interface
-  private var addresses: [IPv4Address]
+  /// What the gateway answers to.
+  private(set) var addresses: [IPv4Address]
   private let lock: InterfaceLock
   private var kernelGuard: KernelGuard?
 

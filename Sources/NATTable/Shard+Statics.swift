@@ -300,11 +300,13 @@ extension Shard {
     return at
   }
 
-  /// Makes the binding for one port of a 1:1 mapping; nil if there is no place.
+  /// Makes the binding for one port of a 1:1 mapping; nil if there is no place. The places of forwards are not theirs.
   public mutating func insertOneToOne(
     _ transport: TransportProtocol, _ mapping: StaticAddress, port: UInt16, at now: Instant
   ) -> BindingIndex? {
-    guard let binding = nextExtra else { return nil }
+    guard counts.oneToOneBindings < extraCount - table.capacity.forwards, let binding = nextExtra else {
+      return nil
+    }
     let privately = hash.ofPrivate(transport, Endpoint(mapping.private, port))
     let publicEndpoint = Endpoint(mapping.public, port)
     // A forward of the same private endpoint goes before it, and leads to it.

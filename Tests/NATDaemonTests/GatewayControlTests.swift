@@ -41,7 +41,8 @@ private final class Bench: Sendable {
 
     """
 
-  init(_ text: String = "") throws {
+  /// - Parameter reserve: what the table of the gateway keeps free; the control believes in a live gateway's.
+  init(_ text: String = "", reserve: TableReserve? = nil) throws {
     path = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString).yaml").path
     try (Bench.interfacesText + text).write(toFile: path, atomically: true, encoding: .utf8)
     let configuration = try Configuration.load(path: path)
@@ -49,7 +50,11 @@ private final class Bench: Sendable {
     settings.table.reserve = .live(settings.table)
     var random = RandomSource(seed: 1)
     let table = TranslationTable(settings.table, random: &random)
-    let gateway = Gateway(settings, table: table, worker: 0, counters: store.counters, random: random)
+    var smaller = settings
+    smaller.table.reserve = reserve ?? settings.table.reserve
+    let gateway = Gateway(
+      settings, table: reserve == nil ? table : TranslationTable(smaller.table, random: &random), worker: 0,
+      counters: store.counters, random: random)
     let figures = WorkerFigures()
     control = GatewayControl(
       configuration, file: path, mailbox: mailbox, table: table, counters: store, worker: figures,
@@ -216,6 +221,44 @@ private final class Bench: Sendable {
       seen.map(\.kind).filter { $0 != .reload }
         == [.bindingCreated, .sessionCreated, .sessionEnded, .bindingEnded])
     #expect(seen.filter { $0.reason != nil }.map(\.reason) == ["operator", "operator"])
+    await bench.stop()
+  }
+
+  @Test(
+    "RC6 ST-9 a change that finds no room after all is taken back as a whole, on the socket and in the table")
+  func noRoom() async throws {
+    var reserve = TableReserve()
+    reserve.forwards = 1
+    let bench = try Bench(reserve: reserve)
+    try bench.write(
+      """
+      nat: { pool: [{ address: 203.0.113.5, ports: 2000-2999 }] }
+      static:
+        - { protocol: tcp, public: 203.0.113.9:80, private: 192.168.1.10:80 }
+        - { protocol: tcp, public: 203.0.113.9:81, private: 192.168.1.10:81 }
+      """)
+    await #expect {
+      try await bench.control.reload()
+    } throws: {
+      ($0 as? ControlError)?.reason == "no-room"
+    }
+    #expect(try await bench.control.statics().statics == [])
+    let settings = try await bench.control.configuration().settings
+    #expect(settings.first { $0.setting == "nat.pool[203.0.113.5].ports" }?.value == "1024-65535")
+    #expect(try await bench.control.stats().bindings == 0)
+    let guarded = await bench.interfaces.guarded
+    #expect(guarded.last == guarded.first?.filter { $0 != IPv4Address(203, 0, 113, 9) })
+    // The one place is free again.
+    let entry = StaticDocument(
+      protocolName: "tcp", publicEndpoint: "203.0.113.9:82", privateEndpoint: "192.168.1.10:82")
+    _ = try await bench.control.addStatic(entry)
+    #expect(try await bench.control.statics().statics == [entry])
+    await #expect(throws: ControlError.self) {
+      try await bench.control.addStatic(
+        StaticDocument(
+          protocolName: "tcp", publicEndpoint: "203.0.113.9:83", privateEndpoint: "192.168.1.10:83"))
+    }
+    #expect(try await bench.control.statics().statics == [entry])
     await bench.stop()
   }
 

@@ -42,6 +42,49 @@ import Testing
     #expect(counts.sessions == 0 && counts.dynamicBindings == 0)
   }
 
+  @Test("ST-14 ports of 1:1 mappings leave the places of forwards free, however many are scanned")
+  func placesOfForwards() throws {
+    let table = makeTable(sessionLimit: 100_000) {
+      $0.reserve.oneToOne = 1
+      $0.reserve.forwards = 2
+    }
+    var shard = table.makeShard(worker: 0)
+    let now = Instant(nanoseconds: 1)
+    let mapping = StaticAddress(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
+    let isAdded = shard.addOneToOne(mapping)
+    #expect(isAdded)
+    var made = 0
+    for transport in [TransportProtocol.tcp, .udp] {
+      for port in 1...40_000 as ClosedRange<UInt16> {
+        if shard.insertOneToOne(transport, mapping, port: port, at: now) != nil { made += 1 }
+      }
+    }
+    #expect(made == 65_536)
+    // 192.168.1.2:80 and :81 by an address that is not in the pool: two have places, a third has none.
+    for (port, hasPlace) in [(80, true), (81, true), (82, false)] as [(UInt16, Bool)] {
+      let forward = StaticForward(
+        .tcp, public: Endpoint(IPv4Address(203, 0, 113, 10), port), private: Endpoint(client.address, port))
+      let isAdded = shard.addForward(forward, at: now)
+      #expect(isAdded == hasPlace)
+    }
+  }
+
+  @Test("LIM8 a table as large as a configuration may ask for, with its reserve, has places for all of it")
+  func largest() {
+    var settings = TableSettings(
+      pool: (0..<1024).map { PoolAddress(IPv4Address(0xC612_0000 + $0), ports: [1024...1024]) })
+    settings.bindingLimit = 1 << 26
+    settings.sessionLimit = 1 << 26
+    settings.oneToOne = [
+      StaticAddress(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
+    ]
+    settings.reserve = .live(settings)
+    var random = RandomSource(seed: 1)
+    let table = TranslationTable(settings, random: &random)
+    #expect(table.capacity.poolAddresses == 1024 && table.capacity.sessions == 1 << 26)
+    #expect(table.capacity.forwards == 16_384 && table.capacity.oneToOne == 16_385)
+  }
+
   /// While a reader stands in the table, ended records wait for it, and may run out before the limit is reached.
   @Test("a 1:1 binding whose first session found no room is taken back")
   func unusedOneToOne() throws {
