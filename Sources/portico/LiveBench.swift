@@ -161,7 +161,14 @@ final class LiveBench {
       }
       var end: End
     }
-    let result = try host.attempt("iperf3 -c 203.0.113.9 -t \(seconds) -J \(options)")
+    let command = "iperf3 -c 203.0.113.9 -t \(seconds) -J \(options)"
+    var result = try host.attempt(command)
+    // Between two streams its server does not listen for a moment.
+    for _ in 0..<20 where result.output.contains("Connection refused") {
+      try Interruption.check()
+      usleep(100_000)
+      result = try host.attempt(command)
+    }
     try Interruption.check()
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase

@@ -5,7 +5,7 @@ import Testing
 
 extension Lab {
   @Suite struct DemoTests {
-    /// Runs of `portico demo` with a folder for temporary files of their own.
+    /// Runs of `portico` with a folder for temporary files of their own.
     final class Stage {
       let folder = FileManager.default.temporaryDirectory.appending(
         path: "portico-stage-\(UUID().uuidString)")
@@ -16,10 +16,10 @@ extension Lab {
 
       deinit { try? FileManager.default.removeItem(at: folder) }
 
-      func start(_ prefix: String = "") throws -> ChildProcess {
+      func start(_ arguments: String = "demo", behind prefix: String = "") throws -> ChildProcess {
         let program = try Lab.program("portico")
         return try ChildProcess([
-          "/bin/sh", "-c", "TMPDIR=\(folder.path) exec \(prefix) \(program) demo",
+          "/bin/sh", "-c", "TMPDIR=\(folder.path) exec \(prefix) \(program) \(arguments)",
         ])
       }
 
@@ -69,7 +69,7 @@ extension Lab {
     @Test("without the right to make namespaces the demo says so and replays the shipped capture")
     func replayed() throws {
       let stage = try Stage()
-      let demo = try stage.start("setpriv --bounding-set -all")
+      let demo = try stage.start(behind: "setpriv --bounding-set -all")
       let output = demo.readToEnd()
       #expect(output.contains("no new network namespace: Operation not permitted"), "\(output)")
       #expect(output.contains("142.250.195.100:443"), "\(output)")
