@@ -1,7 +1,8 @@
 /// What changes did, for people.
 public enum ChangeText {
   public static func render(_ ended: EndedDocument) -> String {
-    let count = "ended \(amount(ended.sessions, "session")) and \(amount(ended.bindings, "binding"))\n"
+    let count =
+      "ended \(HumanText.amount(ended.sessions, "session")) and \(HumanText.amount(ended.bindings, "binding"))\n"
     guard !ended.ended.isEmpty else { return count }
     let rows = ended.ended.map {
       [
@@ -33,10 +34,6 @@ public enum ChangeText {
     return TextColumns.text(
       ["SETTING", "BEFORE", "AFTER"], reload.changed.map { [$0.setting, $0.before ?? "-", $0.after ?? "-"] })
       + "\n" + render(reload.ended)
-  }
-
-  private static func amount(_ count: Int, _ noun: String) -> String {
-    "\(count) \(noun)\(count == 1 ? "" : "s")"
   }
 }
 

@@ -18,6 +18,11 @@ public enum HumanText {
     "\(large)\(largeUnit)" + (small == 0 ? "" : "\(small)\(smallUnit)")
   }
 
+  /// A number of things: `1 session`, `2 sessions`.
+  public static func amount(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
   /// Below 1,000 as it is, above with one decimal (halves round up) and a decimal unit: `999`, `1.0K`,
   /// `5.2M`.
   public static func count(_ value: UInt64) -> String {

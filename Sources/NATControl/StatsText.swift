@@ -2,8 +2,8 @@
 public enum StatsText {
   public static func render(_ stats: StatsDocument) -> String {
     var sections = [
-      "up \(HumanText.duration(stats.uptime)), \(amount(stats.bindings, "binding")), "
-        + "\(amount(stats.sessions, "session"))\n",
+      "up \(HumanText.duration(stats.uptime)), \(HumanText.amount(stats.bindings, "binding")), "
+        + "\(HumanText.amount(stats.sessions, "session"))\n",
       TextColumns.text(
         ["SIDE", "RECEIVED", "SENT", "LOST BY CAPTURE"],
         [row("inside", stats.inside), row("outside", stats.outside)]),
@@ -18,10 +18,6 @@ public enum StatsText {
     sections.append(
       TextColumns.text(["EVENTS", "COUNT"], stats.events.named.map { name, count in [name, "\(count)"] }))
     return sections.joined(separator: "\n")
-  }
-
-  private static func amount(_ count: Int, _ noun: String) -> String {
-    "\(count) \(noun)\(count == 1 ? "" : "s")"
   }
 
   private static func row(_ name: String, _ side: StatsDocument.SideStats) -> [String] {

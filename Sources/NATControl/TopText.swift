@@ -52,8 +52,8 @@ public enum TopText {
     }
     return [
       "portico \(now.status.version)  up \(HumanText.duration(now.stats.uptime))  "
-        + "\(now.stats.bindings) bindings  \(now.stats.sessions) sessions  "
-        + "\(now.hosts.total) hosts  busy \(workers.joined(separator: " "))"
+        + "\(HumanText.amount(now.stats.bindings, "binding"))  \(HumanText.amount(now.stats.sessions, "session"))  "
+        + "\(HumanText.amount(now.hosts.total, "host"))  busy \(workers.joined(separator: " "))"
     ] + now.status.degraded.map { "degraded: \($0)" }
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NATControl
 import NATLab
 
 struct DemoCommand: ParsableCommand {
@@ -23,7 +24,7 @@ struct DemoCommand: ParsableCommand {
     do {
       let failures = try Demonstration().run()
       guard failures == 0 else {
-        throw Failure.exit(1, "\(failures) step\(failures == 1 ? "" : "s") of the demo failed, see above")
+        throw Failure.exit(1, "\(HumanText.amount(failures, "step")) of the demo failed, see above")
       }
     } catch let interruption as Interruption.Arrived {
       Failure.say("interrupted; everything is cleaned up")
