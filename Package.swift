@@ -112,7 +112,8 @@ let package = Package(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
     .testTarget(
-      name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire"], swiftSettings: house),
+      name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire", "CLinuxPacket"], swiftSettings: house
+    ),
     .testTarget(name: "NATControlTests", dependencies: ["NATControl"], swiftSettings: house),
     .testTarget(
       name: "NATControlSocketTests",
@@ -138,6 +139,17 @@ let package = Package(
     .executableTarget(
       name: "LabHolder", dependencies: ["NATPacketIO", "NATWire"], path: "Tests/LabHolder",
       swiftSettings: house),
+    // The daemon on ports that lose, delay, double and cut frames. No test may depend on it: it stands in the way of
+    // system calls.
+    .executableTarget(
+      name: "FaultyDaemon",
+      dependencies: [
+        "CPcap", "CLinuxPacket", "NATConfiguration", "NATDaemon",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ], path: "Tests/FaultyDaemon", swiftSettings: house),
     .testTarget(
       name: "NATDaemonTests",
       dependencies: [

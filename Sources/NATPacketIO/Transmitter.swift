@@ -39,25 +39,25 @@ public import NATWire
 
   /// The interface, as the caller names it.
   public let name: String
-  public private(set) var counters = Counters()
+  public internal(set) var counters = Counters()
   /// Whether the last batch found the interface vanished: the transmitter has to be opened anew.
-  public private(set) var hasVanished = false
+  public internal(set) var hasVanished = false
 
   private var reported = Counters()
   private let mtu: Int
   private let cutsSegments: Bool
-  private let direct: Int32
-  private let queued: Int32
-  private let messages: UnsafeMutablePointer<portico_message>
-  private let vectors: UnsafeMutablePointer<iovec>
-  private let headers: UnsafeMutablePointer<virtio_net_hdr>
-  private var count = 0
+  let direct: Int32
+  let queued: Int32
+  let messages: UnsafeMutablePointer<portico_message>
+  let vectors: UnsafeMutablePointer<iovec>
+  let headers: UnsafeMutablePointer<virtio_net_hdr>
+  var count = 0
   /// The socket for all frames of the present batch.
-  private var way: Int32
+  var way: Int32
 
-  private static let capacity = 64
+  static let capacity = 64
   /// How often a batch is offered again in all to a device that is full: some 100 microseconds.
-  private static let retries = 32
+  static let retries = 32
 
   /// Opens the way out of an interface in the network namespace of the calling thread.
   ///
@@ -73,9 +73,20 @@ public import NATWire
       close(direct)
       throw error
     }
-    name = facts.name
-    self.mtu = min(mtu ?? facts.mtu, facts.mtu)
-    cutsSegments = facts.offloads.tcpSegmentation
+    self.init(
+      name: facts.name, mtu: min(mtu ?? facts.mtu, facts.mtu), cutsSegments: facts.offloads.tcpSegmentation,
+      direct: direct, queued: queued)
+  }
+
+  /// Takes over the sockets.
+  ///
+  /// - Parameters:
+  ///   - cutsSegments: whether the device cuts super-frames.
+  ///   - direct: bypasses the queueing discipline.
+  package init(name: String, mtu: Int, cutsSegments: Bool, direct: Int32, queued: Int32) {
+    self.name = name
+    self.mtu = mtu
+    self.cutsSegments = cutsSegments
     self.direct = direct
     self.queued = queued
     way = direct
@@ -134,55 +145,6 @@ public import NATWire
     count &+= 1
   }
 
-  /// Sends what was added. Afterwards the bytes of the frames are the caller's again.
-  /// - Complexity: one system call, unless the device is full or refuses a frame.
-  public mutating func flush() {
-    var next = 0
-    var retries = Transmitter.retries
-    while next < count {
-      // Safety: `count` messages were filled by `add`.
-      let sent = unsafe portico_sendmmsg(
-        way, messages + next, UInt32(count - next), Int32(MSG_DONTWAIT))
-      if sent > 0 {
-        for index in next..<next + Int(sent) {
-          counters.bytes &+= unsafe UInt64(vectors[2 * index + 1].iov_len)
-        }
-        counters.frames &+= UInt64(sent)
-        hasVanished = false
-        next += Int(sent)
-        continue
-      }
-      let code = errno
-      switch code {
-      case EINTR where retries > 0:
-        retries -= 1
-      case EAGAIN, ENOBUFS, ENOMEM, EINTR:
-        if retries > 0 {
-          retries -= 1
-          if code == ENOBUFS, way == direct, unsafe headers[next].gso_type != 0, sendQueued(next) {
-            next += 1
-          } else {
-            sched_yield()
-          }
-        } else {
-          counters.queueFull &+= 1
-          next += 1
-        }
-      case ENETDOWN where retries == Transmitter.retries:
-        // An interface that was down in the meantime says so once more when it is up again.
-        retries -= 1
-      case ENETDOWN, ENXIO, ENODEV:
-        hasVanished = code != ENETDOWN
-        counters.linkDown &+= UInt64(count - next)
-        next = count
-      default:
-        counters.refused &+= 1
-        next += 1
-      }
-    }
-    count = 0
-  }
-
   /// What was dropped since the last call; nil when nothing was.
   public mutating func takeDrops() -> Drops? {
     guard counters.drops != reported.drops else { return nil }
@@ -191,18 +153,6 @@ public import NATWire
       queueFull: Int(counters.queueFull &- reported.queueFull),
       linkDown: Int(counters.linkDown &- reported.linkDown),
       refused: Int(counters.refused &- reported.refused))
-  }
-
-  /// Sends one super-frame through the queueing discipline: it is longer or has more segments than the device
-  /// cuts.
-  private mutating func sendQueued(_ index: Int) -> Bool {
-    // Safety: the message was filled by `add`.
-    guard unsafe portico_sendmmsg(queued, messages + index, 1, Int32(MSG_DONTWAIT)) == 1 else {
-      return false
-    }
-    counters.frames &+= 1
-    counters.bytes &+= unsafe UInt64(vectors[2 * index + 1].iov_len)
-    return true
   }
 }
 
