@@ -83,7 +83,7 @@ let package = Package(
     .executableTarget(
       name: "porticod",
       dependencies: [
-        "NATDaemon", "NATConfiguration", "NATControlSocket", "NATPacketIO",
+        "NATDaemon", "NATConfiguration", "NATControl", "NATControlSocket", "NATPacketIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -154,7 +154,7 @@ let package = Package(
       name: "NATDaemonTests",
       dependencies: [
         "NATDaemon", "NATControl", "NATConfiguration", "NATComposition", "NATGateway", "NATEngine",
-        "NATTable", "NATPacketIO", "NATWire", .product(name: "Logging", package: "swift-log"),
+        "NATTable", "NATPacketIO", "NATWire", "NATLab", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
     .testTarget(name: "PorticoTests", dependencies: ["portico"], swiftSettings: house),
     .testTarget(

@@ -181,7 +181,10 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
         "\(path): no group '\(name)' on this machine, so the socket keeps its own; "
         + "make the group (groupadd --system \(name)), or set control.group"
     }
+    var facts = stat()
+    // Whoever may not change groups at all need not, where it is the process's own.
     // Safety: the path is not kept.
+    if unsafe lstat(path, &facts) == 0, facts.st_gid == group { return nil }
     guard unsafe chown(path, uid_t.max, group) == 0 else {
       return "\(path): cannot give the socket to group '\(name)': \(reason()); it keeps its own"
     }

@@ -9,18 +9,24 @@ import NATWire
 public import ServiceLifecycle
 
 /// A gateway between two interfaces, as a service: from opening them to the last counter.
+///
+/// The service manager, where there is one, hears of its state, and keeps the sockets of the guards over a restart.
 public struct Daemon: Service, CustomStringConvertible {
   private let configuration: Configuration
   private let file: String?
   private let options: CaptureOptions
   private let logger: Logger
   private let logLevel: LogLevel?
+  private let manager: ServiceManager?
 
   /// - Parameters:
   ///   - file: where the configuration was read from, to read it again; nil where it cannot be.
   ///   - logLevel: the level of the logger, where it can change.
-  public init(_ configuration: Configuration, file: String? = nil, logger: Logger, logLevel: LogLevel? = nil)
-  {
+  ///   - environment: of the process, which the service manager made.
+  public init(
+    _ configuration: Configuration, file: String? = nil, logger: Logger, logLevel: LogLevel? = nil,
+    environment: [String: String] = [:]
+  ) {
     self.configuration = configuration
     self.file = file
     options = CaptureOptions(
@@ -28,6 +34,7 @@ public struct Daemon: Service, CustomStringConvertible {
       delivery: configuration.capture.delivery == .immediate ? .immediate : .blocks(milliseconds: 1))
     self.logger = logger
     self.logLevel = logLevel
+    manager = ServiceManager(environment)
   }
 
   /// For the log.
@@ -37,7 +44,11 @@ public struct Daemon: Service, CustomStringConvertible {
   /// - Throws: `InterfaceFault` or `ControlSocketFault` when it cannot start.
   public func run() async throws {
     let mailbox = Mailbox()
-    let interfaces = try InterfaceKeeper(configuration, options, logger: logger)
+    let interfaces = try InterfaceKeeper(
+      configuration, options, besides: manager?.inheritedNames ?? [], logger: logger)
+    // The new guards stand, and will stand over the next restart; only now the old ones fall.
+    for owner in await interfaces.guardOwners { manager?.store(owner.socket, name: owner.table) }
+    manager?.releaseInherited()
     try await interfaces.attach(mailbox)
 
     // What the configuration leaves open is the devices' own.
@@ -80,8 +91,12 @@ public struct Daemon: Service, CustomStringConvertible {
         "guard": configuration.kernelGuard ? "on" : "off",
       ])
 
+    // The worker has both captures when it has done this.
+    _ = await mailbox.perform(ReadFigures())
+    var notices = ServiceNotices(manager, worker: figures)
+    await notices.sayReady(control, logger)
     let report = Task { await Report(table: table, mailbox: mailbox).run() }
-    let reload = Task { await ReloadSignal(control: control, logger: logger).run() }
+    let reload = Task { await ReloadSignal(control: control, manager: manager, logger: logger).run() }
     defer {
       report.cancel()
       reload.cancel()
@@ -90,11 +105,14 @@ public struct Daemon: Service, CustomStringConvertible {
     while !Task.isShuttingDownGracefully, !Task.isCancelled {
       await interfaces.watch(mailbox)
       exhaustion.look(at: counterStore.counters, now: LiveClock.now, logger)
+      await notices.sayStatus(control)
       for _ in 0..<4 where !Task.isShuttingDownGracefully {
+        notices.feedWatchdog()
         try? await Task.sleep(for: .milliseconds(250))
       }
     }
 
+    manager?.notify(["STOPPING=1", "STATUS=Stopping"])
     serving.cancel()
     try? await serving.value
     mailbox.post { $0.isToStop = true }

@@ -30,8 +30,6 @@ actor GatewayControl: GatewayOperations {
   private var isChanging = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  static let version = "0.1.0"
-
   /// - Parameter file: where the configuration was read from; nil where it cannot be read again.
   init(
     _ configuration: Configuration, file: String?, mailbox: Mailbox, table: TranslationTable,
@@ -63,7 +61,7 @@ actor GatewayControl: GatewayOperations {
     }
     if inForce.workers > 1 { degraded.append("workers: \(inForce.workers) are configured, one runs") }
     return StatusDocument(
-      version: GatewayControl.version, uptime: uptime, interfaces: interfaces,
+      version: Release.version, uptime: uptime, interfaces: interfaces,
       workers: [
         StatusDocument.Worker(
           number: 0, busyNanoseconds: worker.busyNanoseconds,

@@ -29,12 +29,17 @@ actor InterfaceKeeper: GatewayInterfaces {
   private var fault: [Side: String] = [:]
 
   /// Takes both interfaces.
-  init(_ configuration: Configuration, _ options: CaptureOptions, logger: Logger) throws(InterfaceFault) {
+  /// - Parameter others: the guards' tables that an earlier daemon left standing.
+  init(
+    _ configuration: Configuration, _ options: CaptureOptions, besides others: [String] = [], logger: Logger
+  ) throws(InterfaceFault) {
     let addresses = configuration.ownAddresses
     let inside = try LiveInterface(
-      configuration.interfaces.inside, addresses: addresses, isGuarded: configuration.kernelGuard)
+      configuration.interfaces.inside, addresses: addresses, isGuarded: configuration.kernelGuard,
+      besides: others)
     let outside = try LiveInterface(
-      configuration.interfaces.outside, addresses: addresses, isGuarded: configuration.kernelGuard)
+      configuration.interfaces.outside, addresses: addresses, isGuarded: configuration.kernelGuard,
+      besides: others)
     macs = (inside: inside.mac, outside: outside.mac)
     mtus = (inside: inside.mtu, outside: outside.mtu)
     self.inside = inside
@@ -42,6 +47,11 @@ actor InterfaceKeeper: GatewayInterfaces {
     self.configuration = configuration
     self.options = options
     self.logger = logger
+  }
+
+  /// The guards' tables, and the sockets that own them.
+  var guardOwners: [(table: String, socket: Int32)] {
+    [inside.guardOwner, outside.guardOwner].compactMap(\.self)
   }
 
   /// Attaches to both.

@@ -24,19 +24,30 @@ struct LiveInterface: ~Copyable {
 
   /// Takes the interface: its lock, then its guard.
   ///
-  /// - Parameter addresses: what the gateway answers to, for the guard.
+  /// - Parameters:
+  ///   - addresses: what the gateway answers to, for the guard.
+  ///   - others: the guards' tables that an earlier daemon left standing.
   init(
-    _ configured: Configuration.Interface, addresses: [IPv4Address], isGuarded: Bool
+    _ configured: Configuration.Interface, addresses: [IPv4Address], isGuarded: Bool, besides others: [String]
   ) throws(InterfaceFault) {
     let facts = try InterfaceFacts(name: configured.name)
     let lock = try InterfaceLock(interface: facts.name)
-    let kernelGuard = isGuarded ? try KernelGuard(interface: facts.name, addresses: addresses) : nil
+    let kernelGuard =
+      isGuarded ? try KernelGuard(interface: facts.name, addresses: addresses, besides: others) : nil
     name = configured.name
     self.facts = facts
     self.configured = configured
     self.addresses = addresses
     self.lock = lock
     self.kernelGuard = kernelGuard
+  }
+
+  /// The guard's table, and the socket that owns it; nil without a guard.
+  var guardOwner: (table: String, socket: Int32)? {
+    switch kernelGuard {
+    case .some(let kernelGuard): return (kernelGuard.table, kernelGuard.owner)
+    case .none: return nil
+    }
   }
 
   /// The gateway's own MAC on it.

@@ -36,6 +36,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
   /// Runs until the mailbox says stop.
   mutating func run() {
     while true {
+      figures.beat()
       if let mail = mailbox.take() {
         commands += mail.commands
         if mail.isToStop { return stop() }

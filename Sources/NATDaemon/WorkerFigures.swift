@@ -7,6 +7,7 @@ final class WorkerFigures: Sendable {
   private let busy = Atomic<UInt64>(0)
   private let longest = Atomic<UInt64>(0)
   private let rounds = Atomic<UInt64>(0)
+  private let beats = Atomic<UInt64>(0)
   /// The longest round of each of the last seconds, at the second's remainder: second:24 | nanoseconds:40.
   private let words: AtomicWords
   private let memory: MappedMemory
@@ -27,6 +28,11 @@ final class WorkerFigures: Sendable {
   var longestRoundNanoseconds: UInt64 { longest.load(ordering: .relaxed) }
   /// Rounds with work in them.
   var roundCount: UInt64 { rounds.load(ordering: .relaxed) }
+
+  /// Rounds with work and without: several a second, as long as the worker is well.
+  var heartbeats: UInt64 { beats.load(ordering: .relaxed) }
+
+  func beat() { beats.store(heartbeats &+ 1, ordering: .relaxed) }
 
   /// Nanoseconds of the longest round of each of the last seconds that are over, the latest first; 0 where there was no
   /// work.

@@ -50,7 +50,12 @@ final class WorkerThread: Sendable {
       // worker waiting for 4 ms in the middle of a round. Where the system does not allow it, they are equal.
       var priority = sched_param(sched_priority: 1)
       // Safety: the structure is ours.
-      unsafe pthread_setschedparam(pthread_self(), SCHED_RR, &priority)
+      let refusal = unsafe pthread_setschedparam(pthread_self(), SCHED_RR, &priority)
+      if refusal != 0 {
+        worker.logger.notice(
+          "worker runs among all others; expected LimitRTPRIO=1 or CAP_SYS_NICE",
+          metadata: ["error": "\(refusal)"])
+      }
       worker.run()
       end.finish()
     }

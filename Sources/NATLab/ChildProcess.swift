@@ -8,9 +8,10 @@ package struct ChildProcess: ~Copyable {
   private let output: Int32
   private var status: Int32?
 
-  /// - Parameter arguments: the path of the program, and what follows. Its outputs are read with
-  ///   ``readToEnd()``.
-  package init(_ arguments: [String]) throws {
+  /// - Parameters:
+  ///   - arguments: the path of the program, and what follows. Its outputs are read with ``readToEnd()``.
+  ///   - descriptors: what it gets from 3 on.
+  package init(_ arguments: [String], descriptors: [Int32] = []) throws {
     var ends: [Int32] = [0, 0]
     // Safety: the array holds both ends.
     guard unsafe pipe(&ends) == 0 else { throw LabFailure(description: "pipe: error \(errno)") }
@@ -22,6 +23,12 @@ package struct ChildProcess: ~Copyable {
     unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
+    // Copies beyond the places to fill, so that none is overwritten before its turn.
+    let copies = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 3 + Int32(descriptors.count)) }
+    defer { for copy in copies { close(copy) } }
+    for (place, copy) in copies.enumerated() {
+      unsafe posix_spawn_file_actions_adddup2(&actions, copy, 3 + Int32(place))
+    }
     // Threads of Dispatch block most signals, and a child inherits that.
     var attributes = posix_spawnattr_t()
     var mask = sigset_t()

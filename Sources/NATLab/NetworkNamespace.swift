@@ -75,8 +75,9 @@ package final class NetworkNamespace: Sendable {
   }
 
   /// Starts a program in the namespace.
-  package func start(_ arguments: [String]) throws -> ChildProcess {
-    try enter { try ChildProcess(arguments) }
+  /// - Parameter descriptors: what it gets from 3 on.
+  package func start(_ arguments: [String], descriptors: [Int32] = []) throws -> ChildProcess {
+    try enter { try ChildProcess(arguments, descriptors: descriptors) }
   }
 
   /// Lays a cable: an interface here and one there, both up.

@@ -12,8 +12,10 @@ internal import Synchronization
 @safe public struct KernelGuard: ~Copyable {
   /// The interface, as the kernel names it.
   public let interface: String
-  /// The name of the table, `portico-` and the interface.
-  public var table: String { KernelGuard.table(of: interface) }
+  /// The name of the table: `portico-` and the interface; from the second one on, `/` and a number behind it.
+  public let table: String
+  /// The socket that owns the table. A copy of it in another process keeps the guard standing when this one ends.
+  public let owner: Int32
   private let context: OpaquePointer
 
   /// Installs the guard in the network namespace of the calling thread.
@@ -21,7 +23,10 @@ internal import Synchronization
   /// - Parameters:
   ///   - interface: by the kernel's own name.
   ///   - addresses: what the gateway answers to: its own, the pool, and static public addresses.
-  public init(interface: String, addresses: [IPv4Address]) throws(InterfaceFault) {
+  ///   - others: the tables of guards that an earlier gateway left standing: this one stands beside them.
+  public init(interface: String, addresses: [IPv4Address], besides others: [String] = [])
+    throws(InterfaceFault)
+  {
     // A table's name and what stands in quotation marks allow less than an interface's name.
     guard let first = interface.utf8.first, interface.utf8.allSatisfy(KernelGuard.isAllowed),
       first != UInt8(ascii: "-")
@@ -29,18 +34,30 @@ internal import Synchronization
       throw InterfaceFault(
         .refused, interface, "guard: nftables takes names of letters, digits, '-', '_' and '.' only")
     }
+    var number = 1
+    while others.contains(KernelGuard.table(of: interface, number: number)) { number += 1 }
+    let table = KernelGuard.table(of: interface, number: number)
+    // libnftables does not tell its socket: it is the one of nftables that appears. It stays the same as long as the
+    // context lives (nftables 1.0.2 and later, for the sake of such tables).
+    let (opened, owner) = unsafe KernelGuard.parser.withLock { _ in
+      let before = NetfilterSockets.all()
+      let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT))
+      return unsafe (context, NetfilterSockets.all().subtracting(before).first ?? -1)
+    }
     // Safety: the context is freed in deinit, or below.
-    guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
+    guard let context = unsafe opened else {
       throw InterfaceFault(.refused, interface, "guard: libnftables gives no context")
     }
     do {
-      try unsafe KernelGuard.run(context, KernelGuard.install(interface, addresses), interface)
+      try unsafe KernelGuard.run(context, KernelGuard.install(table, interface, addresses), interface)
     } catch {
       // Safety: nobody else has the context.
       unsafe nft_ctx_free(context)
       throw error
     }
     self.interface = interface
+    self.table = table
+    self.owner = owner
     unsafe self.context = context
   }
 
@@ -56,16 +73,20 @@ internal import Synchronization
     }
     defer { unsafe nft_ctx_free(context) }
     unsafe nft_ctx_set_dry_run(context, true)
-    try unsafe run(context, install(interface, addresses), interface)
+    try unsafe run(context, install(table(of: interface), interface, addresses), interface)
   }
 
   /// Whether a gateway's guard stands on an interface.
   public static func isInstalled(interface: String) -> Bool {
-    // Safety: the context is freed below; what it lists is kept from standard output, and thrown away.
+    // Safety: the context is freed below; what it lists goes to its buffer, and is copied from there.
     guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else { return false }
     defer { unsafe nft_ctx_free(context) }
     unsafe nft_ctx_buffer_output(context)
-    return (try? unsafe run(context, "list table netdev \(table(of: interface))\n", interface)) != nil
+    guard (try? unsafe run(context, "list tables netdev\n", interface)) != nil,
+      let list = unsafe nft_ctx_get_output_buffer(context).map({ unsafe String(cString: $0) })
+    else { return false }
+    let line = "table netdev \(table(of: interface))"
+    return list.split(separator: "\n").contains { $0 == line || $0.hasPrefix(line + "/") }
   }
 
   /// Puts others in the place of the gateway's addresses, all at once.
@@ -81,14 +102,19 @@ internal import Synchronization
   /// an interface that vanishes. There is no moment without a guard.
   public mutating func reinstall(addresses: [IPv4Address]) throws(InterfaceFault) {
     try unsafe KernelGuard.run(
-      context, "delete table netdev \(table)\n" + KernelGuard.install(interface, addresses), interface)
+      context, "delete table netdev \(table)\n" + KernelGuard.install(table, interface, addresses), interface)
   }
 
-  private static func table(of interface: String) -> String { "portico-\(interface)" }
+  /// No interface has a `/` in its name.
+  private static func table(of interface: String, number: Int = 1) -> String {
+    "portico-\(interface)" + (number == 1 ? "" : "/\(number)")
+  }
 
   /// One transaction: all of it, or nothing.
-  private static func install(_ interface: String, _ addresses: [IPv4Address]) -> String {
-    let table = "netdev \(table(of: interface))"
+  private static func install(
+    _ name: String, _ interface: String, _ addresses: [IPv4Address]
+  ) -> String {
+    let table = "netdev \(name)"
     let elements = addresses.isEmpty ? "" : " elements = { \(elements(addresses)) };"
     let hook = "type filter hook ingress"
     return """

@@ -1,4 +1,5 @@
 import ArgumentParser
+import NATControl
 
 /// The `portico` command: one file for each subcommand.
 @main struct Portico: AsyncParsableCommand {
@@ -10,6 +11,7 @@ import ArgumentParser
       Exit codes: 0 done, 1 refused by the daemon, 64 usage, 65 bad data, 66 no such input, 69 not possible here or \
       no daemon there, 73 cannot write output, 77 not permitted, 78 bad configuration.
       """,
+    version: Release.version,
     groupedSubcommands: [
       CommandGroup(
         name: "Daemon",

@@ -1,7 +1,9 @@
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 import Logging
 import NATConfiguration
+import NATControl
 import NATControlSocket
 import NATDaemon
 import NATPacketIO
@@ -17,7 +19,7 @@ import UnixSignals
       or nothing. SIGUSR1 prints the NAT table and the counters on standard output. \
       Exit codes: 0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \
       configuration.
-      """)
+      """, version: Release.version)
 
   @Option(help: "The configuration file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
   var config: String
@@ -28,7 +30,13 @@ import UnixSignals
   func run() async throws {
     let configuration = try loaded()
     let level = LogLevel(Logger.Level(rawValue: "\(configuration.log.level)") ?? .info)
-    LoggingSystem.bootstrap { LevelledLogHandler(StreamLogHandler.standardError(label: $0), level: level) }
+    let environment = ProcessInfo.processInfo.environment
+    let isInJournal = JournalLogHandler.isListening(environment)
+    LoggingSystem.bootstrap { label in
+      let handler: any LogHandler =
+        isInJournal ? JournalLogHandler() : StreamLogHandler.standardError(label: label)
+      return LevelledLogHandler(handler, level: level)
+    }
     let logger = Logger(label: "porticod")
     // A log that nobody reads is no reason to stop, nor is a signal that comes too early.
     for number in [SIGHUP, SIGPIPE, SIGUSR1] { _ = signal(number, SIG_IGN) }
@@ -36,7 +44,8 @@ import UnixSignals
       configuration: ServiceGroupConfiguration(
         services: [
           .init(
-            service: Daemon(configuration, file: config, logger: logger, logLevel: level),
+            service: Daemon(
+              configuration, file: config, logger: logger, logLevel: level, environment: environment),
             successTerminationBehavior: .gracefullyShutdownGroup)
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

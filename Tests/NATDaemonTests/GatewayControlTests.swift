@@ -13,12 +13,13 @@ import Testing
 @testable import NATDaemon
 
 /// A worker on its thread without interfaces, and its control.
-private final class Bench: Sendable {
+final class Bench: Sendable {
   let control: GatewayControl
   let mailbox = Mailbox()
   let interfaces = Interfaces()
   private let store = CounterStore()
   private let thread: WorkerThread
+  let figures = WorkerFigures()
   let path: String
 
   /// Interfaces that are only spoken of.
@@ -55,7 +56,6 @@ private final class Bench: Sendable {
     let gateway = Gateway(
       settings, table: reserve == nil ? table : TranslationTable(smaller.table, random: &random), worker: 0,
       counters: store.counters, random: random)
-    let figures = WorkerFigures()
     control = GatewayControl(
       configuration, file: path, mailbox: mailbox, table: table, counters: store, worker: figures,
       interfaces: interfaces)

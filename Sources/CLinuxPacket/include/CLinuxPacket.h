@@ -6,6 +6,7 @@
 
 #include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if_arp.h>

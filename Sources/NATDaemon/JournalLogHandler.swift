@@ -1,0 +1,49 @@
+import Glibc
+public import Logging
+
+/// Writes the log to the journal of the service manager: each line with its priority in front, as sd-daemon(3) has it.
+/// The journal adds the time and the program.
+public struct JournalLogHandler: LogHandler {
+  public var logLevel = Logger.Level.trace
+  public var metadata: Logger.Metadata = [:]
+
+  public init() {}
+
+  /// Whether standard error leads to the journal: `JOURNAL_STREAM` names its device and inode.
+  public static func isListening(_ environment: [String: String]) -> Bool {
+    var facts = stat()
+    // Safety: the structure is ours.
+    guard unsafe fstat(STDERR_FILENO, &facts) == 0 else { return false }
+    return environment["JOURNAL_STREAM"] == "\(facts.st_dev):\(facts.st_ino)"
+  }
+
+  public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  public func log(event: LogEvent) {
+    var text = Self.text(
+      event.level, "\(event.message)", metadata.merging(event.metadata ?? [:]) { $1 })
+    // Safety: the bytes live for the call. One call, so that lines of several threads stay whole.
+    text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  }
+
+  /// The lines of a message, each with the priority.
+  static func text(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+    let fields = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+    return (message + fields).split(separator: "\n").map { "<\(priority(level))>\($0)\n" }.joined()
+  }
+
+  /// As syslog(3) numbers them.
+  private static func priority(_ level: Logger.Level) -> Int {
+    switch level {
+    case .trace, .debug: 7
+    case .info: 6
+    case .notice: 5
+    case .warning: 4
+    case .error: 3
+    case .critical: 2
+    }
+  }
+}

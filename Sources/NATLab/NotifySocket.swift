@@ -1,0 +1,88 @@
+import Glibc
+
+/// The service manager's end of sd_notify(3), for tests that play it.
+package final class NotifySocket: Sendable {
+  /// One datagram.
+  package struct Message: Sendable {
+    /// `NAME=value` each.
+    package var lines: [String]
+    /// What came with it: the receiver's to close.
+    package var descriptor: Int32?
+
+    package func value(of name: String) -> String? {
+      lines.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+  }
+
+  /// For `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
+  package let name: String
+  private let descriptor: Int32
+  /// MSG_CMSG_CLOEXEC, which is too large for the enumeration that Swift sees.
+  private let closeOnExec: Int32 = 0x4000_0000
+
+  package init(_ name: String) throws {
+    self.name = name
+    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let path = name.hasPrefix("@") ? [0] + Array(name.utf8.dropFirst()) : Array(name.utf8)
+    // Safety: the copy traps where it is longer than the field.
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
+    let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
+    // Safety: a sockaddr_un is passed as the sockaddr that it begins with.
+    let isBound = unsafe withUnsafePointer(to: &address) { address in
+      unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(descriptor, $0, length) == 0
+      }
+    }
+    // Whoever the daemon runs as.
+    guard isBound, unsafe name.hasPrefix("@") || chmod(name, 0o777) == 0 else {
+      throw LabFailure(description: "no socket \(name): \(errorText(errno))", code: errno)
+    }
+  }
+
+  deinit {
+    close(descriptor)
+    if !name.hasPrefix("@") { unsafe _ = unlink(name) }
+  }
+
+  /// The next message; nil where none comes within `seconds`.
+  package func receive(within seconds: Double) -> Message? {
+    var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    var text = [UInt8](repeating: 0, count: 4096)
+    // Room for one descriptor: CMSG_SPACE(4).
+    var control = [UInt64](repeating: 0, count: 3)
+    // Safety: all that the message points at lives for the call, with its own length.
+    let count = unsafe text.withUnsafeMutableBytes { text in
+      unsafe control.withUnsafeMutableBytes { control in
+        var vector = unsafe iovec(iov_base: text.baseAddress, iov_len: text.count)
+        return unsafe withUnsafeMutablePointer(to: &vector) { vector in
+          var message = unsafe msghdr()
+          unsafe message.msg_iov = vector
+          unsafe message.msg_iovlen = 1
+          unsafe message.msg_control = control.baseAddress
+          unsafe message.msg_controllen = control.count
+          guard unsafe poll(&wait, 1, Int32(seconds * 1000)) > 0 else { return -1 }
+          return unsafe recvmsg(descriptor, &message, closeOnExec)
+        }
+      }
+    }
+    guard count >= 0 else { return nil }
+    let lines = String(decoding: text[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
+    // The header's length says whether there is one (struct cmsghdr); the descriptor stands behind it.
+    return Message(lines: lines, descriptor: control[0] == 0 ? nil : Int32(truncatingIfNeeded: control[2]))
+  }
+
+  /// The next message that says `line`; those before it are thrown away, their descriptors closed.
+  package func wait(for line: String, within seconds: Double = 60) -> Message? {
+    var now = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+    let end = Double(now.tv_sec) + seconds
+    while Double(now.tv_sec) < end, let message = receive(within: seconds) {
+      if message.lines.contains(line) { return message }
+      if let descriptor = message.descriptor { close(descriptor) }
+      unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+    }
+    return nil
+  }
+}
