@@ -3,7 +3,7 @@ public import NATControl
 import NATEngine
 public import NATGateway
 public import NATPacketIO
-import NATTable
+public import NATTable
 public import NATWire
 
 /// Captures through the gateway: what comes in is read from files, what leaves is written to files, and the clock is
@@ -12,6 +12,8 @@ public import NATWire
 /// Memory does not grow with the captures: a batch is read, worked on and written before the next one.
 public struct Replay: ~Copyable {
   public private(set) var gateway: Gateway
+  /// What became of the snapshot that it began with.
+  public let restored: RestoredTable?
   private let counterStore: CounterStore
   private let table: TranslationTable
   private var batch: FrameBatch
@@ -28,9 +30,11 @@ public struct Replay: ~Copyable {
   /// - Parameters:
   ///   - seed: of hash keys and port choice; the same seed gives the same bytes.
   ///   - insideOut: gets what leaves on the inside; nil throws it away.
+  ///   - snapshot: the table to begin with, as it stood when it was taken by the time of the world, which is that of
+  ///     captures.
   public init(
     _ configuration: Configuration, seed: UInt64, insideOut: consuming CaptureWriter?,
-    outsideOut: consuming CaptureWriter?
+    outsideOut: consuming CaptureWriter?, restoring snapshot: TableSnapshot? = nil
   ) {
     var settings = GatewaySettings(configuration)
     // A replay is deterministic, so one worker does it, whatever the configuration says.
@@ -39,6 +43,14 @@ public struct Replay: ~Copyable {
     table = TranslationTable(settings.table, random: &random)
     counterStore = CounterStore()
     gateway = Gateway(settings, table: table, worker: 0, counters: counterStore.counters, random: random)
+    if let snapshot {
+      let now = snapshot.header.unixNanoseconds
+      let offset = Int64(truncatingIfNeeded: now &- snapshot.header.clock.nanoseconds)
+      restored = gateway.restore(
+        snapshot, offset: offset, at: Instant(nanoseconds: now), repeatsChoice: true)
+    } else {
+      restored = nil
+    }
     batch = FrameBatch(maximumFrameLength: Replay.longestRecord)
     outbox = Outbox()
     self.insideOut = insideOut

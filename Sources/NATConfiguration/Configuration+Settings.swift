@@ -120,6 +120,8 @@ extension Configuration {
       Setting(name: "control.mode", value: String(repeating: "0", count: 4 - mode.count) + mode),
       Setting(name: "control.group", value: control.group),
       Setting(name: "metrics.listen", value: metrics.listen?.description ?? "off"),
+      Setting(name: "state.file", value: state.file ?? "off"),
+      Setting(name: "state.interval", value: state.intervalNanoseconds.durationText),
       Setting(name: "guard", value: kernelGuard ? "on" : "off"),
       Setting(name: "log.level", value: log.level.rawValue),
     ]

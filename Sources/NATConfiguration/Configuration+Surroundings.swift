@@ -41,6 +41,16 @@ extension Configuration {
     public init() {}
   }
 
+  /// The key `state`: where bindings, sessions and resting ports outlive the process.
+  public struct State: Sendable, Equatable {
+    /// The path of the snapshot; `nil` is off.
+    public var file: String?
+    /// Between two snapshots, 1 s to a day.
+    public var intervalNanoseconds: UInt64 = 60 * nanosecondsPerSecond
+
+    public init() {}
+  }
+
   /// The key `log`.
   public struct Log: Sendable, Equatable {
     public var level = LogLevel.info

@@ -15,6 +15,7 @@ public struct Configuration: Sendable, Equatable {
   public var capture: Capture
   public var control: Control
   public var metrics: Metrics
+  public var state: State
   /// The key `guard`: keep the kernel from answering and forwarding what Portico handles.
   public var kernelGuard: Bool
   public var log: Log
@@ -32,6 +33,7 @@ public struct Configuration: Sendable, Equatable {
     capture = Capture()
     control = Control()
     metrics = Metrics()
+    state = State()
     kernelGuard = true
     log = Log()
   }

@@ -55,6 +55,11 @@ extension Draft {
     control.read("mode", into: &self.control.mode, .mode)
     control.read("group", into: &self.control.group, .group)
     file.section("metrics", keys: Keys.metrics).read("listen", into: &metrics.listen, .listen)
+    let state = file.section("state", keys: Keys.state)
+    state.read("file", into: &self.state.file, .filePath)
+    state.read(
+      "interval", into: &self.state.intervalNanoseconds,
+      .duration(1...86400, expected: "a duration from 1s to 1d, such as 60s or 5m"))
     file.read("guard", into: &kernelGuard, .onOrOff)
     file.section("log", keys: Keys.log).read("level", into: &log.level, .word)
   }

@@ -23,6 +23,7 @@ struct Draft {
   var capture = Configuration.Capture()
   var control = Configuration.Control()
   var metrics = Configuration.Metrics()
+  var state = Configuration.State()
   var kernelGuard = true
   var log = Configuration.Log()
 
@@ -89,6 +90,7 @@ struct Draft {
     configuration.capture = capture
     configuration.control = control
     configuration.metrics = metrics
+    configuration.state = state
     configuration.kernelGuard = kernelGuard
     configuration.log = log
     return configuration

@@ -129,6 +129,18 @@ extension Form where Value == Endpoint? {
   }
 }
 
+extension Form where Value == String? {
+  static var filePath: Form {
+    Form("the path of a file, from the root, 2 to 1023 bytes, or off") { text in
+      if ["off", "false"].contains(text) { return .value(nil) }
+      let isPath =
+        (2...1023).contains(text.utf8.count) && text.first == "/" && text.last != "/"
+        && !text.utf8.contains(0)
+      return isPath ? .value(text) : .wrong()
+    }
+  }
+}
+
 extension Form where Value == [ClosedRange<UInt16>] {
   /// `1024-65535`, `1024-4999,5100-65535` or a port alone; in ascending order afterwards, neighbours joined.
   static var portRanges: Form {

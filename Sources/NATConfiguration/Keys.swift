@@ -1,7 +1,8 @@
 /// The keys of every mapping of the file. An unknown key is compared with them.
 enum Keys {
   static let root = [
-    "interfaces", "routes", "nat", "static", "workers", "capture", "control", "metrics", "guard", "log",
+    "interfaces", "routes", "nat", "static", "workers", "capture", "control", "metrics", "state", "guard",
+    "log",
   ]
   static let interfaces = ["inside", "outside"]
   static let inside = ["name", "address", "mac", "mtu"]
@@ -23,13 +24,14 @@ enum Keys {
   static let capture = ["delivery", "ring", "snap-length"]
   static let control = ["socket", "mode", "group"]
   static let metrics = ["listen"]
+  static let state = ["file", "interval"]
   static let log = ["level"]
 
   /// Where a key belongs that stands at the wrong indentation.
   private static let homes: [(setting: String, keys: [String])] = [
     ("", root), ("interfaces", interfaces), ("interfaces.outside", outside), ("nat", nat),
     ("nat.lifetimes", lifetimes), ("nat.limits", limits), ("nat.tcp", tcp), ("nat.fragments", fragments),
-    ("capture", capture), ("control", control), ("metrics", metrics), ("log", log),
+    ("capture", capture), ("control", control), ("metrics", metrics), ("state", state), ("log", log),
   ]
 
   /// What would be right in place of an unknown key.

@@ -35,6 +35,11 @@ public enum ChangeText {
       ["SETTING", "BEFORE", "AFTER"], reload.changed.map { [$0.setting, $0.before ?? "-", $0.after ?? "-"] })
       + "\n" + render(reload.ended)
   }
+
+  public static func render(_ snapshot: SnapshotDocument) -> String {
+    "\(snapshot.file): \(HumanText.amount(snapshot.sessions, "session")), "
+      + "\(HumanText.amount(snapshot.restingPorts, "resting port")), \(snapshot.bytes) bytes\n"
+  }
 }
 
 /// Endpoints for people.

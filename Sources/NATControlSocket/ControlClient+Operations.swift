@@ -48,6 +48,10 @@ extension ControlClient: GatewayOperations {
     try await document(.post, "/v1/reload")
   }
 
+  public func snapshot() async throws(ControlError) -> SnapshotDocument {
+    try await document(.post, "/v1/snapshot")
+  }
+
   /// Ends when the daemon does.
   public func events() async throws(ControlError) -> AsyncStream<EventDocument> {
     let (events, continuation) = AsyncStream<EventDocument>.makeStream()

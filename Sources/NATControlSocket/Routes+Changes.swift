@@ -46,4 +46,9 @@ extension Routes {
     try parameters.end()
     return try .json(await operations.reload())
   }
+
+  func snapshot(_ parameters: inout Parameters) async throws(ControlError) -> Answer {
+    try parameters.end()
+    return try .json(await operations.snapshot())
+  }
 }

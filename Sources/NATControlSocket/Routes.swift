@@ -4,12 +4,12 @@ import NIOHTTP1
 /// The requests there are.
 enum Route: CaseIterable, Sendable {
   case status, table, end, hosts, stats, metrics, events, statics, addStatic, removeStatic, explain, config,
-    reload
+    reload, snapshot
 
   var method: HTTPMethod {
     switch self {
     case .status, .table, .hosts, .stats, .metrics, .events, .statics, .config: .GET
-    case .addStatic, .explain, .reload: .POST
+    case .addStatic, .explain, .reload, .snapshot: .POST
     case .end, .removeStatic: .DELETE
     }
   }
@@ -26,6 +26,7 @@ enum Route: CaseIterable, Sendable {
     case .explain: "/v1/explain"
     case .config: "/v1/config"
     case .reload: "/v1/reload"
+    case .snapshot: "/v1/snapshot"
     }
   }
 
@@ -86,6 +87,7 @@ struct Routes: Sendable {
     case .explain: try await explain(&parameters, request)
     case .config: try await config(&parameters)
     case .reload: try await reload(&parameters)
+    case .snapshot: try await snapshot(&parameters)
     }
   }
 }

@@ -14,16 +14,36 @@ extension Mailbox {
   ///
   /// - Returns: the job with its results; nil when the worker has stopped.
   func perform<Job: GatewayJob>(_ job: Job) async -> Job? {
+    await withCheckedContinuation { post(Command(job, $0)) }
+  }
+
+  /// Stops the worker, and lets it do a job when it has worked on its last frame.
+  ///
+  /// - Returns: the job with its results; nil when the worker had been told to stop before.
+  func stop<Job: GatewayJob>(after job: Job) async -> Job? {
     await withCheckedContinuation { continuation in
-      let box = JobBox(job)
-      post(
-        Command(
-          step: { pipeline, now in
-            guard pipeline.work(on: &box.job, at: now) else { return false }
-            continuation.resume(returning: box.job)
-            return true
-          }, giveUp: { continuation.resume(returning: nil) }))
+      let last = Command(job, continuation)
+      var isRefused = false
+      post { mail in
+        isRefused = mail.isClosed || mail.isToStop
+        guard !isRefused else { return }
+        mail.isToStop = true
+        mail.last = last
+      }
+      if isRefused { last.giveUp() }
     }
+  }
+}
+
+extension Command {
+  fileprivate init<Job: GatewayJob>(_ job: Job, _ continuation: CheckedContinuation<Job?, Never>) {
+    let box = JobBox(job)
+    self.init(
+      step: { pipeline, now in
+        guard pipeline.work(on: &box.job, at: now) else { return false }
+        continuation.resume(returning: box.job)
+        return true
+      }, giveUp: { continuation.resume(returning: nil) })
   }
 }
 

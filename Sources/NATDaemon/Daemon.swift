@@ -64,13 +64,15 @@ public struct Daemon: Service, CustomStringConvertible {
     let counterStore = CounterStore()
     var random = RandomSource.secret()
     let table = TranslationTable(settings.table, random: &random)
-    let gateway = Gateway(
+    var gateway = Gateway(
       settings, table: table, worker: 0, counters: counterStore.counters, random: random)
+    let state = StateKeeper(configuration.state, mailbox, logger: logger)
+    state?.restore(&gateway)
     let figures = WorkerFigures()
     let worker = Worker(Pipeline(gateway), mailbox, logger: logger, figures: figures)
     let control = GatewayControl(
       configuration, file: file, mailbox: mailbox, table: table, counters: counterStore,
-      worker: figures, interfaces: interfaces, logLevel: logLevel)
+      worker: figures, interfaces: interfaces, state: state, logLevel: logLevel)
     let thread = WorkerThread(worker, number: 0)
     let serving: Task<Void, any Error>
     do {
@@ -96,9 +98,11 @@ public struct Daemon: Service, CustomStringConvertible {
     var notices = ServiceNotices(manager, worker: figures)
     await notices.sayReady(control, logger)
     let report = Task { await Report(table: table, mailbox: mailbox).run() }
+    let saving = Task { await state?.run() }
     let reload = Task { await ReloadSignal(control: control, manager: manager, logger: logger).run() }
     defer {
       report.cancel()
+      saving.cancel()
       reload.cancel()
     }
     var exhaustion = ExhaustionLog()
@@ -115,6 +119,9 @@ public struct Daemon: Service, CustomStringConvertible {
     manager?.notify(["STOPPING=1", "STATUS=Stopping"])
     serving.cancel()
     try? await serving.value
+    saving.cancel()
+    await saving.value
+    await state?.stop()
     mailbox.post { $0.isToStop = true }
     await thread.waitForEnd()
     let (from, to) = (counterStore.counters.side(.inside), counterStore.counters.side(.outside))

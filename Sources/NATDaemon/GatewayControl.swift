@@ -17,6 +17,7 @@ actor GatewayControl: GatewayOperations {
   private let table: TranslationTable
   private let worker: WorkerFigures
   private let interfaces: any GatewayInterfaces
+  private let state: StateKeeper?
   private let logLevel: LogLevel?
   private let hub: EventHub
   private let started = LiveClock.now
@@ -34,7 +35,7 @@ actor GatewayControl: GatewayOperations {
   init(
     _ configuration: Configuration, file: String?, mailbox: Mailbox, table: TranslationTable,
     counters: CounterStore, worker: WorkerFigures, interfaces: any GatewayInterfaces,
-    logLevel: LogLevel? = nil
+    state: StateKeeper? = nil, logLevel: LogLevel? = nil
   ) {
     inForce = configuration
     self.file = file
@@ -42,6 +43,7 @@ actor GatewayControl: GatewayOperations {
     self.table = table
     self.worker = worker
     self.interfaces = interfaces
+    self.state = state
     self.logLevel = logLevel
     lifetimes = Set(configuration.nat.lifetimes.ports.map(\.nanoseconds))
     hub = EventHub(mailbox, table, counters)
@@ -236,6 +238,15 @@ actor GatewayControl: GatewayOperations {
       ended: ended)
   }
 
+  func snapshot() async throws(ControlError) -> SnapshotDocument {
+    guard let state else {
+      throw ControlError(
+        status: 409, reason: "no-state-file",
+        "found no state.file in the configuration; expected the path of one")
+    }
+    return try await state.save()
+  }
+
   /// Brings the gateway to another configuration, or changes nothing.
   private func change(to target: Configuration) async throws(ControlError) -> EndedDocument {
     if let refusal = ChangePlan.refusal(
@@ -295,7 +306,7 @@ actor GatewayControl: GatewayOperations {
 }
 
 extension ControlError {
-  fileprivate static var stopping: ControlError {
+  static var stopping: ControlError {
     ControlError(status: 503, reason: "stopping", "the gateway is stopping")
   }
 }

@@ -15,6 +15,8 @@ struct Attachment: ~Copyable, Sendable {
 final class Mailbox: Sendable {
   struct Mail: ~Copyable {
     var isToStop = false
+    /// To be done before the worker stops, when no frame comes any more.
+    var last: Command?
     /// The worker has stopped, and takes nothing any more.
     var isClosed = false
     /// The gateway's addresses are to be announced again.
@@ -87,7 +89,8 @@ final class Mailbox: Sendable {
         mail.commands = []
       }
       return Mail(
-        isToStop: mail.isToStop, isToAnnounce: mail.isToAnnounce, machineAddresses: mail.machineAddresses,
+        isToStop: mail.isToStop, last: mail.last, isToAnnounce: mail.isToAnnounce,
+        machineAddresses: mail.machineAddresses,
         commands: mail.commands, inside: mail.inside.take(), outside: mail.outside.take())
     }
   }

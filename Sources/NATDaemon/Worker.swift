@@ -39,7 +39,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
       figures.beat()
       if let mail = mailbox.take() {
         commands += mail.commands
-        if mail.isToStop { return stop() }
+        if mail.isToStop { return stop(mail.last) }
         if let addresses = mail.machineAddresses { pipeline.setMachineAddresses(addresses) }
         attach(mail)
       }
@@ -67,8 +67,9 @@ struct Worker: ~Copyable, @unchecked Sendable {
     if commands[0].step(&pipeline, now) { commands.removeFirst() }
   }
 
-  /// Whoever waits for a command will not get it.
-  private mutating func stop() {
+  /// Whoever waits for a command will not get it, but for the last one.
+  private mutating func stop(_ last: Command?) {
+    if let last { while !last.step(&pipeline, LiveClock.now) {} }
     for command in commands + mailbox.refuseCommands() { command.giveUp() }
     commands = []
   }

@@ -12,7 +12,7 @@ public struct Translator: ~Copyable {
   /// Whether segments outside the window of their session are dropped.
   public let tracksWindows: Bool
   @usableFromInline let publicAddresses: PublicAddresses
-  var random: RandomSource
+  public var random: RandomSource
   private let table: TranslationTable
   private let memory: (MappedMemory, MappedMemory)
 

@@ -33,7 +33,7 @@ public struct Gateway: ~Copyable {
   /// The latest stamp so far; it never goes back.
   public internal(set) var clock = Instant(nanoseconds: 0)
   /// The first stamp.
-  public private(set) var started: Instant?
+  public internal(set) var started: Instant?
   #if DEBUG
   var ledger = Ledger()
   #endif

@@ -54,10 +54,10 @@ public struct ConnectionWindows: BitwiseCopyable, Equatable, Sendable {
     init(_ side: Side) { self = side == .inside ? .inside : .outside }
   }
 
-  private var inside = Sender()
-  private var outside = Sender()
-  private var opening = Opening()
-  private var hasBegun = false
+  var inside = Sender()
+  var outside = Sender()
+  var opening = Opening()
+  var hasBegun = false
 
   public init() {}
 

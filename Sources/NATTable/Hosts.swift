@@ -24,6 +24,9 @@ struct Hosts: ~Copyable {
   private var firstFree: UInt32 = 0
   private var fresh = 0
 
+  /// Records that have been a host's at a time.
+  var used: Int { fresh }
+
   init(records: MappedMemory, index: HashIndex, capacity: Int, hash: KeyHash) {
     self.records = records.array(of: Record.self, count: capacity)
     self.index = index

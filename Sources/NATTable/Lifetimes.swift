@@ -55,6 +55,14 @@ struct LifetimeTable {
     precondition(isSet, "too many different lifetimes for ports")
   }
 
+  /// Lifetimes that ports have had so far; their classes are the fifth and those behind it.
+  var overrides: Int { classes.count }
+
+  /// The class of a lifetime that a port has, or has had.
+  func lifetimeClass(lasting duration: UInt64) -> LifetimeClass? {
+    classes[duration].map { LifetimeClass(rawValue: $0) }
+  }
+
   /// Whether there are classes enough.
   func hasRoom(for lifetimes: Lifetimes) -> Bool {
     let durations = Set(lifetimes.tcpPorts.values).union(lifetimes.udpPorts.values)

@@ -136,6 +136,20 @@ extension Shard {
     _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags, opener port: UInt16,
     at now: Instant
   ) -> SessionIndex? {
+    let lifetime = lifetimes.lifetimeClass(bindings.transport(of: binding), port: port)
+    let clock = state.phase == .synSent ? LifetimeClass.tcpTransitory : lifetime
+    return insertSession(
+      binding, remote: remote, state: state, flags: flags, lifetime, clock: clock,
+      expires: now.advanced(by: durations[Int(clock.rawValue)]), at: now)
+  }
+
+  /// - Parameters:
+  ///   - lifetime: the clock that it runs on while it is in use.
+  ///   - clock: the one that it runs on now.
+  mutating func insertSession(
+    _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags,
+    _ lifetime: LifetimeClass, clock: LifetimeClass, expires: Instant, at now: Instant
+  ) -> SessionIndex? {
     let host: UInt32
     if bindings.kind(of: binding) == .dynamic {
       host = bindings.high(binding, 3)
@@ -148,11 +162,9 @@ extension Shard {
       return nil
     }
     let session = SessionIndex(record)
-    let lifetime = lifetimes.lifetimeClass(bindings.transport(of: binding), port: port)
-    let clock = state.phase == .synSent ? LifetimeClass.tcpTransitory : lifetime
     let words = sessions.words
     words[sessions.at(session, 0)] = UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
-    words[sessions.at(session, 2)] = now.advanced(by: durations[Int(clock.rawValue)]).nanoseconds
+    words[sessions.at(session, 2)] = expires.nanoseconds
     words[sessions.at(session, 3)] = now.nanoseconds
     for word in 4..<8 { words[sessions.at(session, word)] = 0 }
     if let windows { windows[record] = ConnectionWindows() }

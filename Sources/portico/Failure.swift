@@ -1,7 +1,9 @@
 import ArgumentParser
 import Glibc
+import NATComposition
 import NATConfiguration
 import NATPacketIO
+import NATTable
 
 /// How a command ends when it cannot do what was asked (sysexits.h), as the documentation lists it.
 enum Failure {
@@ -39,6 +41,15 @@ enum Failure {
       var text = error.description + "\n"
       text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
       throw ExitCode(code)
+    }
+  }
+
+  /// Reads a snapshot of a table.
+  static func snapshot(at path: String) throws -> TableSnapshot {
+    do {
+      return try SnapshotFile.load(path: path)
+    } catch {
+      throw exit(error.kind == .content ? badData : noInput, error.description)
     }
   }
 

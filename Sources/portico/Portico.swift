@@ -19,6 +19,7 @@ import NATControl
           StatusCommand.self, TableCommand.self, StatsCommand.self, HostsCommand.self, TopCommand.self,
           EventsCommand.self,
           ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
+          SnapshotCommand.self,
         ]),
       CommandGroup(
         name: "Other",

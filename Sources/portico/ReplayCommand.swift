@@ -5,6 +5,7 @@ import NATComposition
 import NATConfiguration
 import NATControl
 import NATPacketIO
+import NATTable
 
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -39,12 +40,18 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Gets the counters as of the last packet, as JSON.", valueName: "file"))
   var stats: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The table to begin with: a snapshot of the daemon's, or of a recording.", valueName: "snapshot"),
+    completion: .file())
+  var restore: String?
+
   @Option(help: ArgumentHelp("Seed of port choice and of hash keys.", valueName: "n"))
   var seed: UInt64 = 1
 
   func validate() throws {
-    guard inside != nil || outside != nil else {
-      throw ValidationError("no capture is given; give --inside, --outside or both")
+    guard inside != nil || outside != nil || restore != nil else {
+      throw ValidationError("no capture is given; give --inside, --outside or both, or --restore")
     }
     guard [inside, outside].filter({ $0 == "-" }).count < 2 else {
       throw ValidationError("--inside and --outside are both standard input; only one can be")
@@ -55,7 +62,7 @@ struct ReplayCommand: ParsableCommand {
     }
     let outputs = [insideOut, outsideOut, table, stats].compactMap { $0 }
     for output in outputs {
-      for input in [config, inside, outside].compactMap({ $0 })
+      for input in [config, inside, outside, restore].compactMap({ $0 })
       where FileIdentity.wouldOverwrite(input: input, output: output) {
         throw ValidationError("\(output) is an input; give the output a file of its own")
       }
@@ -82,6 +89,12 @@ struct ReplayCommand: ParsableCommand {
       throw Failure.exit(Failure.cannotWrite, error.description)
     }
     try report(replay)
+    if let restored = replay.restored, restored.notAllowed + restored.withoutRoom + restored.contradicting > 0
+    {
+      Failure.say(
+        "not restored: \(restored.notAllowed) sessions that the configuration does not allow, "
+          + "\(restored.withoutRoom) beyond a limit, \(restored.contradicting) that contradict others")
+    }
     for damage in damages { Failure.say(damage.description) }
     if !damages.isEmpty { throw ExitCode(Failure.badData) }
   }
@@ -93,11 +106,14 @@ struct ReplayCommand: ParsableCommand {
   }
 
   private func makeReplay(_ configuration: Configuration) throws -> Replay {
+    let snapshot = try restore.map(Failure.snapshot)
     do {
       let insideWriter: CaptureWriter? = if let insideOut { try CaptureWriter(path: insideOut) } else { nil }
       let outsideWriter: CaptureWriter? =
         if let outsideOut { try CaptureWriter(path: outsideOut) } else { nil }
-      return Replay(configuration, seed: seed, insideOut: insideWriter, outsideOut: outsideWriter)
+      return Replay(
+        configuration, seed: seed, insideOut: insideWriter, outsideOut: outsideWriter,
+        restoring: snapshot)
     } catch {
       throw Failure.exit(Failure.cannotWrite, error.description)
     }

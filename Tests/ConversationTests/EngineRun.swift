@@ -56,6 +56,35 @@ struct EngineRun: ~Copyable {
     batch.removeAll()
   }
 
+  /// The table as it stands.
+  mutating func snapshot() throws -> TableSnapshot {
+    var job = SaveTable(limit: .max)
+    _ = job.step(&gateway, into: &outbox, at: gateway.clock)
+    var header = SnapshotHeader(
+      clock: job.clock, unixNanoseconds: job.clock.nanoseconds, started: gateway.started ?? job.clock)
+    header.tracksWindows = job.tracksWindows
+    header.random = gateway.translator.random
+    var words: [UInt64] = []
+    header.append(to: &words)
+    words += job.words
+    TableSnapshot.appendCounts(job.walk.counts, to: &words)
+    var checksum = Checksum64()
+    checksum.add(words[...])
+    return try TableSnapshot(words + [checksum.value])
+  }
+
+  /// Takes over a table, before the first frame.
+  mutating func restore(_ snapshot: TableSnapshot) -> RestoredTable {
+    gateway.restore(snapshot, offset: 0, at: snapshot.header.clock, repeatsChoice: true)
+  }
+
+  /// The table, as lines that can be compared.
+  var tableReport: [String] {
+    guard let reader = TableReader(table) else { preconditionFailure("nobody else reads") }
+    return lines(of: TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock))
+      + lines(of: StatsDocument(gateway)).filter { $0.hasPrefix("pool ") }
+  }
+
   /// Table and counters, as lines that can be compared.
   var report: [String] {
     guard let reader = TableReader(table) else { preconditionFailure("nobody else reads") }

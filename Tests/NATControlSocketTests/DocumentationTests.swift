@@ -87,7 +87,7 @@ import Testing
           "GET /v1/status", "GET /v1/table", "DELETE /v1/table", "GET /v1/hosts", "GET /v1/stats",
           "GET /metrics",
           "GET /v1/events", "GET /v1/static", "POST /v1/static", "DELETE /v1/static", "POST /v1/explain",
-          "GET /v1/config", "POST /v1/reload",
+          "GET /v1/config", "POST /v1/reload", "POST /v1/snapshot",
         ])
     }
   }

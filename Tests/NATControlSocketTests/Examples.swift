@@ -105,6 +105,10 @@ enum Examples {
   static let reload = ReloadDocument(
     changed: [.init(setting: "nat.hairpin", before: "true", after: "false")], ended: EndedDocument())
 
+  static let snapshot = SnapshotDocument(
+    file: "/var/lib/portico/state", sessions: 2, restingPorts: 1, bytes: 328,
+    duration: Seconds(nanoseconds: 4_000_000))
+
   static let event = EventDocument(
     unixNanoseconds: 1_792_000_000_000_000_000, kind: .sessionEnded, transport: .tcp,
     privateEndpoint: privateEndpoint, publicEndpoint: publicEndpoint, remote: remote, reason: "expired")

@@ -114,6 +114,11 @@ final class StandIn: GatewayOperations {
     return Examples.reload
   }
 
+  func snapshot() async throws(ControlError) -> SnapshotDocument {
+    try note("snapshot")
+    return Examples.snapshot
+  }
+
   func events() async throws(ControlError) -> AsyncStream<EventDocument> {
     try note("events")
     let (stream, continuation) = AsyncStream<EventDocument>.makeStream(bufferingPolicy: .bufferingNewest(64))

@@ -52,6 +52,9 @@ public protocol GatewayOperations: Sendable {
   /// Reads the configuration file again, all or nothing.
   func reload() async throws(ControlError) -> ReloadDocument
 
+  /// Writes the state to its file: bindings, sessions, resting ports.
+  func snapshot() async throws(ControlError) -> SnapshotDocument
+
   /// What happens from now on. A subscriber that does not keep up loses events and gets one of kind `lost` that says how
   /// many.
   func events() async throws(ControlError) -> AsyncStream<EventDocument>

@@ -1,0 +1,89 @@
+import Glibc
+import NATTable
+
+/// Writes a snapshot beside its file, and puts it in the file's place when it is whole and on the disk: whoever opens the
+/// file finds the old one or the new one, whenever the process dies.
+struct SnapshotWriter: ~Copyable {
+  /// What the system refused.
+  struct Fault: Error, CustomStringConvertible {
+    let description: String
+
+    fileprivate init(_ doing: String, _ path: String, _ code: Int32) {
+      // Safety: the text is the system's, and copied at once.
+      description = unsafe "cannot \(doing) \(path): \(String(cString: strerror(code)))"
+    }
+  }
+
+  private let path: String
+  private var descriptor: Int32
+  private var checksum = Checksum64()
+  private var byteCount = 0
+
+  private var draft: String { path + ".new" }
+
+  /// For the daemon alone: it tells who talks with whom.
+  private static let mode: mode_t = 0o600
+
+  init(path: String, _ header: SnapshotHeader) throws(Fault) {
+    self.path = path
+    // Safety: the call does not keep the path.
+    descriptor = unsafe open(
+      path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, SnapshotWriter.mode)
+    guard descriptor >= 0 else { throw Fault("create", path + ".new", errno) }
+    var words: [UInt64] = []
+    header.append(to: &words)
+    try append(words)
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    // Safety: the call does not keep the path.
+    _ = unsafe unlink(draft)
+  }
+
+  mutating func append(_ words: [UInt64]) throws(Fault) {
+    checksum.add(words[...])
+    try write(words)
+  }
+
+  private mutating func write(_ words: [UInt64]) throws(Fault) {
+    #if _endian(big)
+    let words = words.map(\.littleEndian)
+    #endif
+    let count = words.count * 8
+    var done = 0
+    while done < count {
+      // Safety: the range lies inside the array.
+      let written = unsafe words.withUnsafeBytes {
+        unsafe Glibc.write(descriptor, $0.baseAddress! + done, count - done)
+      }
+      guard written >= 0 || errno == EINTR else { throw Fault("write", draft, errno) }
+      done += max(0, written)
+    }
+    byteCount += count
+  }
+
+  /// Makes it the file. It blocks until the disk has it.
+  /// - Returns: bytes of the file.
+  consuming func commit(_ counts: SnapshotCounts) throws(Fault) -> Int {
+    var words: [UInt64] = []
+    TableSnapshot.appendCounts(counts, to: &words)
+    try append(words)
+    try write([checksum.value])
+    guard fsync(descriptor) == 0 else { throw Fault("write", draft, errno) }
+    // Safety: the call does not keep the paths.
+    guard unsafe rename(draft, path) == 0 else { throw Fault("replace", path, errno) }
+    close(descriptor)
+    descriptor = -1
+    // The name is on the disk when the folder is.
+    let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    // Safety: the call does not keep the path.
+    let parent = unsafe open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if parent >= 0 {
+      _ = fsync(parent)
+      close(parent)
+    }
+    return byteCount
+  }
+}

@@ -1,0 +1,117 @@
+import NATWire
+
+/// A walk over a shard that saves what is in it, in steps between which packets may be worked on.
+///
+/// What lives all the while is saved exactly once. What is made, ends or changes meanwhile may be saved as it was before
+/// or after; where two entries then contradict each other, ``Shard/restore(_:offset:at:isInside:)`` takes the first.
+public struct SavingWalk: BitwiseCopyable, Sendable {
+  enum Part: BitwiseCopyable, Sendable { case lifetimes, sessions, ports, hosts, end }
+
+  var part = Part.lifetimes
+  var next = 0
+  /// What has been saved so far.
+  public internal(set) var counts = SnapshotCounts()
+
+  public init() {}
+
+  /// Whether all has been saved.
+  public var isAtEnd: Bool { part == .end }
+
+  mutating func begin(_ part: Part) {
+    self.part = part
+    next = 0
+  }
+}
+
+extension Shard {
+  /// Whether the snapshots of this table hold windows.
+  public var savesWindows: Bool { windows != nil }
+
+  /// Saves on from where the walk stands.
+  ///
+  /// - Parameter limit: records that are looked at, at most.
+  /// - Complexity: O(limit).
+  public func save(_ walk: inout SavingWalk, limit: Int, into words: inout [UInt64]) {
+    var left = limit
+    while left > 0 {
+      switch walk.part {
+      case .lifetimes:
+        walk.counts.lifetimes = lifetimes.overrides
+        for number in 0..<walk.counts.lifetimes { words.append(durations[4 + number]) }
+        walk.begin(.sessions)
+      case .sessions:
+        let end = min(freshSessions, walk.next + min(left, freshSessions))
+        left -= end - walk.next
+        while walk.next < end {
+          save(session: SessionIndex(UInt32(walk.next)), &walk, into: &words)
+          walk.next += 1
+        }
+        if walk.next >= freshSessions { walk.begin(.ports) }
+      case .ports: savePorts(&walk, &left, into: &words)
+      case .hosts:
+        let before = walk.next
+        let isDone = hosts.save(from: &walk.next, limit: left) { address, place in
+          let poolAddress = place == Hosts.none ? 0 : bindings.poolAddresses[Int(place)]
+          walk.counts.hosts += 1
+          SavedHost(address, poolAddress: IPv4Address(UInt32(truncatingIfNeeded: poolAddress)))
+            .append(to: &words)
+        }
+        left -= walk.next - before
+        if isDone { walk.begin(.end) }
+      case .end: return
+      }
+    }
+  }
+
+  private func save(session: SessionIndex, _ walk: inout SavingWalk, into words: inout [UInt64]) {
+    guard let snapshot = SessionSnapshot(session, in: sessions, bindings), snapshot.kind.isLive else {
+      return
+    }
+    SavedSession(snapshot, session, in: sessions, windows?[session.rawValue]).append(to: &words)
+    walk.counts.sessions += 1
+  }
+
+  /// Place by place; where nothing rests, 65,536 in one go.
+  private func savePorts(_ walk: inout SavingWalk, _ left: inout Int, into words: inout [UInt64]) {
+    let end = pools.count * BindingIndex.portsPerAddress
+    while left > 0, walk.next < end {
+      let place = walk.next / BindingIndex.portsPerAddress
+      let map = walk.next >> 16
+      let resting = pools[place].resting
+      let count = map % 3 == 0 ? resting.0 : map % 3 == 1 ? resting.1 : resting.2
+      if count == 0 {
+        walk.next = (map + 1) << 16
+        left -= 1
+        continue
+      }
+      // To look at a place is nothing beside saving a session.
+      let stop = min((map + 1) << 16, walk.next + left * 8)
+      left -= (stop - walk.next + 7) / 8
+      while walk.next < stop {
+        let binding = BindingIndex(walk.next)
+        walk.next += 1
+        guard bindings.kind(of: binding) == .resting else { continue }
+        SavedPort(binding, in: bindings).append(to: &words)
+        walk.counts.ports += 1
+      }
+    }
+    if walk.next >= end { walk.begin(.hosts) }
+  }
+}
+
+extension Hosts {
+  /// Gives the hosts that have dynamic bindings, with the place of their pool address or ``none``.
+  ///
+  /// - Parameter next: where to begin; then, where to go on.
+  /// - Returns: whether all hosts have been looked at.
+  func save(from next: inout Int, limit: Int, _ body: (IPv4Address, UInt32) -> Void) -> Bool {
+    let end = min(next + limit, used)
+    while next < end {
+      let record = self[UInt32(next)]
+      // Of a free record the address is an old one.
+      if record.bindings > 0 { body(IPv4Address(record.address), record.poolAddress) }
+      next += 1
+    }
+    return next >= used
+  }
+}

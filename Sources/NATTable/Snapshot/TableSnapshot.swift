@@ -1,0 +1,102 @@
+import NATWire
+
+/// Why bytes are no snapshot that can be restored.
+public enum SnapshotFault: Error, Equatable, Sendable {
+  /// They begin otherwise.
+  case foreign
+  /// They were turned round by eight on their way.
+  case byteOrder
+  /// Another version of the format.
+  case version(UInt32)
+  /// They end too early, or too late.
+  case length
+  /// The sum is not theirs.
+  case damaged
+}
+
+/// A table outside of a gateway: a value of 64-bit words, which in a file are little-endian.
+///
+/// A header; lifetimes of ports, in ns, by lifetime class from the fifth on; sessions; resting ports; the pool addresses
+/// of hosts. Then how many there are of each of the four, and the CRC-64 of all that stands before it.
+public struct TableSnapshot: Sendable {
+  public let header: SnapshotHeader
+  public let counts: SnapshotCounts
+  private let words: [UInt64]
+  private let sessionWords: Int
+
+  static let trailerWords = 5
+
+  /// - Complexity: O(words).
+  public init(_ words: consuming [UInt64]) throws(SnapshotFault) {
+    header = try SnapshotHeader(words)
+    let trailer = words.count - TableSnapshot.trailerWords
+    guard trailer >= SnapshotHeader.words else { throw .length }
+    counts = SnapshotCounts(
+      lifetimes: Int(truncatingIfNeeded: words[trailer]),
+      sessions: Int(truncatingIfNeeded: words[trailer + 1]),
+      ports: Int(truncatingIfNeeded: words[trailer + 2]), hosts: Int(truncatingIfNeeded: words[trailer + 3]))
+    sessionWords = header.tracksWindows ? SavedSession.wordsWithWindows : SavedSession.words
+    let most = words.count
+    guard [counts.lifetimes, counts.sessions, counts.ports, counts.hosts].allSatisfy((0...most).contains),
+      SnapshotHeader.words + counts.lifetimes + counts.sessions * sessionWords
+        + counts.ports * SavedPort.words
+        + counts.hosts * SavedHost.words == trailer
+    else { throw .length }
+    var checksum = Checksum64()
+    checksum.add(words[..<(words.count - 1)])
+    guard checksum.value == words[words.count - 1] else { throw .damaged }
+    self.words = words
+  }
+
+  /// Writes what stands at the end but for the checksum, which comes behind it.
+  public static func appendCounts(_ counts: SnapshotCounts, to words: inout [UInt64]) {
+    words.append(UInt64(counts.lifetimes))
+    words.append(UInt64(counts.sessions))
+    words.append(UInt64(counts.ports))
+    words.append(UInt64(counts.hosts))
+  }
+
+  /// The lifetime of a port, in ns, that a class stood for; nil for the classes of the protocols.
+  func lifetime(of saved: LifetimeClass) -> UInt64? {
+    let number = Int(saved.rawValue) - 4
+    guard (0..<counts.lifetimes).contains(number) else { return nil }
+    return words[SnapshotHeader.words + number]
+  }
+
+  private var firstSession: Int { SnapshotHeader.words + counts.lifetimes }
+  private var firstPort: Int { firstSession + counts.sessions * sessionWords }
+  private var firstHost: Int { firstPort + counts.ports * SavedPort.words }
+
+  /// Nil where the words are none.
+  public func session(_ number: Int) -> SavedSession? {
+    let at = firstSession + number * sessionWords
+    return SavedSession(words[at..<at + sessionWords], hasWindows: header.tracksWindows)
+  }
+
+  /// Nil where the words are none.
+  public func port(_ number: Int) -> SavedPort? {
+    let at = firstPort + number * SavedPort.words
+    return SavedPort(words[at..<at + SavedPort.words])
+  }
+
+  public func host(_ number: Int) -> SavedHost { SavedHost(words[firstHost + number]) }
+}
+
+/// How much a snapshot holds.
+public struct SnapshotCounts: BitwiseCopyable, Equatable, Sendable {
+  /// Lifetimes of ports.
+  public var lifetimes = 0
+  public var sessions = 0
+  /// Resting ports.
+  public var ports = 0
+  public var hosts = 0
+
+  public init() {}
+
+  init(lifetimes: Int, sessions: Int, ports: Int, hosts: Int) {
+    self.lifetimes = lifetimes
+    self.sessions = sessions
+    self.ports = ports
+    self.hosts = hosts
+  }
+}

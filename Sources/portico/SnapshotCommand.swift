@@ -1,0 +1,25 @@
+import ArgumentParser
+import NATControl
+import NATControlSocket
+
+struct SnapshotCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "snapshot",
+    abstract: "Have the daemon write its bindings, sessions and resting ports to its state file now.",
+    discussion: """
+      The file is `state.file` of the configuration; the daemon also writes it every `state.interval` and when it \
+      stops, and takes it up again when it starts.
+      """)
+
+  @Flag(help: "The answer as JSON, for programs.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  func run() async throws {
+    let snapshot = try await Failure.onRefusal { () async throws(ControlError) in
+      try await daemon.client.snapshot()
+    }
+    try StandardOutput.write(json ? try ControlJSON.text(snapshot) : ChangeText.render(snapshot))
+  }
+}

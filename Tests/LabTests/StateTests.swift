@@ -1,0 +1,206 @@
+import Foundation
+import Glibc
+import NATControl
+import NATLab
+import Testing
+
+extension Lab {
+  /// State that outlives the daemon.
+  @Suite struct StateTests {
+    private func state(of street: Street, interval: String = "60s") -> String {
+      "state: { file: \(street.folder.path)/state, interval: \(interval) }"
+    }
+
+    /// Ends the daemon as a service manager does, and starts it again.
+    private func restart(
+      _ street: Street, _ daemon: consuming ChildProcess, by signal: Int32 = SIGTERM, log: inout String
+    ) throws -> ChildProcess {
+      daemon.signal(signal)
+      _ = daemon.readToEnd()
+      #expect(daemon.wait() == (signal == SIGTERM ? 0 : 128 + signal))
+      return try start(street, log: &log)
+    }
+
+    private func start(_ street: Street, log: inout String) throws -> ChildProcess {
+      let daemon = try street.gateway.start([
+        Lab.program("porticod"), "--config", street.configurationFile, "--foreground",
+      ])
+      log = daemon.read(until: "started")
+      try #require(log.contains("started"), "\(log)")
+      return daemon
+    }
+
+    /// A connection through the gateway, and its other end.
+    private func connect(_ street: Street, _ listener: borrowing PlainSocket) throws -> (Stream, Stream) {
+      let near = try street.client.enter { Stream(try .stream(port: 0, to: [203, 0, 113, 9], 7)) }
+      return (near, Stream(try listener.accept()))
+    }
+
+    private func passes(_ from: Stream, _ to: Stream, _ byte: UInt8) -> Bool {
+      // Safety: one byte.
+      let sent = unsafe send(from.socket.descriptor, [byte], 1, Int32(MSG_NOSIGNAL))
+      // The kernel sends again after 0.2, 0.4, 0.8 s and so on, what a daemon that was away did not forward.
+      return sent == 1 && to.socket.receive(within: 15) == [byte]
+    }
+
+    @Test("RC7 RC8 a restart under 200 open TCP connections and a running download breaks none of them")
+    func restarts() async throws {
+      let street = try Street()
+      try street.configure(state(of: street))
+      let web = try street.server.enter { try HTTPServer(port: 80) }
+      let listener = try street.server.enter { try PlainSocket.listener(port: 7) }
+      var daemon = try street.startDaemon()
+      var pairs: [(Stream, Stream)] = []
+      for _ in 0..<200 { pairs.append(try connect(street, listener)) }
+      for (near, far) in pairs { #expect(passes(near, far, 1)) }
+      let download = try street.startDownload(16)
+      let before = Set(Flow.all(try await street.control.wholeTable()))
+      #expect(before.count == 201)
+      // Data is on its way in both directions while nobody forwards.
+      for (near, far) in pairs[..<100] {
+        // Safety: one byte.
+        unsafe _ = send(near.socket.descriptor, [2], 1, Int32(MSG_NOSIGNAL))
+        unsafe _ = send(far.socket.descriptor, [3], 1, Int32(MSG_NOSIGNAL))
+      }
+      var log = ""
+      daemon = try restart(street, daemon, log: &log)
+      #expect(log.contains("state restored") && log.contains("sessions=201"), "\(log)")
+      #expect(Set(Flow.all(try await street.control.wholeTable())) == before)
+      for (near, far) in pairs[..<100] {
+        #expect(far.socket.receive(within: 15) == [2])
+        #expect(near.socket.receive(within: 15) == [3])
+      }
+      for (near, far) in pairs {
+        #expect(passes(near, far, 4))
+        #expect(passes(far, near, 5))
+      }
+      try street.expectWhole(download, 16)
+      withExtendedLifetime(web) {}
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test("RC8 a port that rests does so over a restart, and is free when its rest is over, RFC 6888 REQ-8")
+    func portsRest() async throws {
+      let street = try Street()
+      try street.configure(
+        """
+        nat: { pool: [{ address: 203.0.113.5, ports: 5000-5000 }], parity: false, port-rest: 12s }
+        \(state(of: street))
+        """)
+      let second = try street.addHost()
+      let there = try street.server.enter { try UDPEnd(port: 9) }
+      let (here, other) = (
+        try street.client.enter { try UDPEnd(port: 4000) }, try second.enter { try UDPEnd(port: 4000) }
+      )
+      var daemon = try street.startDaemon()
+      try here.send([1], [203, 0, 113, 9], 9)
+      #expect(there.socket.receive() == [1])
+      #expect(try street.portico("end --all").code == 0)
+      let freed = ContinuousClock.now
+      var log = ""
+      daemon = try restart(street, daemon, log: &log)
+      let resting = try await street.control.stats().pool.first { $0.transport == .udp }?.resting
+      #expect(resting == 1)
+      try other.send([2], [203, 0, 113, 9], 9)
+      let early = there.socket.receive(within: 0.3)
+      // On a slow machine the rest may be over by now.
+      if ContinuousClock.now - freed < .seconds(12) { #expect(early == nil) }
+      // Whose it was may have it at once, and gives it back.
+      var isFree = false
+      while !isFree, ContinuousClock.now - freed < .seconds(40) {
+        try other.send([3], [203, 0, 113, 9], 9)
+        isFree = there.socket.receive(within: 0.5) == [3]
+        if isFree { #expect(ContinuousClock.now - freed > .seconds(11)) }
+      }
+      #expect(isFree)
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test("RC8 kill -9 in the midst of writing snapshots, 50 times: what starts next finds a whole one")
+    func killed() async throws {
+      let street = try Street()
+      try street.configure(state(of: street, interval: "1s"))
+      let there = try street.server.enter { try UDPEnd(port: 9) }
+      var daemon = try street.startDaemon()
+      let churn = try Churn(street.client, port: 5000, rate: 4000)
+      var restored = 0
+      for round in 0..<50 {
+        // Snapshots one behind the other, and the end of the process at any place of one.
+        let control = street.control
+        let writing = Task { while (try? await control.snapshot()) != nil {} }
+        #expect(try await eventually { try await control.snapshot().bytes > 0 || true })
+        try await Task.sleep(for: .microseconds(Int.random(in: 0..<20_000)))
+        var log = ""
+        daemon = try restart(street, daemon, by: SIGKILL, log: &log)
+        writing.cancel()
+        await writing.value
+        #expect(!log.contains("not restored") && !log.contains("could be restored"), "round \(round): \(log)")
+        if log.contains("state restored") { restored += 1 }
+      }
+      #expect(restored >= 49, "\(restored) of 50 found a state")
+      #expect(churn.stop() > 0)
+      let here = try street.client.enter { try UDPEnd(port: 5001) }
+      try here.send([9], [203, 0, 113, 9], 9)
+      #expect(there.socket.receive() == [9])
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test(
+      "a damaged, a foreign and an outdated state are refused with a message, and the daemon starts empty")
+    func refused() async throws {
+      let street = try Street()
+      try street.configure(state(of: street))
+      let file = street.folder.appending(path: "state")
+      var daemon = try street.startDaemon()
+      #expect(try street.ping("203.0.113.9"))
+      let answer = try street.portico("snapshot")
+      #expect(answer.code == 0 && answer.output.contains("\(file.path): 1 session,"), "\(answer)")
+      daemon.signal(SIGKILL)
+      #expect(daemon.wait() == 128 + SIGKILL)
+      let whole = try Data(contentsOf: file)
+      #expect(try FileManager.default.attributesOfItem(atPath: file.path)[.posixPermissions] as? Int == 0o600)
+      var flipped = whole
+      flipped[whole.count / 2] ^= 1
+      var later = whole
+      later[12] = 9
+      for (data, message) in [
+        (flipped, "its checksum does not fit"), (whole.dropLast(8), "cut off"),
+        (whole.dropLast(3), "cut off"),
+        (Data("interfaces: {}".utf8) + Data(count: 2), "another kind of file"), (later, "version 9"),
+        (Data(), "cut off"),
+      ] {
+        try Data(data).write(to: file)
+        var log = ""
+        daemon = try start(street, log: &log)
+        #expect(log.contains("state not restored, starting empty") && log.contains(message), "\(log)")
+        #expect(try await street.control.wholeTable().isEmpty)
+        daemon.signal(SIGKILL)
+        #expect(daemon.wait() == 128 + SIGKILL)
+      }
+      // A second later an echo's session is over, and its identifier rests no more.
+      try street.configure("nat: { lifetimes: { icmp: 1s }, port-rest: 0s }\n\(state(of: street))")
+      daemon = try street.startDaemon()
+      #expect(try street.ping("203.0.113.9"))
+      daemon.signal(SIGTERM)
+      _ = daemon.wait()
+      try await Task.sleep(for: .seconds(2))
+      var outdated = ""
+      daemon = try start(street, log: &outdated)
+      #expect(outdated.contains("nothing of the state") && outdated.contains("expired=1"), "\(outdated)")
+      daemon.signal(SIGKILL)
+      _ = daemon.wait()
+      try whole.write(to: file)
+      try street.configure("nat: { pool: [{ address: 203.0.113.6 }] }\n\(state(of: street))")
+      var log = ""
+      daemon = try start(street, log: &log)
+      #expect(
+        log.contains("nothing of the state could be restored") && log.contains("notAllowed=1"), "\(log)")
+      #expect(try street.ping("203.0.113.9"))
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+  }
+}
