@@ -44,6 +44,7 @@ import Testing
       capture: { delivery: blocks, ring: 1536KiB, snap-length: 2048 }
       control: { socket: portico.sock, mode: 600, group: 0 }
       metrics: { listen: 0.0.0.0:9100 }
+      state: { file: /var/lib/portico/state, interval: 5m }
       guard: off
       log: { level: critical }
       """, file: "portico.yaml")
@@ -71,7 +72,8 @@ import Testing
         "static[icmp 203.0.113.5:0].private 192.168.1.10:65535", "workers 64",
         "capture.delivery blocks", "capture.ring 1536KiB", "capture.snap-length 2048",
         "control.socket portico.sock",
-        "control.mode 0600", "control.group 0", "metrics.listen 0.0.0.0:9100", "guard off",
+        "control.mode 0600", "control.group 0", "metrics.listen 0.0.0.0:9100",
+        "state.file /var/lib/portico/state", "state.interval 300s", "guard off",
         "log.level critical",
       ])
   }

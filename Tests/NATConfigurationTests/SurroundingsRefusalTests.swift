@@ -99,6 +99,20 @@ import Testing
         """,
       "4:19: control.group: found \"a b\"; expected the name or number of a group"),
     Refusal(
+      "a state file without a folder",
+      after: """
+        state: { file: state }
+        """,
+      "4:16: state.file: found \"state\"; expected the path of a file, from the root, 2 to 1023 bytes, or off"
+    ),
+    Refusal(
+      "an interval of the state without a unit",
+      after: """
+        state: { interval: 60 }
+        """,
+      "4:20: state.interval: found \"60\", which has no unit; expected a duration from 1s to 1d, such as 60s or 5m"
+    ),
+    Refusal(
       "metrics at :9477",
       after: """
         metrics: { listen: ":9477" }

@@ -32,7 +32,8 @@ extension Shard {
   /// - Parameter limit: records that are looked at, at most.
   /// - Complexity: O(limit).
   public func save(_ walk: inout SavingWalk, limit: Int, into words: inout [UInt64]) {
-    var left = limit
+    // More than there is, whatever is asked.
+    var left = min(limit, 1 << 40)
     while left > 0 {
       switch walk.part {
       case .lifetimes:
