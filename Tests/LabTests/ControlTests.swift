@@ -219,16 +219,18 @@ extension Lab {
     func documentation() throws {
       let street = try Street()
       try street.server.shell("ip address add 142.250.195.100/32 dev lo")
+      let state = "state: { file: \(street.folder.path)/state }"
+      try street.configure(state)
       let daemon = try street.startDaemon()
       let listener = try street.server.enter { Stream(try PlainSocket.listener(port: 443)) }
       let stream = try street.client.enter {
         Stream(try PlainSocket.stream(port: 1234, to: [142, 250, 195, 100], 443))
       }
       let socket = try street.client.enter { try UDPEnd(port: 1234) }
-      try street.configure("nat: { hairpin: false }")
+      try street.configure("nat: { hairpin: false }\n\(state)")
       let page = try String(contentsOf: Lab.package.appending(path: ControlTests.page), encoding: .utf8)
       let examples = try ControlTests.examples(page)
-      #expect(examples.count == 15)
+      #expect(examples.count == 16)
       for (command, answer) in examples {
         // Where the page has a session, there is one.
         try socket.send([1], [142, 250, 195, 100], 443)
