@@ -95,7 +95,13 @@ let package = Package(
         "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
         "NATControl", "NATControlSocket", "NATComposition", "NATLab",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ], swiftSettings: house),
+      ],
+      // What `portico install` puts on a machine travels in the program: links to the files of config and systemd.
+      resources: [
+        "portico.service", "portico.sysusers", "portico.tmpfiles", "portico.yaml", "portico.rules.yml",
+        "portico-dashboard.json",
+      ].map { .embedInCode("Installed/\($0)") },
+      swiftSettings: house),
 
     // Tests mirror the rooms.
     .testTarget(name: "NATWireTests", dependencies: ["NATWire"], swiftSettings: house),
@@ -156,7 +162,7 @@ let package = Package(
         "NATDaemon", "NATControl", "NATConfiguration", "NATComposition", "NATGateway", "NATEngine",
         "NATTable", "NATPacketIO", "NATWire", "NATLab", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
-    .testTarget(name: "PorticoTests", dependencies: ["portico"], swiftSettings: house),
+    .testTarget(name: "PorticoTests", dependencies: ["portico", "porticod"], swiftSettings: house),
     .testTarget(
       name: "ConversationTests",
       dependencies: [

@@ -21,6 +21,7 @@ import NATControl
           ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
           SnapshotCommand.self,
         ]),
+      CommandGroup(name: "Service", subcommands: [InstallCommand.self, UninstallCommand.self]),
       CommandGroup(
         name: "Other",
         subcommands: [

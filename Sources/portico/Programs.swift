@@ -12,6 +12,21 @@ enum Programs {
     }
   }
 
+  /// Runs a program to its end and gives back what it printed; anything but success is told and ends the command.
+  /// - Parameter arguments: the path of the program or its name in the search path, and what follows.
+  @discardableResult
+  static func output(_ arguments: [String]) throws -> String {
+    let program = try ChildProcess(arguments[0].contains("/") ? arguments : ["/usr/bin/env"] + arguments)
+    let output = program.readToEnd()
+    let code = program.wait()
+    guard code == 0 else {
+      let text = output.trimmingCharacters(in: .whitespacesAndNewlines)
+      throw Failure.exit(
+        Failure.unavailable, "`\(arguments.joined(separator: " "))` exits with \(code): \(text)")
+    }
+    return output
+  }
+
   /// The path of this program.
   static func own() throws -> String {
     try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

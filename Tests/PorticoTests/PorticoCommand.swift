@@ -28,13 +28,17 @@ enum PorticoCommand {
       "portico is built: none of \(places.map(\.path))")
   }
 
-  /// - Parameter input: the file to be standard input; nothing by default.
-  static func run(_ arguments: [String], in folder: URL, input: URL? = nil) throws -> Result {
+  /// - Parameters:
+  ///   - input: the file to be standard input; nothing by default.
+  ///   - program: another `portico` than the built one.
+  static func run(
+    _ arguments: [String], in folder: URL, input: URL? = nil, program: URL? = nil
+  ) throws -> Result {
     let output = folder.appending(path: "stdout-\(UUID().uuidString)")
     let errors = folder.appending(path: "stderr-\(UUID().uuidString)")
     for file in [output, errors] { try Data().write(to: file) }
     let process = Process()
-    process.executableURL = try executable()
+    process.executableURL = try program ?? executable()
     process.arguments = arguments
     process.currentDirectoryURL = folder
     process.standardInput = try input.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice

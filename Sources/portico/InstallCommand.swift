@@ -1,0 +1,143 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import NATControl
+
+struct InstallCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "install",
+    abstract: "Install the gateway as a service, or bring an installation to this release.",
+    discussion: """
+      Everything comes out of this program and the porticod beside it: both programs (/usr/bin/portico, \
+      /usr/sbin/porticod), the systemd unit, the user and group `portico`, completions for bash, zsh and fish, and \
+      in /usr/share/portico the commented configuration, alert rules for Prometheus and a dashboard for Grafana.
+
+      The configuration /etc/portico/portico.yaml is written where there is none, and never touched again. Nothing is \
+      started: edit the configuration, then `portico check`, `portico doctor`, and `systemctl enable --now portico`.
+
+      Over an older release: all files are written aside first and then renamed, so that a failure leaves the old release \
+      whole, and a gateway that runs goes on until `systemctl restart portico`, which breaks no guard. Installing \
+      twice changes nothing.
+
+      With --root, files alone are written, below a folder: for a package. No user is made then, no service manager is told.
+
+      Exit codes: 0 done, 65 the porticod beside this program is another release, 66 there is none, 69 a program of the \
+      system failed, 73 a file cannot be written (nothing was changed), 77 not root.
+      """)
+
+  @Option(
+    help: ArgumentHelp("Install below this folder, and leave this machine alone.", valueName: "folder"),
+    completion: .directory)
+  var root: String?
+
+  func run() throws {
+    let installation = try ServiceSystem.installation(root)
+    let items = try installation.items()
+    let isConfigured = !items.contains { $0.path == Installation.configuration }
+    for result in try installation.install(items) {
+      print("\(result.what): \(installation.root)\(result.path)")
+    }
+    if isConfigured { print("kept: \(installation.root)\(Installation.configuration)") }
+    guard root == nil else { return }
+    try ServiceSystem.makeUser()
+    try ServiceSystem.makeDirectories()
+    if ServiceSystem.isRunning { try Programs.output(["systemctl", "daemon-reload"]) }
+    print(
+      """
+
+      Next: edit \(Installation.configuration), then
+        portico check \(Installation.configuration)
+        portico doctor --config \(Installation.configuration)
+        systemctl enable --now portico      (a gateway that runs: systemctl restart portico)
+      """)
+  }
+}
+
+struct UninstallCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "uninstall",
+    abstract: "Stop the service and remove what `portico install` installed.",
+    discussion: """
+      The configuration (/etc/portico), the state (/var/lib/portico) and the user stay, unless --purge is given. \
+      Uninstalling what is not there is no error.
+
+      Exit codes: 0 done, 69 a program of the system failed, 73 a file cannot be removed, 77 not root.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Uninstall from below this folder, and leave this machine alone.", valueName: "folder"),
+    completion: .directory)
+  var root: String?
+
+  @Flag(help: "Remove configuration, state and user too.")
+  var purge = false
+
+  func run() throws {
+    let installation = try ServiceSystem.installation(root)
+    let isThere = installation.kind(of: "/usr/lib/systemd/system/\(Installation.unit)") != .nothing
+    if root == nil, ServiceSystem.isRunning, isThere {
+      try Programs.output(["systemctl", "disable", "--now", Installation.unit])
+    }
+    var paths = Installation.paths
+    if purge { paths += [Installation.configuration, Installation.state] }
+    let removed = try installation.remove(paths)
+    for path in removed { print("removed: \(installation.root)\(path)") }
+    if removed.isEmpty { print("nothing is installed") }
+    if !purge {
+      for path in [Installation.configuration, Installation.state]
+      where installation.kind(of: path) != .nothing {
+        print("kept: \(installation.root)\(path)")
+      }
+    }
+    guard root == nil else { return }
+    if ServiceSystem.isRunning { try Programs.output(["systemctl", "daemon-reload"]) }
+    if purge { try ServiceSystem.removeUser() }
+  }
+}
+
+/// What the system does for an installation.
+private enum ServiceSystem {
+  /// Whether systemd is this machine's service manager (sd_booted(3)).
+  static var isRunning: Bool { FileManager.default.fileExists(atPath: "/run/systemd/system") }
+
+  static func installation(_ root: String?) throws -> Installation {
+    guard let root else {
+      guard geteuid() == 0 else {
+        throw Failure.exit(77, "expected to run as root; or with --root, to install below a folder")
+      }
+      return Installation(root: "")
+    }
+    // The slash behind it follows a link.
+    guard Installation(root: root).kind(of: "/") == .other("a directory") else {
+      throw Failure.exit(Failure.cannotWrite, "\(root): expected a folder that is there")
+    }
+    return Installation(root: URL(fileURLWithPath: root).path)
+  }
+
+  /// Safety: only whether there is one is asked.
+  private static var hasUser: Bool { unsafe (getpwnam("portico") != nil) }
+
+  static func makeUser() throws {
+    if Programs.has("systemd-sysusers") {
+      try Programs.output(["systemd-sysusers", Installation.users])
+    } else if !hasUser {
+      try Programs.output([
+        "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", Installation.state,
+        "--shell",
+        "/usr/sbin/nologin", "portico",
+      ])
+    }
+  }
+
+  static func makeDirectories() throws {
+    guard Programs.has("systemd-tmpfiles") else { return }
+    try Programs.output(["systemd-tmpfiles", "--create", Installation.directories])
+  }
+
+  static func removeUser() throws {
+    if hasUser { try Programs.output(["userdel", "portico"]) }
+    // Safety: only whether there is one is asked. `userdel` removes a user's own group on most systems.
+    if unsafe (getgrnam("portico") != nil) { try Programs.output(["groupdel", "portico"]) }
+  }
+}

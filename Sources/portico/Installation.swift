@@ -1,0 +1,195 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import NATControl
+
+/// Everything that is installed, and where.
+struct Installation {
+  /// One file of it.
+  struct Item {
+    /// From the root on.
+    var path: String
+    var mode: Int = 0o644
+    var content: Data
+  }
+
+  /// Where the machine's files begin; empty for this machine.
+  let root: String
+
+  /// The operator's file, which is never overwritten.
+  static let configuration = "/etc/portico/portico.yaml"
+  static let state = "/var/lib/portico"
+  static let unit = "portico.service"
+  static let users = "/usr/lib/sysusers.d/portico.conf"
+  static let directories = "/usr/lib/tmpfiles.d/portico.conf"
+  static let daemon = "/usr/sbin/porticod"
+  static let command = "/usr/bin/portico"
+
+  /// Folders of our own, which go when they are empty.
+  static let folders = ["/usr/share/portico", "/etc/portico"]
+
+  /// What stands in this program.
+  private static let carried: [(path: String, bytes: [UInt8])] = [
+    ("/usr/lib/systemd/system/\(unit)", PackageResources.portico_service),
+    (users, PackageResources.portico_sysusers),
+    (directories, PackageResources.portico_tmpfiles),
+    ("/usr/share/portico/portico.yaml", PackageResources.portico_yaml),
+    ("/usr/share/portico/portico.rules.yml", PackageResources.portico_rules_yml),
+    ("/usr/share/portico/portico-dashboard.json", PackageResources.portico_dashboard_json),
+  ]
+
+  private static let completions: [(folder: String, prefix: String, suffix: String, shell: CompletionShell)] =
+    [
+      ("/usr/share/bash-completion/completions", "", "", .bash),
+      ("/usr/share/zsh/vendor-completions", "_", "", .zsh),
+      ("/usr/share/fish/vendor_completions.d", "", ".fish", .fish),
+    ]
+
+  /// The paths of all of it but the configuration.
+  static var paths: [String] {
+    [command, daemon] + carried.map(\.path)
+      + completions.flatMap { completion in
+        ["portico", "porticod"].map { "\(completion.folder)/\(completion.prefix)\($0)\(completion.suffix)" }
+      }
+  }
+
+  /// Reads both programs, and takes the rest out of this one.
+  /// - Throws: `ExitCode` when the daemon does not lie beside this program, or is another release.
+  func items() throws -> [Item] {
+    let own = try Programs.own()
+    let daemon = URL(fileURLWithPath: own).deletingLastPathComponent().path
+    // Built, they lie side by side; installed, as Debian has them.
+    let candidates = ["\(daemon)/porticod", "\(daemon)/../sbin/porticod"]
+    guard let daemon = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
+      throw Failure.exit(
+        Failure.noInput,
+        "found no porticod in \(daemon); expected both programs in one folder: `swift build -c release`")
+    }
+    let version = try Programs.output([daemon, "--version"]).trimmingCharacters(in: .whitespacesAndNewlines)
+    guard version == Release.version else {
+      throw Failure.exit(
+        Failure.badData,
+        "\(daemon): found release '\(version)'; expected \(Release.version), as this program is")
+    }
+    var items = [
+      Item(path: Self.command, mode: 0o755, content: try Data(contentsOf: URL(fileURLWithPath: own))),
+      Item(path: Self.daemon, mode: 0o755, content: try Data(contentsOf: URL(fileURLWithPath: daemon))),
+    ]
+    items += Self.carried.map { Item(path: $0.path, content: Data($0.bytes)) }
+    for completion in Self.completions {
+      let texts = [
+        "portico": Portico.completionScript(for: completion.shell),
+        "porticod": try Programs.output([daemon, "--generate-completion-script", completion.shell.rawValue]),
+      ]
+      for (name, text) in texts.sorted(by: { $0.key < $1.key }) {
+        let path = "\(completion.folder)/\(completion.prefix)\(name)\(completion.suffix)"
+        items.append(Item(path: path, content: Data(text.utf8)))
+      }
+    }
+    if kind(of: Self.configuration) == .nothing {
+      items.append(Item(path: Self.configuration, content: Data(PackageResources.portico_yaml)))
+    }
+    return items
+  }
+
+  /// What stands at a path.
+  enum Kind: Equatable {
+    case nothing
+    case file
+    case other(String)
+  }
+
+  func kind(of path: String) -> Kind {
+    var facts = stat()
+    // Safety: the path is not kept.
+    guard unsafe lstat(root + path, &facts) == 0 else { return .nothing }
+    switch facts.st_mode & S_IFMT {
+    case S_IFREG: return .file
+    case S_IFDIR: return .other("a directory")
+    case S_IFLNK: return .other("a symbolic link")
+    default: return .other("neither a file nor a directory")
+    }
+  }
+
+  /// Puts all items in their places, or none: they are written aside, and renamed when all are there.
+  ///
+  /// A program that runs goes on with its old file.
+  /// - Returns: what became of each.
+  func install(_ items: [Item]) throws -> [(path: String, what: String)] {
+    for item in items {
+      if case .other(let found) = kind(of: item.path) {
+        throw Failure.exit(
+          Failure.cannotWrite,
+          "\(root + item.path): found \(found); expected a file, or nothing. Nothing was changed")
+      }
+    }
+    var staged: [(item: Item, aside: String, what: String)] = []
+    var results: [(String, String)] = []
+    do {
+      for item in items {
+        let place = root + item.path
+        let old = try? Data(contentsOf: URL(fileURLWithPath: place))
+        if old == item.content, mode(of: place) == item.mode {
+          results.append((item.path, "is there"))
+          continue
+        }
+        try FileManager.default.createDirectory(
+          atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        let aside = Self.aside(place)
+        staged.append((item, aside, old == nil ? "installed" : "replaced"))
+        try item.content.write(to: URL(fileURLWithPath: aside))
+        try FileManager.default.setAttributes([.posixPermissions: item.mode], ofItemAtPath: aside)
+      }
+    } catch {
+      for one in staged { try? FileManager.default.removeItem(atPath: one.aside) }
+      throw Failure.exit(Failure.cannotWrite, "\(Self.reason(error)). Nothing was changed")
+    }
+    for one in staged {
+      // Safety: neither path is kept.
+      guard unsafe rename(one.aside, root + one.item.path) == 0 else {
+        let reason = unsafe String(cString: strerror(errno))
+        for rest in staged { try? FileManager.default.removeItem(atPath: rest.aside) }
+        throw Failure.exit(
+          Failure.cannotWrite,
+          "\(root + one.item.path): \(reason). What was printed is done; install again when it is mended")
+      }
+      results.append((one.item.path, one.what))
+    }
+    return results
+  }
+
+  /// Removes files, folders of ours that are empty then, and what an installation that was cut off left aside.
+  /// - Returns: the paths that were there.
+  func remove(_ paths: [String]) throws -> [String] {
+    var removed: [String] = []
+    for path in paths {
+      try? FileManager.default.removeItem(atPath: Self.aside(root + path))
+      guard kind(of: path) != .nothing else { continue }
+      do {
+        try FileManager.default.removeItem(atPath: root + path)
+      } catch {
+        throw Failure.exit(Failure.cannotWrite, "\(Self.reason(error)). Run it again when that is mended")
+      }
+      removed.append(path)
+    }
+    // Safety: the paths are not kept. Those that are not empty stay.
+    for folder in Self.folders { unsafe _ = rmdir(root + folder) }
+    return removed
+  }
+
+  private static func aside(_ place: String) -> String {
+    let url = URL(fileURLWithPath: place)
+    return url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).portico-new").path
+  }
+
+  private func mode(of place: String) -> Int? {
+    (try? FileManager.default.attributesOfItem(atPath: place))?[.posixPermissions] as? Int
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    let error = error as NSError
+    let path = error.userInfo[NSFilePathErrorKey] as? String
+    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError
+    return "\(path ?? "a file"): \((cause ?? error).localizedDescription)"
+  }
+}
