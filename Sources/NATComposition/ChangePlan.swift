@@ -118,7 +118,7 @@ public struct ChangePlan: Sendable {
   /// Settings that a running gateway is built on.
   private static func isFixed(_ setting: String) -> Bool {
     if setting == "interfaces.outside.gateway" { return false }
-    let prefixes = ["interfaces.", "capture.", "control.", "metrics.", "state.", "nat.fragments."]
+    let prefixes = ["interfaces.", "capture.", "control.", "metrics.", "state.", "record.", "nat.fragments."]
     let names = ["workers", "guard", "nat.tcp.window-tracking", "nat.evict", "nat.lifetimes.fragment"]
     return names.contains(setting) || prefixes.contains { setting.hasPrefix($0) }
   }

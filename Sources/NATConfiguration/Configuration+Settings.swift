@@ -122,6 +122,10 @@ extension Configuration {
       Setting(name: "metrics.listen", value: metrics.listen?.description ?? "off"),
       Setting(name: "state.file", value: state.file ?? "off"),
       Setting(name: "state.interval", value: state.intervalNanoseconds.durationText),
+      Setting(name: "record.active", value: record.isActive ? "on" : "off"),
+      Setting(name: "record.content", value: record.content.rawValue),
+      Setting(name: "record.window", value: record.windowNanoseconds.durationText),
+      Setting(name: "record.memory", value: record.memoryBytes.sizeText),
       Setting(name: "guard", value: kernelGuard ? "on" : "off"),
       Setting(name: "log.level", value: log.level.rawValue),
     ]

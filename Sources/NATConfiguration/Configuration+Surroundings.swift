@@ -51,6 +51,27 @@ extension Configuration {
     public init() {}
   }
 
+  /// The key `record`: the flight recorder.
+  public struct Record: Sendable, Equatable {
+    /// Whether it records from the start.
+    public var isActive = false
+    public var content = RecordContent.packets
+    /// How far back it goes at least, where the memory holds as much; 2 s to an hour.
+    public var windowNanoseconds: UInt64 = 60 * nanosecondsPerSecond
+    /// For packets, in bytes, 3 MiB to 4 GiB.
+    public var memoryBytes: UInt64 = 96 << 20
+
+    public init() {}
+  }
+
+  /// What is kept of a packet.
+  public enum RecordContent: String, Sendable, CaseIterable {
+    /// All of it: what can be replayed.
+    case packets
+    /// Its headers, to be read.
+    case headers
+  }
+
   /// The key `log`.
   public struct Log: Sendable, Equatable {
     public var level = LogLevel.info

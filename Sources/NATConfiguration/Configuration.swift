@@ -16,6 +16,7 @@ public struct Configuration: Sendable, Equatable {
   public var control: Control
   public var metrics: Metrics
   public var state: State
+  public var record: Record
   /// The key `guard`: keep the kernel from answering and forwarding what Portico handles.
   public var kernelGuard: Bool
   public var log: Log
@@ -34,6 +35,7 @@ public struct Configuration: Sendable, Equatable {
     control = Control()
     metrics = Metrics()
     state = State()
+    record = Record()
     kernelGuard = true
     log = Log()
   }

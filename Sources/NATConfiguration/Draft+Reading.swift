@@ -60,6 +60,15 @@ extension Draft {
     state.read(
       "interval", into: &self.state.intervalNanoseconds,
       .duration(1...86400, expected: "a duration from 1s to 1d, such as 60s or 5m"))
+    let record = file.section("record", keys: Keys.record)
+    record.read("active", into: &self.record.isActive, .onOrOff)
+    record.read("content", into: &self.record.content, .word)
+    record.read(
+      "window", into: &self.record.windowNanoseconds,
+      .duration(2...3600, expected: "a duration from 2s to 1h, such as 60s or 5m"))
+    record.read(
+      "memory", into: &self.record.memoryBytes,
+      .size(3 << 20...4 << 30, expected: "a size from 3MiB to 4GiB, such as 96MiB"))
     file.read("guard", into: &kernelGuard, .onOrOff)
     file.section("log", keys: Keys.log).read("level", into: &log.level, .word)
   }

@@ -24,6 +24,7 @@ struct Draft {
   var control = Configuration.Control()
   var metrics = Configuration.Metrics()
   var state = Configuration.State()
+  var record = Configuration.Record()
   var kernelGuard = true
   var log = Configuration.Log()
 
@@ -91,6 +92,7 @@ struct Draft {
     configuration.control = control
     configuration.metrics = metrics
     configuration.state = state
+    configuration.record = record
     configuration.kernelGuard = kernelGuard
     configuration.log = log
     return configuration

@@ -1,7 +1,8 @@
 /// The keys of every mapping of the file. An unknown key is compared with them.
 enum Keys {
   static let root = [
-    "interfaces", "routes", "nat", "static", "workers", "capture", "control", "metrics", "state", "guard",
+    "interfaces", "routes", "nat", "static", "workers", "capture", "control", "metrics", "state", "record",
+    "guard",
     "log",
   ]
   static let interfaces = ["inside", "outside"]
@@ -25,13 +26,15 @@ enum Keys {
   static let control = ["socket", "mode", "group"]
   static let metrics = ["listen"]
   static let state = ["file", "interval"]
+  static let record = ["active", "content", "window", "memory"]
   static let log = ["level"]
 
   /// Where a key belongs that stands at the wrong indentation.
   private static let homes: [(setting: String, keys: [String])] = [
     ("", root), ("interfaces", interfaces), ("interfaces.outside", outside), ("nat", nat),
     ("nat.lifetimes", lifetimes), ("nat.limits", limits), ("nat.tcp", tcp), ("nat.fragments", fragments),
-    ("capture", capture), ("control", control), ("metrics", metrics), ("state", state), ("log", log),
+    ("capture", capture), ("control", control), ("metrics", metrics), ("state", state), ("record", record),
+    ("log", log),
   ]
 
   /// What would be right in place of an unknown key.

@@ -52,6 +52,14 @@ extension ControlClient: GatewayOperations {
     try await document(.post, "/v1/snapshot")
   }
 
+  public func recording() async throws(ControlError) -> RecordDocument {
+    try await document(.get, "/v1/record")
+  }
+
+  public func record(_ request: RecordRequest) async throws(ControlError) -> RecordDocument {
+    try await document(.post, "/v1/record", body: try JSONBody.encoded(request))
+  }
+
   /// Ends when the daemon does.
   public func events() async throws(ControlError) -> AsyncStream<EventDocument> {
     let (events, continuation) = AsyncStream<EventDocument>.makeStream()

@@ -51,4 +51,13 @@ extension Routes {
     try parameters.end()
     return try .json(await operations.snapshot())
   }
+
+  func record(_ parameters: inout Parameters, _ request: ControlRequest) async throws(ControlError) -> Answer
+  {
+    try parameters.end()
+    let wish = try JSONBody.decoded(
+      request.body, as: RecordRequest.self, keys: ["action", "content", "directory"],
+      example: #"{"action":"dump","directory":"/var/lib/portico/recording"}"#)
+    return try .json(await operations.record(wish))
+  }
 }

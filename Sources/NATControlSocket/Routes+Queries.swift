@@ -73,6 +73,11 @@ extension Routes {
     return try .json(await operations.configuration())
   }
 
+  func recording(_ parameters: inout Parameters) async throws(ControlError) -> Answer {
+    try parameters.end()
+    return try .json(await operations.recording())
+  }
+
   func explain(_ parameters: inout Parameters, _ request: ControlRequest) async throws(ControlError) -> Answer
   {
     try parameters.end()

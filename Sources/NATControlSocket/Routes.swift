@@ -4,12 +4,12 @@ import NIOHTTP1
 /// The requests there are.
 enum Route: CaseIterable, Sendable {
   case status, table, end, hosts, stats, metrics, events, statics, addStatic, removeStatic, explain, config,
-    reload, snapshot
+    reload, snapshot, recording, record
 
   var method: HTTPMethod {
     switch self {
-    case .status, .table, .hosts, .stats, .metrics, .events, .statics, .config: .GET
-    case .addStatic, .explain, .reload, .snapshot: .POST
+    case .status, .table, .hosts, .stats, .metrics, .events, .statics, .config, .recording: .GET
+    case .addStatic, .explain, .reload, .snapshot, .record: .POST
     case .end, .removeStatic: .DELETE
     }
   }
@@ -27,6 +27,7 @@ enum Route: CaseIterable, Sendable {
     case .config: "/v1/config"
     case .reload: "/v1/reload"
     case .snapshot: "/v1/snapshot"
+    case .recording, .record: "/v1/record"
     }
   }
 
@@ -88,6 +89,8 @@ struct Routes: Sendable {
     case .config: try await config(&parameters)
     case .reload: try await reload(&parameters)
     case .snapshot: try await snapshot(&parameters)
+    case .recording: try await recording(&parameters)
+    case .record: try await record(&parameters, request)
     }
   }
 }

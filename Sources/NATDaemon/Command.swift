@@ -17,6 +17,20 @@ extension Mailbox {
     await withCheckedContinuation { post(Command(job, $0)) }
   }
 
+  /// Lets the worker do something in one step, and waits until it is done; nil when the worker has stopped.
+  func perform<Answer: Sendable>(_ body: @escaping @Sendable (inout Pipeline, Instant) -> Answer) async
+    -> Answer?
+  {
+    await withCheckedContinuation { (continuation: CheckedContinuation<Answer?, Never>) in
+      post(
+        Command(
+          step: { pipeline, now in
+            continuation.resume(returning: body(&pipeline, now))
+            return true
+          }, giveUp: { continuation.resume(returning: nil) }))
+    }
+  }
+
   /// Stops the worker, and lets it do a job when it has worked on its last frame.
   ///
   /// - Returns: the job with its results; nil when the worker had been told to stop before.

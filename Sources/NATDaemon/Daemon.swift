@@ -74,6 +74,7 @@ public struct Daemon: Service, CustomStringConvertible {
       configuration, file: file, mailbox: mailbox, table: table, counters: counterStore,
       worker: figures, interfaces: interfaces, state: state, logLevel: logLevel)
     let thread = WorkerThread(worker, number: 0)
+    await control.beginRecording()
     let serving: Task<Void, any Error>
     do {
       serving = try await ControlService(

@@ -18,6 +18,7 @@ actor GatewayControl: GatewayOperations {
   private let worker: WorkerFigures
   private let interfaces: any GatewayInterfaces
   private let state: StateKeeper?
+  private let recorder: FlightRecorder
   private let logLevel: LogLevel?
   private let hub: EventHub
   private let started = LiveClock.now
@@ -47,6 +48,7 @@ actor GatewayControl: GatewayOperations {
     self.logLevel = logLevel
     lifetimes = Set(configuration.nat.lifetimes.ports.map(\.nanoseconds))
     hub = EventHub(mailbox, table, counters)
+    recorder = FlightRecorder(configuration.record, mailbox, started: started)
   }
 
   // MARK: Reading
@@ -151,6 +153,7 @@ actor GatewayControl: GatewayOperations {
 
   func end(_ filter: TableFilter) async throws(ControlError) -> EndedDocument {
     guard let job = await mailbox.perform(EndSessions(SessionFilter(filter))) else { throw .stopping }
+    await recorder.beginAnew()
     return EndedDocument(job.ended)
   }
 
@@ -238,6 +241,24 @@ actor GatewayControl: GatewayOperations {
       ended: ended)
   }
 
+  /// Records from the start where that is configured.
+  func beginRecording() async { await recorder.begin() }
+
+  func recording() async throws(ControlError) -> RecordDocument { try await recorder.status() }
+
+  func record(_ request: RecordRequest) async throws(ControlError) -> RecordDocument {
+    switch request.action {
+    case .on: return try await recorder.on(request.content)
+    case .off: return try await recorder.off()
+    case .dump:
+      guard let directory = request.directory else {
+        throw ControlError(
+          status: 400, reason: "bad-directory", "directory is missing; expected the path of one to be made")
+      }
+      return try await recorder.dump(to: directory, await interfaces.completed(inForce))
+    }
+  }
+
   func snapshot() async throws(ControlError) -> SnapshotDocument {
     guard let state else {
       throw ControlError(
@@ -266,6 +287,7 @@ actor GatewayControl: GatewayOperations {
       from: await interfaces.completed(inForce), to: await interfaces.completed(target))
     guard let job = await mailbox.perform(GatewayChange(plan.operations)) else { throw .stopping }
     lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
+    await recorder.beginAnew()
     guard job.refused == 0 else {
       // All or nothing: what did find room is taken back.
       let back = ChangePlan(

@@ -1,7 +1,18 @@
 import NATEngine
 import NATGateway
 import NATPacketIO
+import NATTable
 import NATWire
+
+/// What a worker recorded.
+struct Recording: Sendable {
+  var stretches: [RecordedStretch] = []
+  /// Nil where nothing is recorded.
+  var settings: Recorder.Settings?
+  var lastFrame = Instant(nanoseconds: 0)
+  /// The table behind the last frame.
+  var after = SaveTable(limit: .max)
+}
 
 /// Frames in, through the gateway, frames out: what one worker does, without its captures.
 ///
@@ -17,6 +28,9 @@ struct Pipeline: ~Copyable, FrameReceiver {
   /// Of the frames that are handed over next.
   private var side = Side.inside
   private var now = Instant(nanoseconds: 0)
+  private var recorder: Recorder?
+  /// When the last frame came.
+  private var lastFrame = Instant(nanoseconds: 0)
 
   /// Copying more than this costs more than the batch brings.
   private static let longestCopied = 2048
@@ -30,9 +44,11 @@ struct Pipeline: ~Copyable, FrameReceiver {
   mutating func begin(_ side: Side, at now: Instant) {
     self.side = side
     self.now = now
+    if recorder?.isDue(at: now) ?? false { beginStretch() }
   }
 
   mutating func receive(_ frame: Frame, wireLength: Int) {
+    if recorder != nil { record(frame, wireLength) }
     if frame.count > Pipeline.longestCopied {
       flush()
       batch.append(inPlace: frame, wireLength: wireLength, at: now, from: side)
@@ -72,6 +88,53 @@ struct Pipeline: ~Copyable, FrameReceiver {
       next = gateway.announce(from: place, at: now, into: &outbox)
       transmit()
     }
+  }
+
+  // MARK: Recording
+
+  /// Records from now on, or no more; what was recorded before is given away.
+  ///
+  /// - Returns: what was recorded, and the table behind its last frame.
+  mutating func record(_ settings: Recorder.Settings?, at now: Instant) -> Recording {
+    self.now = now
+    var recording = self.recording
+    if recorder != nil {
+      recording.lastFrame = lastFrame
+      _ = work(on: &recording.after, at: now)
+      recorder = nil
+      // What was given away tells which ports came next.
+      gateway.translator.random = .secret()
+    }
+    if let settings {
+      recorder = Recorder(settings)
+      beginStretch()
+    }
+    return recording
+  }
+
+  /// What is recorded now.
+  var recording: Recording {
+    switch recorder {
+    case .some(let recorder): Recording(stretches: recorder.stretches, settings: recorder.settings)
+    case .none: Recording()
+    }
+  }
+
+  private mutating func record(_ frame: Frame, _ wireLength: Int) {
+    let length = recorder!.keptLength(of: frame)
+    if !recorder!.hasRoom(for: length) {
+      flush()
+      beginStretch()
+    }
+    recorder!.add(frame, length, wireLength: wireLength, at: now, from: side)
+    lastFrame = now
+  }
+
+  /// - Precondition: the batch is empty.
+  private mutating func beginStretch() {
+    var table = SaveTable(limit: .max)
+    _ = work(on: &table, at: now)
+    recorder!.begin(table)
   }
 
   /// Takes a step of a job, and sends what it left.

@@ -8,7 +8,7 @@ struct SnapshotWriter: ~Copyable {
   struct Fault: Error, CustomStringConvertible {
     let description: String
 
-    fileprivate init(_ doing: String, _ path: String, _ code: Int32) {
+    init(_ doing: String, _ path: String, _ code: Int32) {
       // Safety: the text is the system's, and copied at once.
       description = unsafe "cannot \(doing) \(path): \(String(cString: strerror(code)))"
     }

@@ -15,6 +15,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
   private var outside: LiveCapture?
   private var nextStatistics = Instant(nanoseconds: 0)
   private var commands: [Command] = []
+  private var now = Instant(nanoseconds: 0)
   private let figures: WorkerFigures
 
   /// Frames of one side a round: the other side never waits longer than that.
@@ -43,7 +44,8 @@ struct Worker: ~Copyable, @unchecked Sendable {
         if let addresses = mail.machineAddresses { pipeline.setMachineAddresses(addresses) }
         attach(mail)
       }
-      let now = LiveClock.now
+      // Later than the round before, so that stamps tell the order.
+      now = max(LiveClock.now, now.advanced(by: 1))
       let count = receive(.inside, at: now) + receive(.outside, at: now)
       let hasWorked = count > 0 || !commands.isEmpty
       if !commands.isEmpty { work(at: now) }

@@ -29,6 +29,8 @@ public struct SaveTable: GatewayJob {
   /// The gateway's, when the step was taken.
   public private(set) var clock = Instant(nanoseconds: 0)
   public private(set) var tracksWindows = false
+  /// What chooses the next ports: a secret, but where packets are to be worked on again.
+  public private(set) var random: RandomSource?
   private let limit: Int
 
   /// Records of a step: a fraction of a millisecond.
@@ -43,6 +45,7 @@ public struct SaveTable: GatewayJob {
   public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
     clock = gateway.settle(at: now)
     tracksWindows = gateway.translator.shard.savesWindows
+    random = gateway.translator.random
     gateway.translator.shard.save(&walk, limit: limit, into: &words)
     return true
   }

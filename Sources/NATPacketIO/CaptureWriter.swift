@@ -57,15 +57,19 @@ public import NATWire
     unsafe buffer.deallocate()
   }
 
-  /// Appends a whole frame.
+  /// Appends a frame.
+  ///
+  /// - Parameter wireLength: of a frame of which only the beginning is there, its whole length.
   /// - Precondition: at most ``longestFrame`` bytes.
   /// - Complexity: O(length).
-  public mutating func append(_ bytes: UnsafeRawBufferPointer, at stamp: Instant) throws(CaptureWriteFault) {
+  public mutating func append(
+    _ bytes: UnsafeRawBufferPointer, wireLength: Int = 0, at stamp: Instant
+  ) throws(CaptureWriteFault) {
     let length = bytes.count
     let room = try unsafe reserve(length)
     // Safety: `reserve` gave room for as many bytes.
     unsafe UnsafeMutableRawBufferPointer(start: room, count: length).copyMemory(from: bytes)
-    commit(length, at: stamp)
+    commit(length, wireLength: wireLength, at: stamp)
   }
 
   /// Room for a frame of up to `length` bytes, to be filled and then given to ``commit(_:at:)``. Valid until
@@ -81,7 +85,7 @@ public import NATWire
   /// Makes the first `length` bytes of the room reserved last a record. Stamps after February 2106, which the
   /// format cannot hold, are written as its last one.
   /// - Precondition: `length` is at most what was reserved.
-  public mutating func commit(_ length: Int, at stamp: Instant) {
+  public mutating func commit(_ length: Int, wireLength: Int = 0, at stamp: Instant) {
     precondition(
       length >= 0 && used + CaptureWriter.recordHeaderLength + length <= CaptureWriter.bufferSize,
       "more than was reserved")
@@ -89,7 +93,7 @@ public import NATWire
     store(UInt32(time / CaptureStamp.nanosecondsPerSecond))
     store(UInt32(time % CaptureStamp.nanosecondsPerSecond))
     store(UInt32(length))
-    store(UInt32(length))
+    store(UInt32(max(length, wireLength)))
     used += length
   }
 

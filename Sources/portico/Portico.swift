@@ -19,7 +19,7 @@ import NATControl
           StatusCommand.self, TableCommand.self, StatsCommand.self, HostsCommand.self, TopCommand.self,
           EventsCommand.self,
           ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
-          SnapshotCommand.self,
+          SnapshotCommand.self, RecordCommand.self,
         ]),
       CommandGroup(name: "Service", subcommands: [InstallCommand.self, UninstallCommand.self]),
       CommandGroup(

@@ -230,7 +230,7 @@ extension Lab {
       try street.configure("nat: { hairpin: false }\n\(state)")
       let page = try String(contentsOf: Lab.package.appending(path: ControlTests.page), encoding: .utf8)
       let examples = try ControlTests.examples(page)
-      #expect(examples.count == 16)
+      #expect(examples.count == 18)
       for (command, answer) in examples {
         // Where the page has a session, there is one.
         try socket.send([1], [142, 250, 195, 100], 443)

@@ -45,6 +45,7 @@ import Testing
       control: { socket: portico.sock, mode: 600, group: 0 }
       metrics: { listen: 0.0.0.0:9100 }
       state: { file: /var/lib/portico/state, interval: 5m }
+      record: { active: on, content: headers, window: 5m, memory: 1GiB }
       guard: off
       log: { level: critical }
       """, file: "portico.yaml")
@@ -73,7 +74,8 @@ import Testing
         "capture.delivery blocks", "capture.ring 1536KiB", "capture.snap-length 2048",
         "control.socket portico.sock",
         "control.mode 0600", "control.group 0", "metrics.listen 0.0.0.0:9100",
-        "state.file /var/lib/portico/state", "state.interval 300s", "guard off",
+        "state.file /var/lib/portico/state", "state.interval 300s",
+        "record.active on", "record.content headers", "record.window 300s", "record.memory 1GiB", "guard off",
         "log.level critical",
       ])
   }

@@ -113,6 +113,18 @@ import Testing
       "4:20: state.interval: found \"60\", which has no unit; expected a duration from 1s to 1d, such as 60s or 5m"
     ),
     Refusal(
+      "a recording of pictures",
+      after: """
+        record: { content: pictures }
+        """,
+      "4:20: record.content: found \"pictures\"; expected packets or headers"),
+    Refusal(
+      "a recording in a kilobyte",
+      after: """
+        record: { memory: 1KiB }
+        """,
+      "4:19: record.memory: found \"1KiB\"; expected a size from 3MiB to 4GiB, such as 96MiB"),
+    Refusal(
       "metrics at :9477",
       after: """
         metrics: { listen: ":9477" }

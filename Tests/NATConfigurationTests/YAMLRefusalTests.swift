@@ -149,7 +149,7 @@ import Testing
         logging: verbose
         log: { colour: red }
         """,
-      "4:1: logging: found an unknown key; expected one of interfaces, routes, nat, static, workers, capture, control, metrics, state, guard or log",
+      "4:1: logging: found an unknown key; expected one of interfaces, routes, nat, static, workers, capture, control, metrics, state, record, guard or log",
       "5:8: log.colour: found an unknown key; expected level"),
     Refusal(
       "a merge key",
@@ -163,7 +163,7 @@ import Testing
       after: """
         "": 1
         """,
-      "4:1: configuration: found an unknown key; expected one of interfaces, routes, nat, static, workers, capture, control, metrics, state, guard or log"
+      "4:1: configuration: found an unknown key; expected one of interfaces, routes, nat, static, workers, capture, control, metrics, state, record, guard or log"
     ),
     Refusal(
       "a key that is nothing",

@@ -88,6 +88,7 @@ import Testing
           "GET /metrics",
           "GET /v1/events", "GET /v1/static", "POST /v1/static", "DELETE /v1/static", "POST /v1/explain",
           "GET /v1/config", "POST /v1/reload", "POST /v1/snapshot",
+          "GET /v1/record", "POST /v1/record",
         ])
     }
   }

@@ -109,6 +109,10 @@ enum Examples {
     file: "/var/lib/portico/state", sessions: 2, restingPorts: 1, bytes: 328,
     duration: Seconds(nanoseconds: 4_000_000))
 
+  static let recording = RecordDocument(
+    isRecording: true, content: .packets, packets: 1200, bytes: 960_000,
+    span: Seconds(nanoseconds: 75_000_000_000))
+
   static let event = EventDocument(
     unixNanoseconds: 1_792_000_000_000_000_000, kind: .sessionEnded, transport: .tcp,
     privateEndpoint: privateEndpoint, publicEndpoint: publicEndpoint, remote: remote, reason: "expired")

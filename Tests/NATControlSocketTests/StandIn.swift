@@ -119,6 +119,18 @@ final class StandIn: GatewayOperations {
     return Examples.snapshot
   }
 
+  func recording() async throws(ControlError) -> RecordDocument {
+    try note("recording")
+    return Examples.recording
+  }
+
+  func record(_ request: RecordRequest) async throws(ControlError) -> RecordDocument {
+    try note("record \(request.action.rawValue)")
+    var document = Examples.recording
+    document.directory = request.directory
+    return document
+  }
+
   func events() async throws(ControlError) -> AsyncStream<EventDocument> {
     try note("events")
     let (stream, continuation) = AsyncStream<EventDocument>.makeStream(bufferingPolicy: .bufferingNewest(64))

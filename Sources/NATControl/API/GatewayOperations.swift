@@ -55,6 +55,12 @@ public protocol GatewayOperations: Sendable {
   /// Writes the state to its file: bindings, sessions, resting ports.
   func snapshot() async throws(ControlError) -> SnapshotDocument
 
+  /// What the flight recorder holds.
+  func recording() async throws(ControlError) -> RecordDocument
+
+  /// Switches the flight recorder on or off, or writes what it holds into files.
+  func record(_ request: RecordRequest) async throws(ControlError) -> RecordDocument
+
   /// What happens from now on. A subscriber that does not keep up loses events and gets one of kind `lost` that says how
   /// many.
   func events() async throws(ControlError) -> AsyncStream<EventDocument>

@@ -1,0 +1,121 @@
+import NATGateway
+import NATTable
+import NATWire
+
+/// Keeps what came in lately, on the worker: three stretches of time one behind the other, each with the table as it
+/// stood when it began. When one is over, by time or because its memory is full, the oldest is forgotten.
+///
+/// So what is kept goes back two to three stretches, which are a half of the window that was asked for, and always begins
+/// with a table. A packet costs one copy, and as long as nobody records, one comparison.
+struct Recorder: ~Copyable {
+  struct Settings: Sendable {
+    var keepsHeaders: Bool
+    /// Nanoseconds and bytes of a stretch.
+    var span: UInt64
+    var bytes: Int
+  }
+
+  let settings: Settings
+  private(set) var stretches: [RecordedStretch] = []
+  private var current: RecordedStretch?
+  private var ends = Instant(nanoseconds: 0)
+
+  static let stretchCount = 3
+
+  init(_ settings: Settings) { self.settings = settings }
+
+  func isDue(at now: Instant) -> Bool { now >= ends }
+
+  /// Begins a stretch with the table as it stands.
+  mutating func begin(_ table: SaveTable) {
+    let next: RecordedStretch
+    if stretches.count == Recorder.stretchCount {
+      next = stretches.removeFirst()
+    } else {
+      next = RecordedStretch(byteCount: settings.bytes)
+    }
+    next.begin(table)
+    stretches.append(next)
+    current = next
+    ends = table.clock.advanced(by: settings.span)
+  }
+
+  /// Bytes of a frame that are kept.
+  func keptLength(of frame: Frame) -> Int { settings.keepsHeaders ? frame.headerLength : frame.count }
+
+  func hasRoom(for length: Int) -> Bool { current?.hasRoom(for: length) ?? false }
+
+  /// - Precondition: ``hasRoom(for:)``.
+  func add(_ frame: Frame, _ length: Int, wireLength: Int, at now: Instant, from side: Side) {
+    current?.add(frame, length, wireLength: wireLength, at: now, from: side)
+  }
+}
+
+/// A table, and the frames that came behind it. One thread at a time touches it: the worker, and when that has given it
+/// away, whoever writes it to files.
+final class RecordedStretch: @unchecked Sendable {
+  private(set) var table = SaveTable()
+  private(set) var frameCount = 0
+  /// Of frames, without what stands between them.
+  private(set) var byteCount = 0
+  private let memory: MappedMemory
+  private let bytes: Frame
+  private var used = 0
+
+  /// Before each frame: when it came, its length on the wire, from which side and how much of it is here.
+  private static let headerLength = 16
+
+  init(byteCount: Int) {
+    memory = MappedMemory(byteCount: byteCount)
+    bytes = memory.frame
+  }
+
+  func begin(_ table: SaveTable) {
+    self.table = table
+    used = 0
+    frameCount = 0
+    byteCount = 0
+  }
+
+  func hasRoom(for length: Int) -> Bool { used + RecordedStretch.headerLength + length + 8 <= bytes.count }
+
+  func add(_ frame: Frame, _ length: Int, wireLength: Int, at now: Instant, from side: Side) {
+    bytes.setUInt64(now.nanoseconds, at: used)
+    bytes.setUInt32(UInt32(wireLength), at: used + 8)
+    bytes.setUInt32(UInt32(side.rawValue) << 31 | UInt32(length), at: used + 12)
+    bytes.copy(frame, from: 0, count: length, to: used + RecordedStretch.headerLength)
+    used += RecordedStretch.headerLength + (length + 7) & ~7
+    frameCount += 1
+    byteCount += length
+  }
+
+  /// Gives the frames in the order in which they were worked on.
+  func forEach<Failure: Error>(
+    _ body: (_ frame: Frame, _ wireLength: Int, Instant, Side) throws(Failure) -> Void
+  ) throws(Failure) {
+    var at = 0
+    while at < used {
+      let word = bytes.uint32(at: at + 12)
+      let length = Int(word & 0x7FFF_FFFF)
+      try body(
+        bytes.window(at: at + RecordedStretch.headerLength, count: length), Int(bytes.uint32(at: at + 8)),
+        Instant(nanoseconds: bytes.uint64(at: at)), word >> 31 == 0 ? .inside : .outside)
+      at += RecordedStretch.headerLength + (length + 7) & ~7
+    }
+  }
+}
+
+extension Frame {
+  /// Where the payload of the transport protocol begins; of what is no whole IPv4 packet, and of ICMP, 64 bytes.
+  fileprivate var headerLength: Int {
+    let network = Ethernet.headerLength
+    guard count >= network + 20, uint16(at: 12) == Ethernet.typeIPv4 else { return min(count, 64) }
+    let transport = network + Int(uint8(at: network) & 0xF) * 4
+    switch uint8(at: network + 9) {
+    case IPv4.protocolTCP where count > transport + 12:
+      return min(count, transport + Int(uint8(at: transport + 12) >> 4) * 4)
+    case IPv4.protocolUDP: return min(count, transport + 8)
+    default: return min(count, 64)
+    }
+  }
+}

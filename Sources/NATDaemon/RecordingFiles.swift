@@ -1,0 +1,101 @@
+import Glibc
+import NATConfiguration
+import NATGateway
+import NATPacketIO
+import NATTable
+import NATWire
+
+/// A recording as files: what `portico replay` needs to do the same again.
+struct RecordingFiles {
+  private let recording: Recording
+  private let configuration: Configuration
+  private let started: Instant
+  /// From the gateway's clock to the time of the world, which is that of captures.
+  private let epoch: UInt64
+
+  init(_ recording: Recording, _ configuration: Configuration, started: Instant) {
+    self.recording = recording
+    self.configuration = configuration
+    self.started = started
+    epoch = LiveClock.unixNanoseconds &- LiveClock.now.nanoseconds
+  }
+
+  /// - Throws: `CaptureWriteFault`, `SnapshotWriter.Fault`.
+  func write(to directory: String) throws {
+    if let first = recording.stretches.first {
+      try write(first.table, at: first.table.clock, to: directory + "/before.state")
+      try write(
+        recording.after, at: max(first.table.clock, recording.lastFrame), to: directory + "/after.state")
+    }
+    var inside = try CaptureWriter(path: directory + "/inside.pcap")
+    var outside = try CaptureWriter(path: directory + "/outside.pcap")
+    for stretch in recording.stretches {
+      try stretch.forEach { frame, wireLength, instant, side throws(CaptureWriteFault) in
+        let stamp = instant.advanced(by: epoch)
+        // Safety: the frame's memory is the stretch's.
+        switch side {
+        case .inside: try unsafe inside.append(frame.unsafeBytes, wireLength: wireLength, at: stamp)
+        case .outside: try unsafe outside.append(frame.unsafeBytes, wireLength: wireLength, at: stamp)
+        }
+      }
+    }
+    try inside.close()
+    try outside.close()
+    try write(configuration.yaml, to: directory + "/portico.yaml")
+    try write(text, to: directory + "/README")
+  }
+
+  private func write(_ table: SaveTable, at clock: Instant, to path: String) throws(SnapshotWriter.Fault) {
+    var header = SnapshotHeader(
+      clock: clock, unixNanoseconds: clock.nanoseconds &+ epoch, started: started)
+    header.tracksWindows = table.tracksWindows
+    header.random = table.random
+    var writer = try SnapshotWriter(path: path, header)
+    try writer.append(table.words)
+    _ = try writer.commit(table.walk.counts)
+  }
+
+  private func write(_ text: String, to path: String) throws(SnapshotWriter.Fault) {
+    // Safety: the call does not keep the path.
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw SnapshotWriter.Fault("create", path, errno) }
+    defer { close(descriptor) }
+    let bytes = Array(text.utf8)
+    var done = 0
+    while done < bytes.count {
+      // Safety: the range lies inside the array.
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done)
+      }
+      guard count >= 0 || errno == EINTR else {
+        throw SnapshotWriter.Fault("write", path, errno)
+      }
+      done += max(0, count)
+    }
+  }
+
+  private var text: String {
+    let kept =
+      recording.settings?.keepsHeaders == true
+      ? """
+      Headers only: for reading. Put through the gateway, packets that are not whole are dropped as malformed, so the
+      tables differ; before.state and after.state are right.
+      """
+      : """
+      The same again, with the table as it stood behind the last packet:
+
+        portico replay --config portico.yaml --inside inside.pcap --outside outside.pcap --restore before.state
+
+      The table that the gateway had then:
+
+        portico replay --config portico.yaml --restore after.state
+      """
+    return """
+      A recording of Portico: what came in on each side (inside.pcap, outside.pcap), the configuration in force
+      (portico.yaml), the table before the first packet and behind the last one (before.state, after.state).
+
+      \(kept)
+
+      """
+  }
+}
