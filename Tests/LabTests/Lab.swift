@@ -19,12 +19,28 @@ struct Lab {
   }
 }
 
+extension Lab {
+  /// A program of the release build: `swift build -c release --product NAME`.
+  static func releaseProgram(_ name: String) throws -> String {
+    let debug = URL(fileURLWithPath: try program(name)).deletingLastPathComponent()
+    let place = debug.deletingLastPathComponent().appending(path: "release/\(name)").path
+    guard FileManager.default.isExecutableFile(atPath: place) else {
+      throw LabFailure(description: "no release build \(place)")
+    }
+    return place
+  }
+}
+
 private let isLabPossible =
   geteuid() == 0 || ProcessInfo.processInfo.environment["PORTICO_LAB"] == "required"
 
-/// Asks again every few milliseconds, for two seconds at most.
+/// How long something may take on a machine that has other things to do.
+let patience = Duration.seconds(20)
+
+/// Asks again every few milliseconds, as long as patience lasts.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-  for _ in 0..<400 {
+  let end = ContinuousClock.now + patience
+  while ContinuousClock.now < end {
     if try condition() { return true }
     usleep(5000)
   }

@@ -11,7 +11,7 @@ struct PlainSocket: ~Copyable {
   private init(_ descriptor: Int32) throws {
     guard descriptor >= 0 else { throw LabFailure(description: "no socket: error \(errno)") }
     self.descriptor = descriptor
-    var limit = timeval(tv_sec: 2, tv_usec: 0)
+    var limit = timeval(tv_sec: 10, tv_usec: 0)
     // Safety: the option has its own size.
     _ = unsafe setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -23,6 +23,12 @@ struct PlainSocket: ~Copyable {
     let made = try PlainSocket(socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
     try made.bind(port: port)
     return made
+  }
+
+  /// For echo messages: hears all ICMP of its namespace, behind IPv4 headers.
+  static func icmp() throws -> PlainSocket {
+    try PlainSocket(
+      socket(AF_INET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(IPPROTO_ICMP)))
   }
 
   static func listener(port: UInt16) throws -> PlainSocket {
@@ -81,7 +87,7 @@ struct PlainSocket: ~Copyable {
     return try unsafe PlainSocket.with(&address) { unsafe sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
   }
 
-  /// What arrives next, at most `count` bytes; nil after two seconds of nothing.
+  /// What arrives next, at most `count` bytes; nil after ten seconds of nothing.
   func receive(atMost count: Int = 65536) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: count)
     // Safety: the array has as many bytes.
@@ -89,7 +95,7 @@ struct PlainSocket: ~Copyable {
     return length < 0 ? nil : Array(bytes[..<length])
   }
 
-  /// A datagram and who sent it; two seconds of nothing are a failure.
+  /// A datagram and who sent it; ten seconds of nothing are a failure.
   func receiveDatagram() throws -> (data: [UInt8], host: [UInt8], port: UInt16) {
     var bytes = [UInt8](repeating: 0, count: 65536)
     var address = sockaddr_in()
@@ -114,13 +120,16 @@ struct PlainSocket: ~Copyable {
   }
 
   /// What arrives within so many seconds.
-  func receive(within seconds: Double) -> [UInt8]? {
+  func receive(within seconds: Double) -> [UInt8]? { isReadable(within: seconds) ? receive() : nil }
+
+  /// Whether something arrives within so many seconds: a datagram, a connection, or the end of one.
+  func isReadable(within seconds: Double) -> Bool {
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     // Safety: one descriptor, as said.
-    return unsafe poll(&wait, 1, Int32(seconds * 1000)) == 1 ? receive() : nil
+    return unsafe poll(&wait, 1, Int32(seconds * 1000)) == 1
   }
 
-  /// Exactly so many bytes of a stream, fewer when it ends or pauses for two seconds.
+  /// Exactly so many bytes of a stream, fewer when it ends or pauses for ten seconds.
   func receive(exactly count: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count, let more = receive(atMost: count - bytes.count), !more.isEmpty {
@@ -177,9 +186,9 @@ struct Collector: FrameReceiver {
     wireLengths.append(wireLength)
   }
 
-  /// Receives until there are so many frames, for two seconds at most.
+  /// Receives until there are so many frames, for ten seconds at most.
   mutating func receive(_ count: Int, from capture: inout LiveCapture) throws {
-    for _ in 0..<400 where frames.count < count {
+    for _ in 0..<2000 where frames.count < count {
       if try capture.receive(into: &self, limit: 64) == 0 { usleep(5000) }
     }
   }

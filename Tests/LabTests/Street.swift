@@ -114,20 +114,22 @@ extension Lab {
     }
 
     /// Starts the daemon, and waits until it forwards.
-    func startDaemon() throws -> ChildProcess {
-      let daemon = try gateway.start([Lab.program("porticod"), "--config", configurationFile, "--foreground"])
+    func startDaemon(_ program: String? = nil) throws -> ChildProcess {
+      let daemon = try gateway.start([
+        program ?? Lab.program("porticod"), "--config", configurationFile, "--foreground",
+      ])
       let log = daemon.read(until: "started")
       guard log.contains("started") else { throw LabFailure(description: "porticod does not start: \(log)") }
       return daemon
     }
 
     func ping(_ address: String, count: Int = 3, _ options: String = "") throws -> Bool {
-      try client.attempt("ping -n -c \(count) -i 0.05 -W 1 \(options) \(address)").code == 0
+      try client.attempt("ping -n -c \(count) -i 0.05 -W 2 \(options) \(address)").code == 0
     }
 
     /// What curl prints for a request of the client's.
     func curl(_ arguments: String) throws -> (code: Int32, output: String) {
-      try client.attempt("cd \(folder.path) && curl -sS -m 60 \(arguments)")
+      try client.attempt("cd \(folder.path) && curl -sS -m 300 \(arguments)")
     }
   }
 }
