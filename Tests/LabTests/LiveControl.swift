@@ -11,7 +11,7 @@ extension Lab.Street {
 
   /// Runs `portico` with the daemon's socket behind the arguments.
   func portico(_ arguments: String) throws -> (code: Int32, output: String) {
-    try client.attempt("timeout 60 \(Lab.program("portico")) \(arguments) --socket \(controlSocket)")
+    try client.attempt("timeout 300 \(Lab.program("portico")) \(arguments) --socket \(controlSocket)")
   }
 
   /// Has curl ask the control socket.
@@ -25,7 +25,7 @@ extension Lab.Street {
     try? FileManager.default.removeItem(at: file)
     let download = try client.start([
       "/bin/sh", "-c",
-      "exec curl -sS -m 60 --limit-rate 8M -o \(file.path) http://203.0.113.9/\(blocks)",
+      "exec curl -sS -m 300 --limit-rate 8M -o \(file.path) http://203.0.113.9/\(blocks)",
     ])
     func size() -> Int {
       (try? FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int) ?? 0
@@ -57,10 +57,10 @@ extension ControlClient {
   }
 }
 
-/// Asks again every few milliseconds, for three seconds at most.
+/// Asks again every few milliseconds, as long as patience lasts.
 func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-  let start = ContinuousClock.now
-  while ContinuousClock.now - start < .seconds(3) {
+  let end = ContinuousClock.now + patience
+  while ContinuousClock.now < end {
     if try await condition() { return true }
     try? await Task.sleep(for: .milliseconds(5))
   }

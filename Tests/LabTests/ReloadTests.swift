@@ -79,7 +79,7 @@ extension Lab {
       let running = try #require(try await left())
       #expect((280...first).contains(running))
       try socket.send([1], [203, 0, 113, 9], 9)
-      #expect(try await eventually { try await left() ?? 300 <= 2 })
+      #expect(try await eventually { try await left() ?? 0 <= 2 })
       try await Task.sleep(for: .seconds(1))
       #expect(try await eventually { try await left() == nil })
       daemon.signal(SIGTERM)

@@ -49,7 +49,7 @@ struct SeenFrame {
 
 extension PlainSocket {
   /// The next frame that a condition holds for; nil when none comes in time.
-  func frame(within seconds: Double = 2, where isMeant: (SeenFrame) -> Bool) -> SeenFrame? {
+  func frame(within seconds: Double = 10, where isMeant: (SeenFrame) -> Bool) -> SeenFrame? {
     let end = ContinuousClock.now + .seconds(seconds)
     while true {
       let left = (end - ContinuousClock.now) / .seconds(1)
