@@ -15,10 +15,32 @@ import UnixSignals
     commandName: "porticod",
     abstract: "A NAT gateway between two interfaces.",
     discussion: """
-      Runs until SIGTERM or SIGINT, and logs to standard error. SIGHUP reads the configuration again, all \
-      or nothing. SIGUSR1 prints the NAT table and the counters on standard output. \
-      Exit codes: 0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \
-      configuration.
+      Takes both interfaces of the configuration, keeps the kernel from answering and forwarding what it handles there, \
+      and forwards until SIGTERM or SIGINT. It needs CAP_NET_RAW and CAP_NET_ADMIN; with CAP_SYS_NICE, or LimitRTPRIO=1 of \
+      its unit, its worker runs before what shares its processor.
+
+      SIGNALS
+        SIGTERM, SIGINT  ends it: what it set up is gone then
+        SIGHUP           reads the configuration again, all or nothing
+        SIGUSR1          prints the NAT table and the counters on standard output
+
+      ENVIRONMENT
+        NOTIFY_SOCKET    the service manager hears when the gateway is ready
+        WATCHDOG_USEC    how often it is to hear that the workers are well
+        LISTEN_FDS       the guards' sockets, which it kept over a restart
+        JOURNAL_STREAM   with the journal behind it, lines have priorities
+
+      FILES
+        /etc/portico/portico.yaml        the service's configuration
+        /usr/share/portico/portico.yaml  every setting, commented
+        /run/portico/control.sock        the control socket, by default
+
+      EXIT CODES
+        0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \
+      configuration
+
+      SEE ALSO
+        portico --help, portico check --help, portico doctor --help
       """, version: Release.version)
 
   @Option(help: "The configuration file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
