@@ -6,5 +6,6 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measure the gateway on this machine.",
     subcommands: [
       BenchEngineCommand.self, BenchReplayCommand.self, BenchLiveCommand.self, BenchControlCommand.self,
+      BenchStateCommand.self,
     ])
 }

@@ -64,13 +64,14 @@ struct BenchEngineCommand: ParsableCommand {
 
 /// A gateway with many UDP flows, and packets for them.
 struct EngineBench: ~Copyable {
-  private var gateway: Gateway
+  private(set) var gateway: Gateway
   private let store: CounterStore
   private var batch: FrameBatch
   private var outbox: Outbox
   private var publicPorts: [Endpoint] = []
   private var random = RandomSource(seed: 1)
-  private var clock = Instant(nanoseconds: 1_000_000_000_000)
+  private(set) var clock = Instant(nanoseconds: 1_000_000_000_000)
+  private let settings: GatewaySettings
 
   private static let payload = 64 - 14 - 28
   private static let remote = Endpoint(IPv4Address(198, 51, 100, 7), 4500)
@@ -99,6 +100,7 @@ struct EngineBench: ~Copyable {
     settings.routes = [
       StaticRoute(IPv4Network(.any, prefixLength: 0), via: IPv4Address(203, 0, 113, 1), side: .outside)
     ]
+    self.settings = settings
     store = CounterStore()
     gateway = Gateway(settings, counters: store.counters, random: RandomSource(seed: 1))
     batch = FrameBatch(maximumFrameLength: 2048)
@@ -117,6 +119,14 @@ struct EngineBench: ~Copyable {
       }
     }
     precondition(publicPorts.count == flows, "every flow has a binding")
+  }
+
+  /// Does a job as the worker of a daemon does.
+  mutating func work(on job: inout some GatewayJob) { _ = job.step(&gateway, into: &outbox, at: clock) }
+
+  /// Another gateway of the same settings, which has seen nothing.
+  func makeGateway(_ store: CounterStore) -> Gateway {
+    Gateway(settings, counters: store.counters, random: RandomSource(seed: 2))
   }
 
   /// Works on `packets` packets.
