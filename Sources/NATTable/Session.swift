@@ -73,6 +73,14 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 24))
   }
 
+  /// Whether a packet may restart its clock as it runs, and so bring its end to another instant.
+  func isRestartedByPackets(_ session: SessionIndex) -> Bool {
+    switch state(of: session).phase {
+    case .established, .halfClosed, .active: true
+    case .free, .synSent, .closed, .reset: false
+    }
+  }
+
   @inlinable @inline(__always) public func expires(_ session: SessionIndex) -> Instant {
     Instant(nanoseconds: words[at(session, 2)])
   }

@@ -21,13 +21,11 @@ extension Shard {
 
   /// Puts a session that runs on a clock which packets restart no later into the wheel than a packet could make it due.
   mutating func reschedule(_ session: SessionIndex, at now: Instant) {
-    switch sessions.state(of: session).phase {
-    case .established, .halfClosed, .active: break
-    case .free, .synSent, .closed, .reset: return
-    }
+    guard sessions.isRestartedByPackets(session) else { return }
     let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
-    let latest = now.advanced(by: duration)
-    guard latest < sessions.expires(session) else { return }
+    // Also where it would be due before that: a packet may have restarted its clock since the lifetime changed, and
+    // left it in the place of its old due time.
+    let latest = min(now.advanced(by: duration), sessions.expires(session))
     wheel.cancel(session)
     wheel.schedule(session, noLaterThan: latest)
     quietUntil = min(quietUntil, latest)

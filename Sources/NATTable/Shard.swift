@@ -109,7 +109,8 @@ public struct Shard: ~Copyable {
     sessionLimit = TranslationTable.share(settings.sessionLimit, of: settings.workers)
     policy = settings.policy
     wheel = TimerWheel(
-      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks, sessions: memory.sessions)
+      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks, sessions: memory.sessions,
+      durations: lifetimes.durations)
     resting = RestingPorts(bindings: table.bindings, chains: memory.restChains, hash: table.hash)
     hosts = Hosts(
       records: memory.hosts, index: memory.hostIndex, capacity: memory.hostCapacity, hash: table.hash)

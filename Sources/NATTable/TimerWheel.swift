@@ -5,7 +5,7 @@ import NATWire
 ///
 /// A session lies in the slot of a time at which it may be due, never later than its `expires`. A packet that
 /// restarts the clock only writes `expires`; when the slot comes up, a session that lives on is put where it now
-/// belongs. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
+/// belongs, and no later than a packet of that moment could make it due: its lifetime may have become shorter. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
 /// 18 min, 78 h, 2.3 years a slot). What comes due leaves in the order of its due times, also across a jump of hours;
 /// empty stretches are skipped by bitmaps.
 ///
@@ -24,6 +24,8 @@ struct TimerWheel: ~Copyable {
   private let occupied: OwnedArray<UInt64>
   private let links: OwnedArray<Link>
   private let sessions: SessionStore
+  /// Of each lifetime class, in nanoseconds; nil where they never change.
+  private let durations: OwnedArray<UInt64>?
   /// Units of 2^16 ns; every session lies in a slot of this time or later.
   private var current: UInt64 = 0
   /// No session in a slot is due at or before this instant.
@@ -42,11 +44,15 @@ struct TimerWheel: ~Copyable {
   static let headBytes = (slots + 2) * 4
   static let bitmapBytes = (levels * 4 + 1) * 8
 
-  init(heads: MappedMemory, bitmaps: MappedMemory, links: OwnedArray<Link>, sessions: SessionStore) {
+  init(
+    heads: MappedMemory, bitmaps: MappedMemory, links: OwnedArray<Link>, sessions: SessionStore,
+    durations: OwnedArray<UInt64>? = nil
+  ) {
     self.heads = heads.array(of: UInt32.self, count: TimerWheel.slots + 2)
     occupied = bitmaps.array(of: UInt64.self, count: TimerWheel.levels * 4)
     self.links = links
     self.sessions = sessions
+    self.durations = durations
     for slot in 0...TimerWheel.queueSlot { self.heads[slot] = TimerWheel.none }
   }
 
@@ -137,8 +143,9 @@ struct TimerWheel: ~Copyable {
           due = at
           dueCount += 1
         } else {
-          push(at, to: self.slot(for: expires))
-          earliestLeft = min(earliestLeft, expires)
+          let place = min(expires, nearestEnd(of: SessionIndex(at), at: now))
+          push(at, to: self.slot(for: place))
+          earliestLeft = min(earliestLeft, place)
         }
         at = next
       }
@@ -154,6 +161,13 @@ struct TimerWheel: ~Copyable {
     }
     current = max(current, nowTick)
     slotsQuietUntil = .never
+  }
+
+  /// How near a packet from `now` on may bring the end of a session: not below its `expires`, unless its lifetime has
+  /// become shorter since that was set.
+  private func nearestEnd(of session: SessionIndex, at now: Instant) -> Instant {
+    guard let durations, sessions.isRestartedByPackets(session) else { return .never }
+    return now.advanced(by: durations[Int(sessions.lifetimeClass(of: session).rawValue)])
   }
 
   /// The slot for a due time, by the highest digit (base 256) in which it differs from the present.

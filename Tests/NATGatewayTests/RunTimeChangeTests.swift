@@ -449,6 +449,27 @@ import Testing
     #expect(town.listing().count == 1)
   }
 
+  @Test(
+    "UT6 a clock that a packet restarts between the change of a lifetime and the walk over the sessions is short"
+  )
+  func lifetimeDuringWalk() throws {
+    var town = try Town("nat: { lifetimes: { udp: 300s } }")
+    town.send(from: Town.c1, to: Town.s1)
+    town.send(from: Town.c2, to: Town.s1)
+    try town.reload("nat: { lifetimes: { udp: 30s } }") { $0.send(from: Town.c2, to: Town.s1) }
+    town.wait(seconds: 31)
+    #expect(town.gateway.translator.shard.counts.sessions == 1)
+    #expect(town.faults() == [])
+    // The other one's clock still runs on, until a packet makes it short.
+    town.wait(seconds: 100)
+    town.send(from: Town.c1, to: Town.s1)
+    town.wait(seconds: 29)
+    #expect(town.gateway.translator.shard.counts.sessions == 1)
+    town.wait(seconds: 2)
+    #expect(town.gateway.translator.shard.counts.sessions == 0)
+    #expect(town.faults() == [])
+  }
+
   @Test("UT6 TCP2 a transitory lifetime that becomes shorter ends new connections before old ones")
   func transitory() throws {
     var town = try Town("nat: { lifetimes: { tcp-transitory: 240s } }")
