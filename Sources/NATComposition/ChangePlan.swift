@@ -42,11 +42,11 @@ public struct ChangePlan: Sendable {
   private mutating func planRemovals(_ before: TableSettings, _ after: TableSettings) -> [StaticForward] {
     let oldPool = Set(before.pool.map(\.address))
     let newPool = Set(after.pool.map(\.address))
-    let kept = Set(after.forwards.map(ForwardKey.init))
+    let kept = Set(after.forwards)
     var rehomed: [StaticForward] = []
     for forward in before.forwards {
       let address = forward.public.address
-      if !kept.contains(ForwardKey(forward)) {
+      if !kept.contains(forward) {
         operations.append(.removeForward(forward, .staticMappingRemoved))
       } else if oldPool.contains(address) != newPool.contains(address) {
         let reason = oldPool.contains(address) ? EndReason.poolAddressRemoved : .poolAddressAdded
@@ -82,8 +82,8 @@ public struct ChangePlan: Sendable {
     let added = after.oneToOne.filter { !knownHosts.contains(HostKey($0)) }
     operations += added.map { .addOneToOne($0) }
     if !added.isEmpty { operations.append(.endDynamicOfOneToOne) }
-    let known = Set(before.forwards.map(ForwardKey.init)).subtracting(rehomed.map(ForwardKey.init))
-    operations += after.forwards.filter { !known.contains(ForwardKey($0)) }.map { .addForward($0) }
+    let known = Set(before.forwards).subtracting(rehomed)
+    operations += after.forwards.filter { !known.contains($0) }.map { .addForward($0) }
   }
 
   /// What keeps the gateway from coming to another configuration without a restart; nil where nothing does.
@@ -121,18 +121,6 @@ public struct ChangePlan: Sendable {
     let prefixes = ["interfaces.", "capture.", "control.", "metrics.", "state.", "record.", "nat.fragments."]
     let names = ["workers", "guard", "nat.tcp.window-tracking", "nat.evict", "nat.lifetimes.fragment"]
     return names.contains(setting) || prefixes.contains { setting.hasPrefix($0) }
-  }
-}
-
-private struct ForwardKey: Hashable {
-  let transport: TransportProtocol
-  let publicEndpoint: Endpoint
-  let privateEndpoint: Endpoint
-
-  init(_ forward: StaticForward) {
-    transport = forward.transport
-    publicEndpoint = forward.public
-    privateEndpoint = forward.private
   }
 }
 

@@ -34,6 +34,8 @@ extension EndReason {
     case .poolAddressRemoved: "pool-address-removed"
     case .insideNetworkRemoved: "inside-network-removed"
     case .refused: "refused"
+    case .staticMappingExpired: "static-mapping-expired"
+    case .staticMappingUsed: "static-mapping-used"
     }
   }
 }

@@ -68,6 +68,7 @@ extension TranslatorSettings {
     resetIsFinal = nat.tcp.afterReset == .transitory
     portsPerHost = nat.limits.perHost.ports
     sessionsPerHost = nat.limits.perHost.sessions
+    sessionsPerSecond = nat.limits.perHost.sessionsPerSecond ?? 0
   }
 }
 
@@ -107,12 +108,27 @@ extension TableSettings {
     }
     for mapping in configuration.statics {
       switch mapping {
-      case .portForward(let transport, let publicEndpoint, let privateEndpoint):
-        forwards.append(StaticForward(transport, public: publicEndpoint, private: privateEndpoint))
+      case .portForward(let transport, let publicEndpoint, let privateEndpoint, let terms):
+        forwards.append(
+          StaticForward(
+            transport, public: publicEndpoint, private: privateEndpoint, terms: ForwardTerms(terms)))
       case .oneToOne(let publicAddress, let privateAddress):
         oneToOne.append(StaticAddress(public: publicAddress, private: privateAddress))
       }
     }
+  }
+}
+
+extension ForwardTerms {
+  fileprivate init(_ terms: Configuration.ForwardTerms) {
+    self.init()
+    isInboundOnly = terms.direction == .inbound
+    isOneShot = terms.once
+    if let remote = terms.remote {
+      remotes = remote.network
+      remotePort = remote.port ?? 0
+    }
+    lifetime = terms.lifetimeNanoseconds ?? 0
   }
 }
 

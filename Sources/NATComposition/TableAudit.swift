@@ -88,11 +88,15 @@ public struct TableAudit {
 
   /// Whether packets of the session would find it, from either side.
   private mutating func find(_ session: SessionSnapshot, in shard: borrowing Shard, at now: Instant) {
-    var binding = shard.findBinding(session.transport, private: session.private)
-    while let at = binding, shard.bindings.publicEndpoint(of: at) != session.public {
-      binding = shard.forward(after: at)
+    var next = shard.findBinding(session.transport, private: session.private)
+    // A forward and the 1:1 binding behind it may have the same ends.
+    while let at = next,
+      shard.bindings.publicEndpoint(of: at) != session.public
+        || shard.findSession(at, remote: session.remote, at: now) == nil
+    {
+      next = shard.forward(after: at)
     }
-    guard let binding, shard.findSession(binding, remote: session.remote, at: now) != nil else {
+    guard let binding = next else {
       faults.append("nothing leads from \(session.private) to its session with \(session.remote)")
       return
     }

@@ -7,7 +7,7 @@ extension Configuration {
     addresses.formUnion(nat.pool.map(\.address))
     for mapping in statics {
       switch mapping {
-      case .portForward(_, let endpoint, _): addresses.insert(endpoint.address)
+      case .portForward(_, let endpoint, _, _): addresses.insert(endpoint.address)
       case .oneToOne(let address, _): addresses.insert(address)
       }
     }

@@ -20,6 +20,8 @@ extension Configuration {
   public struct PerHost: Sendable, Equatable {
     public var ports = 16_384
     public var sessions = 65_536
+    /// The key `sessions-per-second`: new ones, 1 to 100000; any number where nil.
+    public var sessionsPerSecond: Int?
 
     public init() {}
   }

@@ -4,9 +4,9 @@ extension Configuration {
   /// Reads and checks a static mapping that comes at run time, as it would be as an entry of `static`.
   ///
   /// - Parameters:
-  ///   - entry: `protocol`, `public` and `private` as in the file.
+  ///   - entry: `protocol`, `public`, `private` and what else an entry may have, as in the file.
   ///   - existing: The static mappings in force, those of the file among them.
-  /// - Throws: Everything that is wrong; the settings are `protocol`, `public` and `private`.
+  /// - Throws: Everything that is wrong; the settings are the keys of the entry.
   /// - Complexity: O(n) in the number of existing mappings.
   public func staticMapping(
     from entry: [String: String], beside existing: [StaticMapping]

@@ -20,8 +20,10 @@ extension Configuration {
   /// Every setting, defaults included, in the order of the file.
   public var settings: [Setting] {
     interfaceSettings + natSettings + lifetimeSettings + limitSettings
-      + statics.map {
-        Setting(name: "static[\($0.protocolText) \($0.publicText)].private", value: $0.privateText)
+      + statics.flatMap { mapping in
+        let path = "static[\(mapping.protocolText) \(mapping.publicText)]"
+        return [Setting(name: "\(path).private", value: mapping.privateText)]
+          + mapping.termSettings.map { Setting(name: "\(path).\($0.key)", value: $0.value) }
       } + surroundingSettings
   }
 
@@ -96,6 +98,9 @@ extension Configuration {
       Setting(name: "nat.limits.sessions", value: "\(nat.limits.sessions)"),
       Setting(name: "nat.limits.per-host.ports", value: "\(nat.limits.perHost.ports)"),
       Setting(name: "nat.limits.per-host.sessions", value: "\(nat.limits.perHost.sessions)"),
+      Setting(
+        name: "nat.limits.per-host.sessions-per-second",
+        value: nat.limits.perHost.sessionsPerSecond.map { "\($0)" } ?? "off"),
       Setting(name: "nat.exhaustion", value: nat.exhaustion.rawValue),
       Setting(name: "nat.evict", value: nat.evict.rawValue),
       Setting(name: "nat.unsolicited-syn", value: nat.unsolicitedSYN.rawValue),
@@ -138,7 +143,7 @@ extension Bool {
 
 extension UInt64 {
   /// Nanoseconds as in the file.
-  fileprivate var durationText: String { "\(self / nanosecondsPerSecond)s" }
+  var durationText: String { "\(self / nanosecondsPerSecond)s" }
 
   /// Bytes as in the file, in the largest unit that leaves no rest.
   fileprivate var sizeText: String {

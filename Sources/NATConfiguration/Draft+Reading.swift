@@ -182,6 +182,7 @@ extension Draft {
     let perHost = section.section("per-host", keys: Keys.perHost)
     perHost.read("ports", into: &nat.limits.perHost.ports, .limit)
     perHost.read("sessions", into: &nat.limits.perHost.sessions, .limit)
+    perHost.read("sessions-per-second", into: &nat.limits.perHost.sessionsPerSecond, .rate)
   }
 
   private mutating func readTCP(_ section: Section) {

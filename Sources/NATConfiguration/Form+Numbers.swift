@@ -22,6 +22,17 @@ extension Form where Value == Int {
   static var tableLimit: Form { .number(1...Configuration.Limits.largest) }
 }
 
+extension Form where Value == Int? {
+  /// So many a second, or as many as come.
+  static var rate: Form {
+    Form("off, or a number from 1 to 100000") { text in
+      if text == "off" || text == "false" { return .value(nil) }
+      guard let number = decimal(text), (1...100_000).contains(number) else { return .wrong() }
+      return .value(number)
+    }
+  }
+}
+
 extension Form where Value == Bool {
   /// All the spellings of YAML 1.1 but the single letters.
   static var onOrOff: Form {

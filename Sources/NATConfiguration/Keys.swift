@@ -18,10 +18,11 @@ enum Keys {
   static let filtering = ["udp", "tcp", "icmp"]
   static let lifetimes = ["udp", "tcp-established", "tcp-transitory", "icmp", "fragment", "ports"]
   static let limits = ["bindings", "sessions", "per-host"]
-  static let perHost = ["ports", "sessions"]
+  static let perHost = ["ports", "sessions", "sessions-per-second"]
   static let tcp = ["loose", "window-tracking", "after-reset", "mss-clamp"]
   static let fragments = ["datagrams", "memory"]
-  static let statics = ["protocol", "public", "private"]
+  static let statics = ["protocol", "public", "private"] + forwardTerms
+  static let forwardTerms = ["direction", "remote", "once", "lifetime"]
   static let capture = ["delivery", "ring", "snap-length"]
   static let control = ["socket", "mode", "group"]
   static let metrics = ["listen"]

@@ -5,6 +5,7 @@ struct StaticDraft {
   let mapping: Configuration.StaticMapping
   let publicPlace: Place
   let privatePlace: Place
+  var remotePlace: Place?
 
   /// The first word of an entry.
   enum Kind {
@@ -22,12 +23,25 @@ extension StaticDraft {
     case .forward(let transport):
       let outer = entry.required("public", .endpoint(of: transport))
       let inner = entry.required("private", .endpoint(of: transport))
+      let remote = entry.value("remote", .remote(of: transport))
+      var terms = Configuration.ForwardTerms()
+      entry.read("direction", into: &terms.direction, .word)
+      terms.remote = remote?.value
+      entry.read("once", into: &terms.once, .onOrOff)
+      terms.lifetimeNanoseconds = entry.value("lifetime", .lifetime)?.value
       guard let outer, let inner else { return nil }
-      mapping = .portForward(transport, publicEndpoint: outer.value, privateEndpoint: inner.value)
+      mapping = .portForward(
+        transport, publicEndpoint: outer.value, privateEndpoint: inner.value, terms: terms)
+      remotePlace = remote?.place
       (publicPlace, privatePlace) = (outer.place, inner.place)
     case .oneToOne:
       let outer = entry.required("public", .wholeAddress)
       let inner = entry.required("private", .wholeAddress)
+      for key in Keys.forwardTerms where entry.node(key) != nil {
+        report.add(
+          entry.place(of: key), found: "\(key) beside protocol: all",
+          expected: "it with tcp, udp or icmp alone")
+      }
       guard let outer, let inner else { return nil }
       mapping = .oneToOne(publicAddress: outer.value, privateAddress: inner.value)
       (publicPlace, privatePlace) = (outer.place, inner.place)
@@ -71,6 +85,38 @@ extension Form where Value == Endpoint {
         return .wrong(found: "\(text.quoted), \(reservation)", expected: "an address that a host can have")
       }
       return .value(endpoint)
+    }
+  }
+}
+
+extension Form where Value == Configuration.Remote {
+  /// With whom a port forward makes sessions.
+  static func remote(of transport: TransportProtocol) -> Form {
+    let form = "an address, an address and a port, or a network, such as 198.51.100.7:443 or 198.51.100.0/24"
+    return Form(transport == .icmp ? "an address or a network, such as 198.51.100.0/24" : form) { text in
+      if let endpoint = Endpoint(text) {
+        if transport == .icmp {
+          return .wrong(found: "\(text.quoted), which has a port", expected: "\(endpoint.address)")
+        }
+        guard endpoint.port > 0 else { return .wrong() }
+        if let reservation = endpoint.address.reservation {
+          return .wrong(found: "\(text.quoted), \(reservation)", expected: "an address that a host can have")
+        }
+        return .value(
+          Configuration.Remote(IPv4Network(endpoint.address, prefixLength: 32), port: endpoint.port))
+      }
+      guard text.contains("/") else {
+        switch Form<IPv4Address>.address.reading(text) {
+        case .value(let address): return .value(Configuration.Remote(IPv4Network(address, prefixLength: 32)))
+        case .wrong(let found, let expected):
+          return .wrong(found: found, expected: found.flatMap { _ in expected })
+        }
+      }
+      switch Form<IPv4Network>.network.reading(text) {
+      case .value(let network): return .value(Configuration.Remote(network))
+      case .wrong(let found, let expected):
+        return .wrong(found: found, expected: found.flatMap { _ in expected })
+      }
     }
   }
 }

@@ -32,6 +32,23 @@ struct StaticRules {
     }
     checkPublic(draft)
     checkPrivate(draft)
+    checkRemote(draft)
+  }
+
+  private func checkRemote(_ draft: StaticDraft) {
+    guard let remote = draft.mapping.terms.remote, let place = draft.remotePlace else { return }
+    let found = remote.description.quoted
+    let own = pool.union(outside.map { [$0.address] } ?? [])
+    if let network = insideNetworks.first(where: {
+      $0.overlaps(remote.network) && remote.network.prefixLength > 0
+    }) {
+      report.add(
+        place, found: "\(found), which overlaps the inside network \(network)",
+        expected: "an address or network outside")
+    } else if remote.network.prefixLength == 32, own.contains(remote.network.address) {
+      report.add(
+        place, found: "\(found), which is the gateway's own", expected: "an address or network outside")
+    }
   }
 
   private func checkPublic(_ draft: StaticDraft) {
@@ -98,7 +115,7 @@ extension Configuration.StaticMapping {
 
   var claims: [StaticRules.Claim] {
     switch self {
-    case .portForward(let transport, let endpoint, _): [.publicEndpoint(transport, endpoint)]
+    case .portForward(let transport, let endpoint, _, _): [.publicEndpoint(transport, endpoint)]
     case .oneToOne(let outer, let inner): [.publicAddress(outer), .privateAddress(inner)]
     }
   }

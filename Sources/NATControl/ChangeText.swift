@@ -17,15 +17,32 @@ public enum ChangeText {
 
   public static func render(_ statics: StaticsDocument) -> String {
     guard !statics.statics.isEmpty else { return "no static mappings\n" }
+    let terms = statics.statics.map { describeTerms(of: $0) }
+    let hasTerms = terms.contains { !$0.isEmpty }
     return TextColumns.text(
-      ["PROTO", "PUBLIC", "PRIVATE"],
-      statics.statics.map { [$0.protocolName, $0.publicEndpoint, $0.privateEndpoint] })
+      ["PROTO", "PUBLIC", "PRIVATE"] + (hasTerms ? ["TERMS"] : []),
+      zip(statics.statics, terms).map { mapping, terms in
+        [mapping.protocolName, mapping.publicEndpoint, mapping.privateEndpoint]
+          + (hasTerms ? [terms.isEmpty ? "-" : terms] : [])
+      })
+  }
+
+  /// What a mapping takes less than everything.
+  private static func describeTerms(of mapping: StaticDocument) -> String {
+    var words: [String] = []
+    if let direction = mapping.direction, direction != "both" { words.append(direction) }
+    if let remote = mapping.remote { words.append("remote \(remote)") }
+    if mapping.once == true { words.append("once") }
+    if let lifetime = mapping.lifetime { words.append("for \(lifetime)") }
+    return words.joined(separator: ", ")
   }
 
   /// - Parameter what: `added` or `removed`.
   public static func render(_ change: StaticChangeDocument, _ what: String) -> String {
     let mapping = change.mapping
-    return "\(what) \(mapping.protocolName) \(mapping.publicEndpoint) to \(mapping.privateEndpoint)\n"
+    let terms = describeTerms(of: mapping)
+    return "\(what) \(mapping.protocolName) \(mapping.publicEndpoint) to \(mapping.privateEndpoint)"
+      + (terms.isEmpty ? "\n" : " (\(terms))\n")
       + (change.ended.sessions > 0 ? render(change.ended) : "")
   }
 

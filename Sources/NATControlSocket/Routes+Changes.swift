@@ -25,7 +25,7 @@ extension Routes {
   {
     try parameters.end()
     let entry = try JSONBody.decoded(
-      request.body, as: StaticDocument.self, keys: ["protocol", "public", "private"],
+      request.body, as: StaticDocument.self, keys: StaticDocument.keys,
       example: #"{"protocol":"tcp","public":"203.0.113.5:8080","private":"192.168.1.10:80"}"#)
     return try .json(await operations.addStatic(entry), status: 201)
   }

@@ -31,7 +31,8 @@ actor EventHub {
   private static let interval = Duration.milliseconds(50)
   /// What refuses packets, looked at once a second: a flood of them is one event.
   private static let limits: [DropReason] = [
-    .bindingLimit, .sessionLimit, .hostPortLimit, .hostSessionLimit, .portsExhausted,
+    .bindingLimit, .sessionLimit, .hostPortLimit, .hostSessionLimit, .hostSessionRate,
+    .portsExhausted,
   ]
 
   init(_ mailbox: Mailbox, _ table: TranslationTable, _ store: CounterStore) {

@@ -17,7 +17,7 @@ struct ExhaustionLog {
   init() {
     let reasons: [DropReason] = [
       .portsExhausted, .bindingLimit, .sessionLimit, .hostPortLimit, .hostSessionLimit,
-      .fragmentDatagramLimit,
+      .hostSessionRate, .fragmentDatagramLimit,
       .fragmentMemoryLimit, .nextHopQueueFull, .transmitQueueFull, .transmitRefused,
     ]
     watches =

@@ -27,6 +27,8 @@ actor GatewayControl: GatewayOperations {
   private(set) var inForce: Configuration
   /// Statics that were added at run time: they outlive a reload.
   private var added: [Configuration.StaticMapping] = []
+  /// The addresses that the guard knows.
+  private var guarded: [IPv4Address]
   /// Lifetimes that ports have had since the start.
   private var lifetimes: Set<UInt64>
   private var isChanging = false
@@ -39,6 +41,7 @@ actor GatewayControl: GatewayOperations {
     state: StateKeeper? = nil, logLevel: LogLevel? = nil
   ) {
     inForce = configuration
+    guarded = configuration.ownAddresses
     self.file = file
     self.mailbox = mailbox
     self.table = table
@@ -127,11 +130,13 @@ actor GatewayControl: GatewayOperations {
   }
 
   func statics() async throws(ControlError) -> StaticsDocument {
-    StaticsDocument(statics: inForce.statics.map { StaticDocument($0) })
+    forgetEndedStatics()
+    return StaticsDocument(statics: inForce.statics.map { StaticDocument(entry: $0.entry) })
   }
 
   func configuration() async throws(ControlError) -> ConfigurationDocument {
-    ConfigurationDocument(
+    forgetEndedStatics()
+    return ConfigurationDocument(
       file: file ?? "",
       settings: inForce.settings.map { SettingDocument(setting: $0.name, value: $0.value) })
   }
@@ -160,17 +165,15 @@ actor GatewayControl: GatewayOperations {
   func addStatic(_ entry: StaticDocument) async throws(ControlError) -> StaticChangeDocument {
     await beginChange()
     defer { endChange() }
-    let fields = [
-      "protocol": entry.protocolName, "public": entry.publicEndpoint, "private": entry.privateEndpoint,
-    ]
+    forgetEndedStatics()
     let mapping: Configuration.StaticMapping
     do {
-      mapping = try inForce.staticMapping(from: fields, beside: [])
+      mapping = try inForce.staticMapping(from: entry.entry, beside: [])
     } catch {
       throw ControlError(status: 400, reason: "bad-static-mapping", error.description)
     }
     do {
-      _ = try inForce.staticMapping(from: fields, beside: inForce.statics)
+      _ = try inForce.staticMapping(from: entry.entry, beside: inForce.statics)
     } catch {
       throw ControlError(status: 409, reason: "static-mapping-conflict", error.description)
     }
@@ -178,7 +181,7 @@ actor GatewayControl: GatewayOperations {
     target.statics.append(mapping)
     let ended = try await change(to: target)
     added.append(mapping)
-    return StaticChangeDocument(mapping: StaticDocument(mapping), ended: ended)
+    return StaticChangeDocument(mapping: StaticDocument(entry: mapping.entry), ended: ended)
   }
 
   func removeStatic(
@@ -186,6 +189,7 @@ actor GatewayControl: GatewayOperations {
   ) async throws(ControlError) -> StaticChangeDocument {
     await beginChange()
     defer { endChange() }
+    forgetEndedStatics()
     guard
       let place = inForce.statics.firstIndex(where: { $0.protocolText == name && $0.publicText == endpoint })
     else {
@@ -197,7 +201,7 @@ actor GatewayControl: GatewayOperations {
     let mapping = target.statics.remove(at: place)
     let ended = try await change(to: target)
     added.removeAll { $0 == mapping }
-    return StaticChangeDocument(mapping: StaticDocument(mapping), ended: ended)
+    return StaticChangeDocument(mapping: StaticDocument(entry: mapping.entry), ended: ended)
   }
 
   func reload() async throws(ControlError) -> ReloadDocument {
@@ -212,20 +216,16 @@ actor GatewayControl: GatewayOperations {
     } catch {
       throw ControlError(status: 422, reason: "bad-configuration", error.description)
     }
+    forgetEndedStatics()
     // What operators added stays, as if it stood at the end of the file.
     var kept: [Configuration.StaticMapping] = []
     for mapping in added where !target.statics.contains(mapping) {
-      let document = StaticDocument(mapping)
       do {
-        _ = try target.staticMapping(
-          from: [
-            "protocol": document.protocolName, "public": document.publicEndpoint,
-            "private": document.privateEndpoint,
-          ], beside: target.statics)
+        _ = try target.staticMapping(from: mapping.entry, beside: target.statics)
       } catch {
         throw ControlError(
           status: 409, reason: "static-mapping-conflict",
-          "the mapping \(document.protocolName) \(document.publicEndpoint), added at run time, does not fit "
+          "the mapping \(mapping.protocolText) \(mapping.publicText), added at run time, does not fit "
             + "the file: \(error.description)")
       }
       target.statics.append(mapping)
@@ -280,7 +280,7 @@ actor GatewayControl: GatewayOperations {
         "\(refusal.setting): found \(found); expected \(refusal.expected)")
     }
     // While the addresses change, the kernel keeps away from old and new ones.
-    let before = inForce.ownAddresses
+    let before = guarded
     let after = target.ownAddresses
     if before != after { try await guardAddresses(Array(Set(before + after))) }
     let plan = ChangePlan(
@@ -293,7 +293,7 @@ actor GatewayControl: GatewayOperations {
       let back = ChangePlan(
         from: await interfaces.completed(target), to: await interfaces.completed(inForce))
       _ = await mailbox.perform(GatewayChange(back.operations))
-      if before != after { try? await guardAddresses(before) }
+      if before != after { try? await guardAddresses(inForce.ownAddresses) }
       throw ControlError(
         status: 500, reason: "no-room",
         "\(job.refused) statics or pool addresses found no room in the table; nothing is changed")
@@ -304,9 +304,29 @@ actor GatewayControl: GatewayOperations {
     return EndedDocument(job.ended)
   }
 
+  /// Leaves out of what is in force the port forwards that have ended by themselves.
+  /// - Complexity: O(forwards), where there are some that do.
+  private func forgetEndedStatics() {
+    guard inForce.statics.contains(where: \.terms.endsByItself), let reader = TableReader(table) else {
+      return
+    }
+    var live: Set<StaticForward> = []
+    reader.forwards { live.insert($0) }
+    func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
+      guard case .portForward(let transport, let outer, let inner, let terms) = mapping, terms.endsByItself
+      else {
+        return false
+      }
+      return !live.contains(StaticForward(transport, public: outer, private: inner))
+    }
+    inForce.statics.removeAll(where: hasEnded)
+    added.removeAll(where: hasEnded)
+  }
+
   private func guardAddresses(_ addresses: [IPv4Address]) async throws(ControlError) {
     do {
       try await interfaces.setOwnAddresses(addresses)
+      guarded = addresses
     } catch {
       throw ControlError(status: 500, reason: "guard-failed", error.description)
     }
@@ -330,14 +350,6 @@ actor GatewayControl: GatewayOperations {
 extension ControlError {
   static var stopping: ControlError {
     ControlError(status: 503, reason: "stopping", "the gateway is stopping")
-  }
-}
-
-extension StaticDocument {
-  fileprivate init(_ mapping: Configuration.StaticMapping) {
-    self.init(
-      protocolName: mapping.protocolText, publicEndpoint: mapping.publicText,
-      privateEndpoint: mapping.privateText)
   }
 }
 

@@ -56,6 +56,8 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// `limits.sessions` is reached, or the table is full.
   case sessionLimit
   case hostPortLimit, hostSessionLimit
+  /// `limits.per-host.sessions-per-second` is reached.
+  case hostSessionRate
   /// The pool has no free port for this host.
   case portsExhausted
   /// It was on its way: the interface is down or has vanished.

@@ -11,6 +11,13 @@ extension Translator {
     return true
   }
 
+  /// Takes back the public addresses of forwards that have ended by themselves.
+  @inline(__always) public mutating func forgetEndedForwards() {
+    while shard.hasEndedForwards, let address = shard.popEndedForward() {
+      publicAddresses.remove(address, .held)
+    }
+  }
+
   /// Takes a port forward out of every index; its sessions are to be ended.
   /// - Returns: nil where there is no such forward.
   public mutating func closeForward(

@@ -54,9 +54,9 @@ extension Translator {
     var resolution = resolution
     var chosen = choosePublic(&resolution, packet, at: now)
     var evicted = 0
-    while let refusal = refusal(of: resolution, chosen) {
-      guard evicted < Translator.mostEvictions,
-        shard.evict(for: refusal.shortage, keeping: resolution.kept, at: now)
+    while let refusal = refusal(of: resolution, chosen, at: now) {
+      guard evicted < Translator.mostEvictions, let shortage = refusal.shortage,
+        shard.evict(for: shortage, keeping: resolution.kept, at: now)
       else { return .drop(refusal.reason) }
       evicted += 1
       chosen = choosePublic(&resolution, packet, at: now)
@@ -135,18 +135,23 @@ extension Translator {
     let made = shard.insertSession(
       binding, remote: leg.remote, state: state, flags: isHairpin ? .hairpin : [],
       opener: packet.destinationPort, at: now)
-    if made == nil { shard.endUnused(binding, at: now) }
+    if made == nil {
+      shard.endUnused(binding, at: now)
+    } else if settings.sessionsPerSecond > 0 {
+      shard.countPace(of: binding, perSecond: settings.sessionsPerSecond, at: now)
+    }
     return made
   }
 
   struct Refusal {
     var reason: DropReason
-    var shortage: Shard.Shortage
+    /// Nil where no end of another session would help.
+    var shortage: Shard.Shortage?
   }
 
   /// Why what the packet would make may not be made, or nil; all of it is counted together. The table's own limits are
   /// asked first, then those of the hosts, then the pool.
-  func refusal(of resolution: Resolution, _ chosen: BindingIndex?) -> Refusal? {
+  func refusal(of resolution: Resolution, _ chosen: BindingIndex?, at now: Instant) -> Refusal? {
     let sender = resolution.sender
     let receiver = resolution.receiver
     let needsPublicEndpoint = sender?.needsPublicEndpoint ?? false
@@ -167,17 +172,26 @@ extension Translator {
       if sent > 0, shard.use(of: host).sessions + more > settings.sessionsPerHost {
         return Refusal(reason: .hostSessionLimit, shortage: .sessionsOfHost(host))
       }
+      if sent > 0, isTooFast(host, sessions: more, at: now) { return Refusal(reason: .hostSessionRate) }
     }
     if let host = receiver?.private.address, received > 0,
       shard.use(of: host).sessions + received > settings.sessionsPerHost
     {
       return Refusal(reason: .hostSessionLimit, shortage: .sessionsOfHost(host))
     }
+    if let host = receiver?.private.address, received > 0, isTooFast(host, sessions: received, at: now) {
+      return Refusal(reason: .hostSessionRate)
+    }
     if let sender, needsPublicEndpoint, chosen == nil {
       return Refusal(
         reason: .portsExhausted, shortage: .ports(sender.transport, of: sender.private.address))
     }
     return nil
+  }
+
+  private func isTooFast(_ host: IPv4Address, sessions count: Int, at now: Instant) -> Bool {
+    settings.sessionsPerSecond > 0
+      && !shard.isWithinPace(host, sessions: count, perSecond: settings.sessionsPerSecond, at: now)
   }
 }
 

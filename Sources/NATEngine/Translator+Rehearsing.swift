@@ -21,13 +21,13 @@ extension Translator {
     defer { random = kept }
     var resolution = resolution
     let chosen = choosePublic(&resolution, packet, at: now)
-    let refusal = refusal(of: resolution, chosen)
+    let refusal = refusal(of: resolution, chosen, at: now)
     var rehearsal = Rehearsal(
       rewrite: Rewrite(
         source: Endpoint(packet.source, packet.sourcePort),
         destination: Endpoint(packet.destination, packet.destinationPort)),
       chosen: chosen.map { shard.bindings.publicEndpoint(of: $0) }, refusal: refusal?.reason,
-      evicts: refusal.map { shard.couldEvict(for: $0.shortage, keeping: resolution.kept) } ?? false,
+      evicts: refusal?.shortage.map { shard.couldEvict(for: $0, keeping: resolution.kept) } ?? false,
       makesSomething: resolution.sender.map { $0.session == nil } ?? false
         || resolution.receiver.map { $0.session == nil } ?? false)
     if let sender = resolution.sender {

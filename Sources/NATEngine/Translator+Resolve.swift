@@ -53,9 +53,8 @@ extension Translator {
   ) -> ResolveOutcome {
     let target = Endpoint(packet.destination, packet.destinationPort)
     let remote = Translator.remote(transport, packet.source, packet.sourcePort)
-    if let binding = binding(transport, at: target, role) {
+    if let (binding, session) = findReceiver(transport, at: target, role, from: remote, by: remote, at: now) {
       let receiver = shard.bindings.privateEndpoint(of: binding)
-      let session = shard.findSession(binding, remote: remote, at: now)
       if session == nil, let reason = refusal(packet, transport, binding, remote) { return .drop(reason) }
       guard isInWindow(session, packet, from: .outside) else { return .drop(.outsideWindow) }
       let leg = Leg(transport, private: receiver, remote: remote, binding: binding, session: session)
@@ -69,6 +68,29 @@ extension Translator {
       transport, private: Endpoint(mapping.private, target.port), remote: remote, binding: nil,
       mapping: mapping)
     return .pass(Resolution(sender: nil, receiver: leg, destination: mapping.private))
+  }
+
+  /// The binding that takes packets for a public endpoint of ours, and the session over it, if there is one. The most
+  /// specific rule goes first: a forward before the 1:1 mapping of its address. A session that lives goes before both.
+  ///
+  /// - Parameters:
+  ///   - remote: who sends, nil while that is not known.
+  ///   - opener: whose packets the terms of a forward are about: the remote, and nobody of the inside.
+  private func findReceiver(
+    _ transport: TransportProtocol, at target: Endpoint, _ role: PublicRole, from remote: Endpoint?,
+    by opener: Endpoint?, at now: Instant
+  ) -> (BindingIndex, SessionIndex?)? {
+    guard let binding = binding(transport, at: target, role) else { return nil }
+    let session = remote.flatMap { shard.findSession(binding, remote: $0, at: now) }
+    guard session == nil, shard.hasTerms(binding) else { return (binding, session) }
+    var wider: BindingIndex?
+    if role.isOneToOne, let mapping = shard.oneToOne(public: target.address) {
+      wider = shard.findOneToOne(transport, mapping, port: target.port)
+    }
+    if let wider, let session = remote.flatMap({ shard.findSession(wider, remote: $0, at: now) }) {
+      return (wider, session)
+    }
+    return shard.takes(binding, from: .outside, opener) ? (binding, nil) : wider.map { ($0, nil) }
   }
 
   /// An inside host sends to one of our public addresses: the sender is translated first (RFC 4787 REQ-9).
@@ -103,8 +125,12 @@ extension Translator {
     var target = Endpoint(packet.destination, packet.destinationPort)
     if transport == .icmp, let translated { target.port = translated.port }
     let remote = translated.map { Translator.remote(transport, $0.address, $0.port) }
-    if packet.kind != .query, let binding = binding(transport, at: target, role) {
-      let receiver = receiver(over: binding, transport, from: remote, at: now)
+    if packet.kind != .query,
+      let (binding, session) = findReceiver(transport, at: target, role, from: remote, by: nil, at: now)
+    {
+      let receiver = Leg(
+        transport, private: shard.bindings.privateEndpoint(of: binding),
+        remote: remote ?? Endpoint(.any, 0), binding: binding, session: session)
       if transport != .icmp || receiver.session != nil || !role.isOneToOne { return receiver }
     }
     guard role.isOneToOne, let mapping = shard.oneToOne(public: target.address) else { return nil }
@@ -131,33 +157,28 @@ extension Translator {
     return leg.mapping.map { Endpoint($0.public, leg.private.port) }
   }
 
-  /// The sender's binding and session. Of several forwards of one endpoint the one that has the session, else the
-  /// first of the configuration.
+  /// The sender's binding and session. Of several bindings of one endpoint the one that has the session; else the first
+  /// forward of the configuration that takes what the host begins, and behind them its 1:1 or dynamic binding.
   func findSender(
     _ transport: TransportProtocol, _ sender: Endpoint, _ remote: Endpoint, at now: Instant
   ) -> Leg {
-    guard let binding = shard.findBinding(transport, private: sender) else {
+    guard let first = shard.findBinding(transport, private: sender) else {
       return Leg(
         transport, private: sender, remote: remote, binding: nil,
         mapping: shard.oneToOne(private: sender.address))
     }
-    var session = shard.findSession(binding, remote: remote, at: now)
-    var chosen = binding
-    if session == nil, shard.bindings.kind(of: binding) == .forward {
-      (chosen, session) = findAmongForwards(binding, remote, at: now)
+    var chosen: BindingIndex?
+    var next: BindingIndex? = first
+    while let binding = next {
+      if let session = shard.findSession(binding, remote: remote, at: now) {
+        return Leg(transport, private: sender, remote: remote, binding: binding, session: session)
+      }
+      if chosen == nil, shard.takes(binding, from: .inside, remote) { chosen = binding }
+      next = shard.forward(after: binding)
     }
-    return Leg(transport, private: sender, remote: remote, binding: chosen, session: session)
-  }
-
-  func findAmongForwards(
-    _ first: BindingIndex, _ remote: Endpoint, at now: Instant
-  ) -> (BindingIndex, SessionIndex?) {
-    var at = shard.forward(after: first)
-    while let binding = at {
-      if let session = shard.findSession(binding, remote: remote, at: now) { return (binding, session) }
-      at = shard.forward(after: binding)
-    }
-    return (first, nil)
+    return Leg(
+      transport, private: sender, remote: remote, binding: chosen,
+      mapping: chosen == nil ? shard.oneToOne(private: sender.address) : nil)
   }
 
   /// Whether a packet from inside may make a session where there is none.

@@ -28,6 +28,8 @@ public struct TranslatorSettings: Sendable, BitwiseCopyable {
   public var portsPerHost = 16384
   /// Sessions that one inside host may have.
   public var sessionsPerHost = 65536
+  /// New sessions of one inside host a second, 1 to 100,000; 0 for any number.
+  public var sessionsPerSecond = 0
 
   public init() {}
 

@@ -136,7 +136,9 @@ extension Gateway {
   /// Does what is due by `now` without a packet: called in the idle gaps of a live gateway.
   public mutating func advance(to now: Instant, into outbox: inout Outbox) {
     clock = max(clock, now)
+    translator.shard.startLifetimes(at: clock)
     translator.shard.advance(to: clock)
+    translator.forgetEndedForwards()
     if clock > datagrams.quietUntil { endDueDatagrams(at: clock) }
     while wakeUp <= clock, outbox.hasRoomForAnyPacket { wake(at: clock, &outbox) }
   }

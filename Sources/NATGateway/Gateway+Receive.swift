@@ -54,6 +54,7 @@ extension Gateway {
   ) {
     let side = entry.side
     packetInHand = nil
+    translator.forgetEndedForwards()
     if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
     if entry.link == .ethernet { learn(packet.source, entry.frame, side, at: now, &outbox) }
     if packet.destination == settings.insideAddress {
@@ -319,6 +320,7 @@ extension Gateway {
   mutating func receiveARP(_ frame: Frame, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox)
   {
     note(.arp)
+    translator.forgetEndedForwards()
     let body = frame.window(at: Ethernet.headerLength, count: frame.count - Ethernet.headerLength)
     guard let arp = ARPPacket(body) else { return }
     let side = entry.side

@@ -16,6 +16,7 @@ extension Gateway {
     clock = now
     started = snapshot.header.started.shifted(by: offset)
     if repeatsChoice, let random = snapshot.header.random { translator.random = random }
+    translator.shard.startLifetimes(at: now)
     let networks = insideNetworks
     return translator.shard.restore(snapshot, offset: offset, at: now) { networks.contains($0) }
   }

@@ -176,7 +176,7 @@ public struct Gateway: ~Copyable {
   ) {
     let now = max(clock, entry.instant)
     clock = now
-    if started == nil { started = now }
+    if started == nil { start(at: now) }
     counters.countReceived(entry.side, bytes: entry.frame.count)
     translator.shard.advance(to: now)
     if now > datagrams.quietUntil { endDueDatagrams(at: now) }
@@ -191,6 +191,12 @@ public struct Gateway: ~Copyable {
     #if DEBUG
     checkEnd(of: outcome, before)
     #endif
+  }
+
+  @inline(never)
+  private mutating func start(at now: Instant) {
+    started = now
+    translator.shard.startLifetimes(at: now)
   }
 
   /// Decodes all frames, then asks for the cache lines they will need in three rounds, each of which needs the lines of

@@ -16,7 +16,9 @@ extension Gateway {
   /// makes is right at that instant.
   mutating func settle(at now: Instant) -> Instant {
     clock = max(clock, now)
+    translator.shard.startLifetimes(at: clock)
     translator.shard.advance(to: clock)
+    translator.forgetEndedForwards()
     return clock
   }
 

@@ -37,7 +37,7 @@ public enum BindingKind: UInt8, BitwiseCopyable, Sendable {
 /// | 0 | private address:32, private port:16, kind:8, protocol:8 | the same |
 /// | 1 | created, ns | free from, ns |
 /// | 2 | first session:32, sessions that the inside host used:32 | next:32, previous:32 in the queue of resting ports |
-/// | 3 | host:32 of a dynamic one; next forward of the same private endpoint:32 | next:32, previous:32 among the resting ports of its host |
+/// | 3 | host:32 of a dynamic one, terms:32 of a forward; next binding of the same private endpoint:32 | next:32, previous:32 among the resting ports of its host |
 ///
 /// 32 bytes, so two share a cache line.
 public struct BindingStore: BitwiseCopyable, Sendable {

@@ -16,6 +16,10 @@ public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case insideNetworkRemoved
   /// Its last session found no room.
   case refused
+  /// The lifetime of a static mapping was over.
+  case staticMappingExpired
+  /// The one session of a static mapping has ended.
+  case staticMappingUsed
 }
 
 /// Something that happened in a table, in 32 bytes.

@@ -1,7 +1,7 @@
 import NATWire
 import Synchronization
 
-/// The port forwards in force, as any thread may list them while a worker adds and removes some.
+/// The port forwards in force, without their terms, as any thread may list them while a worker adds and removes some.
 ///
 /// Two words a place: the private endpoint, and the public one with protocol and a count of changes, which is odd while
 /// the place is in use. A reader that finds the second word the same before and after has read what belongs together.

@@ -13,6 +13,8 @@ struct Hosts: ~Copyable {
     /// The pool address of its first dynamic binding, ``Hosts/none`` when that has left the pool; of a free record the
     /// next free one plus one.
     var poolAddress: UInt32
+    /// When a bucket of new sessions, one second's worth, will be full again; in nanoseconds.
+    var full: UInt64 = 0
   }
 
   static let recordBytes = MemoryLayout<Record>.stride

@@ -20,8 +20,8 @@ extension Shard {
       endDynamic(binding, at: instant, because: reason)
     case .oneToOne:
       if firstSession(of: binding) == nil { endOneToOne(binding) }
-    case .forward, .free, .resting, .closing:
-      break
+    case .forward: endIfUsed(binding, at: instant)
+    case .free, .resting, .closing: break
     }
   }
 
@@ -75,7 +75,7 @@ extension Shard {
   mutating func endDynamic(_ binding: BindingIndex, at instant: Instant, because reason: EndReason) {
     if listeners.contains(.events) { note(.bindingEnded, binding, at: instant, because: reason) }
     let endpoint = bindings.privateEndpoint(of: binding)
-    forward.remove(hash.ofPrivate(bindings.transport(of: binding), endpoint), record: binding.rawValue)
+    unindexPrivate(binding, bindings.transport(of: binding), endpoint)
     let host = bindings.high(binding, 3)
     hosts[host].bindings -= 1
     if hosts[host].bindings == 0, hosts[host].poolAddress != Hosts.none {

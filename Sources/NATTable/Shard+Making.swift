@@ -89,7 +89,15 @@ extension Shard {
   {
     let transport = bindings.transport(of: binding)
     guard let host = hosts.findOrAdd(`private`.address) else { return false }
-    guard forward.insert(hash.ofPrivate(transport, `private`), record: binding.rawValue) else {
+    // Forwards that do not take everything go before it, and lead to it.
+    let specific = forwardCount > 0 ? findBinding(transport, private: `private`) : nil
+    let isIndexed =
+      if let specific {
+        bindings.kind(of: last(from: specific)) == .forward
+      } else {
+        forward.insert(hash.ofPrivate(transport, `private`), record: binding.rawValue)
+      }
+    guard isIndexed else {
       hosts.removeIfIdle(host)
       return false
     }
@@ -105,6 +113,7 @@ extension Shard {
     bindings.set(binding, 3, UInt64(host) << 32)
     bindings.words.release(
       BindingStore.describe(`private`, transport, .dynamic), at: Int(binding.rawValue) * 4)
+    if let specific { insertIntoChain(of: specific, binding) }
     var record = hosts[host]
     if record.bindings == 0 || !isOpen(record.poolAddress) {
       // An address that leaves the pool is a host's no longer.
@@ -151,7 +160,8 @@ extension Shard {
     _ lifetime: LifetimeClass, clock: LifetimeClass, expires: Instant, at now: Instant
   ) -> SessionIndex? {
     let host: UInt32
-    if bindings.kind(of: binding) == .dynamic {
+    let isDynamic = bindings.kind(of: binding) == .dynamic
+    if isDynamic {
       host = bindings.high(binding, 3)
     } else {
       guard let found = hosts.findOrAdd(bindings.privateEndpoint(of: binding).address) else { return nil }
@@ -179,6 +189,7 @@ extension Shard {
       return nil
     }
     pushFirst(session, of: binding)
+    if !isDynamic { noteUse(of: binding) }
     hosts[host].sessions += 1
     counts.sessions += 1
     counts.sessionsCreated += 1

@@ -1,4 +1,4 @@
-import NATWire
+public import NATWire
 
 /// Rules that may change while sessions live.
 extension Shard {
@@ -18,6 +18,23 @@ extension Shard {
 
   /// Whether so many different lifetimes for ports could be set.
   public func hasRoom(for new: Lifetimes) -> Bool { lifetimes.hasRoom(for: new) }
+
+  /// Whether `count` more sessions of a host are within so many a second: a bucket that holds one second's worth, or what
+  /// a packet makes at a time where that is more. It is full where the host has no state.
+  public func isWithinPace(
+    _ host: IPv4Address, sessions count: Int, perSecond: Int, at now: Instant
+  ) -> Bool {
+    guard let record = hosts.find(host) else { return true }
+    let needed = UInt64(count) * (1_000_000_000 / UInt64(perSecond))
+    return max(hosts[record].full, now.nanoseconds) + needed
+      <= now.nanoseconds + max(1_000_000_000, needed)
+  }
+
+  /// Counts a session that was made over `binding` for its host's pace.
+  public func countPace(of binding: BindingIndex, perSecond: Int, at now: Instant) {
+    guard let record = hosts.find(bindings.privateEndpoint(of: binding).address) else { return }
+    hosts[record].full = max(hosts[record].full, now.nanoseconds) + 1_000_000_000 / UInt64(perSecond)
+  }
 
   /// Puts a session that runs on a clock which packets restart no later into the wheel than a packet could make it due.
   mutating func reschedule(_ session: SessionIndex, at now: Instant) {

@@ -5,12 +5,12 @@ extension Shard {
 
   /// A forward of the configuration takes its place before any dynamic binding can.
   mutating func installForward(_ mapping: StaticForward) {
-    let isInstalled = install(mapping, at: Instant(nanoseconds: 0))
+    let isInstalled = install(mapping, at: nil)
     precondition(isInstalled, "the indexes have room for the forwards of the configuration")
   }
 
-  /// A binding that has to end before a forward can have its endpoints: whoever has the public one, and the dynamic one
-  /// of the private endpoint, which is seen under one public endpoint only. Nil when nothing is in the way any more.
+  /// A binding that has to end before a forward can have its endpoints: whoever has the public one, and where the forward
+  /// takes all that its host begins, the dynamic one of the private endpoint. Nil when nothing is in the way any more.
   /// - Complexity: O(1), with O(pool addresses).
   public func bindingInTheWay(of mapping: StaticForward) -> BindingIndex? {
     if let place = poolPlace(of: mapping.public.address) {
@@ -24,12 +24,11 @@ extension Shard {
     {
       return binding
     }
-    if let binding = findBinding(mapping.transport, private: mapping.private),
+    guard mapping.terms.takesAllFromInside,
+      let binding = findBinding(mapping.transport, private: mapping.private).map({ last(from: $0) }),
       bindings.kind(of: binding) == .dynamic
-    {
-      return binding
-    }
-    return nil
+    else { return nil }
+    return binding
   }
 
   /// Puts a forward in force, behind the others of its private endpoint.
@@ -43,7 +42,8 @@ extension Shard {
     return true
   }
 
-  private mutating func install(_ mapping: StaticForward, at now: Instant) -> Bool {
+  /// - Parameter now: nil before there is a clock.
+  private mutating func install(_ mapping: StaticForward, at now: Instant?) -> Bool {
     let transport = mapping.transport
     let place = poolPlace(of: mapping.public.address)
     guard table.owner(of: mapping.private.address) == worker else {
@@ -81,14 +81,20 @@ extension Shard {
     } else {
       holdPort(of: binding)
     }
-    bindings.set(binding, 1, now.nanoseconds)
+    bindings.set(binding, 1, now?.nanoseconds ?? 0)
     bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
     bindings.set(binding, 3, 0)
+    if mapping.terms != ForwardTerms() {
+      let terms = forwardTerms.add(mapping.terms, of: binding, public: mapping.public.address, at: now)
+      precondition(terms != nil, "every forward has a place for its terms")
+      bindings.setHigh(binding, 3, (terms ?? 0) + 1)
+      quietUntil = min(quietUntil, forwardTerms.due)
+    }
     bindings.words.release(
       BindingStore.describe(mapping.private, transport, .forward), at: Int(binding.rawValue) * 4)
     if let first {
-      if bindings.kind(of: first) == .oneToOne {
-        // The 1:1 binding of the same private endpoint stands behind all forwards.
+      if bindings.kind(of: first) != .forward {
+        // The 1:1 or dynamic binding of the same private endpoint stands behind all forwards.
         forward.replace(privately, record: first.rawValue, with: binding.rawValue)
         bindings.setLow(binding, 3, first.rawValue + 1)
       } else {
@@ -99,8 +105,15 @@ extension Shard {
     return true
   }
 
-  /// The chain keeps the order of the configuration; the 1:1 binding, if there is one, stays last.
-  private func insertIntoChain(of first: BindingIndex, _ binding: BindingIndex) {
+  /// The last of a private endpoint's bindings: its 1:1 or dynamic one, or its last forward.
+  func last(from first: BindingIndex) -> BindingIndex {
+    var last = first
+    while let next = forward(after: last) { last = next }
+    return last
+  }
+
+  /// The chain keeps the order of the configuration; the 1:1 or dynamic binding, if there is one, stays last.
+  func insertIntoChain(of first: BindingIndex, _ binding: BindingIndex) {
     var last = first
     while let next = forward(after: last), bindings.kind(of: next) == .forward { last = next }
     bindings.setLow(binding, 3, bindings.low(last, 3))
@@ -187,9 +200,10 @@ extension Shard {
       byPublic.remove(hash.ofPublic(transport, publicEndpoint), record: binding.rawValue)
       table.forwardList.remove(StaticForward(transport, public: publicEndpoint, private: endpoint))
       forwardCount -= 1
+      let terms = bindings.high(binding, 3)
+      if terms != 0 { forwardTerms.remove(terms - 1, isNoted: reason.isByItself) }
     case .oneToOne: unindexOneToOne(binding)
-    case .dynamic:
-      forward.remove(hash.ofPrivate(transport, endpoint), record: binding.rawValue)
+    case .dynamic: unindexPrivate(binding, transport, endpoint)
     case .free, .resting, .closing: break
     }
     bindings.words.release(
@@ -221,6 +235,9 @@ extension Shard {
     case .dynamic: endDynamic(binding, at: now, because: closing.reason)
     case .oneToOne: freeOneToOneBinding(binding)
     case .forward:
+      if closing.reason.isByItself, listeners.contains(.events) {
+        note(.bindingEnded, binding, at: now, because: closing.reason)
+      }
       bindings.words.release(0, at: Int(binding.rawValue) * 4)
       if Int(binding.rawValue) < bindings.directCount {
         releasePort(of: binding)
@@ -272,8 +289,8 @@ extension Shard {
     return true
   }
 
-  /// The next forward of the same private endpoint, in the order of the configuration; behind the last one the 1:1
-  /// binding of that endpoint, while there is one.
+  /// The next forward of the same private endpoint, in the order of the configuration; behind the last one the 1:1 or
+  /// dynamic binding of that endpoint, while there is one.
   public func forward(after binding: BindingIndex) -> BindingIndex? {
     guard bindings.kind(of: binding) == .forward else { return nil }
     let next = bindings.low(binding, 3)
@@ -311,7 +328,7 @@ extension Shard {
     let publicEndpoint = Endpoint(mapping.public, port)
     // A forward of the same private endpoint goes before it, and leads to it.
     let specific = findBinding(transport, private: Endpoint(mapping.private, port))
-    if let specific, bindings.kind(of: specific) == .dynamic {
+    if let specific, bindings.kind(of: last(from: specific)) == .dynamic {
       // From before the mapping: it is about to end, and its host has no second public endpoint until then.
       return nil
     }
@@ -343,16 +360,19 @@ extension Shard {
 
   private func unindexOneToOne(_ binding: BindingIndex) {
     let transport = bindings.transport(of: binding)
-    let endpoint = bindings.privateEndpoint(of: binding)
-    if !forward.remove(hash.ofPrivate(transport, endpoint), record: binding.rawValue),
-      var before = findBinding(transport, private: endpoint)
-    {
-      // It stands last in the chain of the endpoint's forwards.
-      while let next = forward(after: before), next != binding { before = next }
-      bindings.setLow(before, 3, 0)
-    }
+    unindexPrivate(binding, transport, bindings.privateEndpoint(of: binding))
     byPublic.remove(
       hash.ofPublic(transport, bindings.publicEndpoint(of: binding)), record: binding.rawValue)
+  }
+
+  /// Takes a 1:1 or dynamic binding from its private endpoint: it stands alone, or behind the endpoint's forwards.
+  func unindexPrivate(_ binding: BindingIndex, _ transport: TransportProtocol, _ endpoint: Endpoint) {
+    if forward.remove(hash.ofPrivate(transport, endpoint), record: binding.rawValue) { return }
+    var at = findBinding(transport, private: endpoint)
+    while let before = at {
+      at = forward(after: before)
+      if at == binding { return bindings.setLow(before, 3, 0) }
+    }
   }
 
   private mutating func freeOneToOneBinding(_ binding: BindingIndex) {

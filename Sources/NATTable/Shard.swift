@@ -54,6 +54,7 @@ public struct Shard: ~Copyable {
   var wheel: TimerWheel
   var resting: RestingPorts
   var hosts: Hosts
+  var forwardTerms: ForwardTermsStore
 
   /// Nothing falls due at or before this instant.
   @usableFromInline var quietUntil = Instant.never
@@ -114,6 +115,7 @@ public struct Shard: ~Copyable {
     resting = RestingPorts(bindings: table.bindings, chains: memory.restChains, hash: table.hash)
     hosts = Hosts(
       records: memory.hosts, index: memory.hostIndex, capacity: memory.hostCapacity, hash: table.hash)
+    forwardTerms = ForwardTermsStore(memory: memory.forwardTerms, capacity: table.capacity.forwards)
     let places = table.capacity.poolAddresses
     pools = memory.pools.array(of: PoolRecord.self, count: places)
     portMaps = memory.portMaps.array(of: PortMap.self, count: places * 3)
@@ -313,13 +315,19 @@ public struct Shard: ~Copyable {
 
   @inline(never) @usableFromInline
   mutating func expire(before now: Instant) {
-    while let session = wheel.popDue(before: now) {
-      end(session, at: sessions.expires(session), isScheduled: false, because: .expired)
-    }
+    endForwards(before: now)
+    endSessions(before: now)
     while let binding = resting.popFree(at: now) { free(binding) }
     let nextFree = resting.nextFree
     quietUntil = min(
-      wheel.quietUntil, nextFree == .never ? .never : Instant(nanoseconds: nextFree.nanoseconds &- 1))
+      wheel.quietUntil, forwardTerms.due,
+      nextFree == .never ? .never : Instant(nanoseconds: nextFree.nanoseconds &- 1))
+  }
+
+  mutating func endSessions(before now: Instant) {
+    while let session = wheel.popDue(before: now) {
+      end(session, at: sessions.expires(session), isScheduled: false, because: .expired)
+    }
   }
 }
 

@@ -23,16 +23,20 @@ public struct TableSettings: Sendable {
   public init(pool: [PoolAddress]) { self.pool = pool }
 }
 
-/// A port forward of the operator's: a binding that always exists.
-public struct StaticForward: Sendable, Equatable {
+/// A port forward of the operator's: a binding that exists without sessions.
+public struct StaticForward: Sendable, Hashable {
   public var transport: TransportProtocol
   public var `public`: Endpoint
   public var `private`: Endpoint
+  public var terms: ForwardTerms
 
-  public init(_ transport: TransportProtocol, public: Endpoint, private: Endpoint) {
+  public init(
+    _ transport: TransportProtocol, public: Endpoint, private: Endpoint, terms: ForwardTerms = ForwardTerms()
+  ) {
     self.transport = transport
     self.public = `public`
     self.private = `private`
+    self.terms = terms
   }
 }
 
@@ -170,6 +174,7 @@ struct ShardMemory: @unchecked Sendable {
   let offered: OwnedArray<UInt64>
   let poolOrder: MappedMemory
   let oneToOne: MappedMemory
+  let forwardTerms: MappedMemory
   let endedRing: EventRing
   let eventRing: EventRing
   let extraCount: Int
@@ -218,6 +223,7 @@ struct ShardMemory: @unchecked Sendable {
     let maps = capacity.poolAddresses * 3
     poolOrder = map(capacity.poolAddresses * 4)
     oneToOne = map(capacity.oneToOne * MemoryLayout<StaticAddress>.stride)
+    forwardTerms = map(capacity.forwards * ForwardTermsStore.recordBytes)
     endedRing = EventRing(memory: map(EventRing.byteCount(1 << 11)), capacity: 1 << 11)
     eventRing = EventRing(memory: map(EventRing.byteCount(1 << 16)), capacity: 1 << 16)
     summaries = map(maps * PortMap.summaryWords * 8)

@@ -36,6 +36,7 @@ struct StaticCommand: AsyncParsableCommand {
       discussion: """
         portico static add tcp 203.0.113.5:8080 192.168.1.10:80
         portico static add all 203.0.113.6 192.168.1.20
+        portico static add tcp 203.0.113.5:2222 192.168.1.10:22 --remote 198.51.100.7 --lifetime 10m
         """)
 
     @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
@@ -47,6 +48,21 @@ struct StaticCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The private endpoint; of all, the address alone.", valueName: "private"))
     var privateEndpoint: String
 
+    @Flag(help: "Of what begins outside alone: what the inside host begins has another binding.")
+    var inbound = false
+
+    @Option(
+      help: ArgumentHelp(
+        "Take packets of these remotes alone: an address, an address and a port, or a network.",
+        valueName: "remote"))
+    var remote: String?
+
+    @Flag(help: "End with the first session.")
+    var once = false
+
+    @Option(help: ArgumentHelp("End after this time, such as 10m or 24h.", valueName: "duration"))
+    var lifetime: String?
+
     @Flag(help: "The answer as JSON, for programs.")
     var json = false
 
@@ -54,7 +70,8 @@ struct StaticCommand: AsyncParsableCommand {
 
     func run() async throws {
       let entry = StaticDocument(
-        protocolName: transport, publicEndpoint: publicEndpoint, privateEndpoint: privateEndpoint)
+        protocolName: transport, publicEndpoint: publicEndpoint, privateEndpoint: privateEndpoint,
+        direction: inbound ? "inbound" : nil, remote: remote, once: once ? true : nil, lifetime: lifetime)
       let change = try await Failure.onRefusal { () async throws(ControlError) in
         try await daemon.client.addStatic(entry)
       }

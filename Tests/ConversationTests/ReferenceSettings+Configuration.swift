@@ -60,7 +60,7 @@ extension ReferenceSettings {
     icmpErrorsPerSecond = UInt64(nat.icmpErrorsPerSecond)
     statics = configuration.statics.map {
       switch $0 {
-      case .portForward(let transport, let publicEndpoint, let privateEndpoint):
+      case .portForward(let transport, let publicEndpoint, let privateEndpoint, _):
         .forward(
           ReferenceProtocol(transport), public: ReferenceEndpoint(publicEndpoint),
           private: ReferenceEndpoint(privateEndpoint))

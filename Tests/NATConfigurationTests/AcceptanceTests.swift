@@ -30,7 +30,7 @@ import Testing
         inbound-refresh: yes
         lifetimes: { udp: 5m, tcp-established: 2h4m, tcp-transitory: 1s, icmp: 1d1h1m1s, fragment: 365d,
           ports: { udp/53: 30s, tcp/80: 1h, tcp/22: 24h } }
-        limits: { bindings: 1, sessions: 67108864, per-host: { ports: 2, sessions: 2147483647 } }
+        limits: { bindings: 1, sessions: 67108864, per-host: { ports: 2, sessions: 2147483647, sessions-per-second: 100000 } }
         exhaustion: host-unreachable
         evict: oldest-transitory
         unsolicited-syn: silent
@@ -65,7 +65,7 @@ import Testing
         "nat.lifetimes.icmp 90061s", "nat.lifetimes.fragment 31536000s", "nat.lifetimes.ports.tcp/22 86400s",
         "nat.lifetimes.ports.tcp/80 3600s", "nat.lifetimes.ports.udp/53 30s", "nat.limits.bindings 1",
         "nat.limits.sessions 67108864", "nat.limits.per-host.ports 2",
-        "nat.limits.per-host.sessions 2147483647",
+        "nat.limits.per-host.sessions 2147483647", "nat.limits.per-host.sessions-per-second 100000",
         "nat.exhaustion host-unreachable", "nat.evict oldest-transitory", "nat.unsolicited-syn silent",
         "nat.tcp.loose true", "nat.tcp.window-tracking true", "nat.tcp.after-reset transitory",
         "nat.tcp.mss-clamp 1400", "nat.fragments.datagrams 16", "nat.fragments.memory 64KiB",

@@ -385,6 +385,13 @@ import Testing
       "8:24: nat.limits.per-host.ports: found \"many\"; expected a number from 1 to 2147483647",
       "8:40: nat.limits.per-host.sessions: found \"2147483648\"; expected a number from 1 to 2147483647"),
     Refusal(
+      "LIM8 a rate that is none",
+      after: """
+        nat: { limits: { per-host: { sessions-per-second: 0 } } }
+        """,
+      "4:51: nat.limits.per-host.sessions-per-second: found \"0\"; expected off, or a number from 1 to 100000"
+    ),
+    Refusal(
       "LIM8 limits that no table can hold",
       after: """
         nat:

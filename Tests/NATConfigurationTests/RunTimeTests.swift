@@ -23,6 +23,42 @@ import Testing
   }
 
   @Test(
+    "ST-3 ST-5 ST-11 the terms of a forward are read in a file and at run time, and say themselves as they were written"
+  )
+  func terms() throws {
+    let entries = [
+      ["direction": "inbound", "lifetime": "5400s"], ["remote": "198.51.100.7", "once": "true"],
+      ["remote": "198.51.100.7:443"], ["remote": "198.51.100.0/24"], ["remote": "0.0.0.0/0"],
+    ]
+    for (index, terms) in entries.enumerated() {
+      let ends = ["protocol": "tcp", "public": "203.0.113.5:\(8080 + index)", "private": "192.168.1.10:80"]
+      let entry = ends.merging(terms) { first, _ in first }
+      let text = entry.map { "\($0): '\($1)'" }.joined(separator: ", ")
+      let written = try configuration("static: [{ \(text) }]")
+      let mapping = try configuration().staticMapping(from: entry, beside: [])
+      #expect(written.statics == [mapping] && mapping.entry == entry)
+      let settings = written.settings.filter { $0.name.hasPrefix("static[") }.map {
+        "\($0.name): \($0.value)"
+      }
+      let path = "static[tcp 203.0.113.5:\(8080 + index)]"
+      #expect(
+        Set(settings)
+          == Set(terms.map { "\(path).\($0): \($1)" } + ["\(path).private: 192.168.1.10:80"]))
+    }
+    // What says nothing new is as if it were not there, and a lifetime is one however it is written.
+    let plain = try configuration(
+      "static: [{ protocol: tcp, public: '203.0.113.5:80', private: '192.168.1.10:80', direction: both, once: no }]"
+    )
+    #expect(plain.statics[0].terms == Configuration.ForwardTerms())
+    let long = try configuration().staticMapping(
+      from: [
+        "protocol": "tcp", "public": "203.0.113.5:80", "private": "192.168.1.10:80", "lifetime": "1h30m",
+      ],
+      beside: [])
+    #expect(long.terms.lifetimeNanoseconds == 5_400_000_000_000)
+  }
+
+  @Test(
     "ST-9 a static mapping at run time is refused as in the file",
     arguments: [
       (

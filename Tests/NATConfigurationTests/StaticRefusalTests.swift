@@ -16,6 +16,11 @@ import Testing
   func conflicts(_ refusal: Refusal) { refusal.check() }
 
   @Test(
+    "ST-3 ST-5 ST-11 terms of a mapping are refused with their place",
+    arguments: Refusal.of("ST-5", in: refusals))
+  func terms(_ refusal: Refusal) { refusal.check() }
+
+  @Test(
     "HP10 a mapping onto the gateway or onto another public address is refused, so nothing can loop",
     arguments: Refusal.of("HP10", in: refusals))
   func loops(_ refusal: Refusal) { refusal.check() }
@@ -42,6 +47,54 @@ import Testing
         """,
       "4:10: static[0].public: found nothing; expected an address and a port from 1 to 65535, such as 192.0.2.1:8080",
       "4:27: static[0].publik: found an unknown key; expected public"),
+    Refusal(
+      "ST-3 ST-11 terms that are none",
+      after: """
+        static:
+          - { protocol: tcp, public: 203.0.113.5:80, private: 192.168.1.10:80, direction: outbound, once: 1, lifetime: 10 }
+          - { protocol: tcp, public: 203.0.113.5:81, private: 192.168.1.10:81, lifetime: 0s }
+        """,
+      "5:83: static[0].direction: found \"outbound\"; expected both or inbound",
+      "5:99: static[0].once: found \"1\"; expected on or off (or true, false, yes, no)",
+      "5:112: static[0].lifetime: found \"10\", which has no unit; expected a duration from 1s to 365d, such as 300s, 5m or 2h4m",
+      "6:82: static[1].lifetime: found \"0s\"; expected a duration from 1s to 365d, such as 300s, 5m or 2h4m"),
+    Refusal(
+      "ST-5 remotes that are none",
+      after: """
+        static:
+          - { protocol: tcp, public: 203.0.113.5:80, private: 192.168.1.10:80, remote: example.org }
+          - { protocol: tcp, public: 203.0.113.5:81, private: 192.168.1.10:81, remote: 198.51.100.7/24 }
+          - { protocol: tcp, public: 203.0.113.5:82, private: 192.168.1.10:82, remote: 198.51.100.7:0 }
+          - { protocol: icmp, public: 203.0.113.5:83, private: 192.168.1.10:83, remote: 198.51.100.7:83 }
+          - { protocol: tcp, public: 203.0.113.5:84, private: 192.168.1.10:84, remote: 224.0.0.1 }
+          - { protocol: tcp, public: 203.0.113.5:85, private: 192.168.1.10:85, remote: 192.168.1.77 }
+          - { protocol: tcp, public: 203.0.113.5:86, private: 192.168.1.10:86, remote: 203.0.113.5:443 }
+        """,
+      "5:80: static[0].remote: found \"example.org\"; expected an address, an address and a port, or a network, such as 198.51.100.7:443 or 198.51.100.0/24",
+      "6:80: static[1].remote: found \"198.51.100.7/24\", which has bits set behind its prefix; expected 198.51.100.0/24",
+      "7:80: static[2].remote: found \"198.51.100.7:0\"; expected an address, an address and a port, or a network, such as 198.51.100.7:443 or 198.51.100.0/24",
+      "8:81: static[3].remote: found \"198.51.100.7:83\", which has a port; expected 198.51.100.7",
+      "9:80: static[4].remote: found \"224.0.0.1\", a multicast address; expected an address that a host can have",
+      "10:80: static[5].remote: found \"192.168.1.77\", which overlaps the inside network 192.168.1.0/24; expected an address or network outside",
+      "11:80: static[6].remote: found \"203.0.113.5:443\", which is the gateway's own; expected an address or network outside"
+    ),
+    Refusal(
+      "ST-3 ST-5 ST-11 terms of a 1:1 mapping",
+      after: """
+        static: [{ protocol: all, public: 203.0.113.6, private: 192.168.1.20, direction: inbound, lifetime: 5m }]
+        """,
+      "4:71: static[0].direction: found direction beside protocol: all; expected it with tcp, udp or icmp alone",
+      "4:91: static[0].lifetime: found lifetime beside protocol: all; expected it with tcp, udp or icmp alone"
+    ),
+    Refusal(
+      "ST-9 two forwards of one public endpoint for two remotes",
+      after: """
+        static:
+          - { protocol: tcp, public: 203.0.113.5:80, private: 192.168.1.10:80, remote: 198.51.100.7 }
+          - { protocol: tcp, public: 203.0.113.5:80, private: 192.168.1.11:80, remote: 198.51.100.8 }
+        """,
+      "6:30: static[1].public: found \"203.0.113.5:80\", which line 5 maps to 192.168.1.10:80; expected each public endpoint once"
+    ),
     Refusal(
       "a port forward without ports",
       after: """

@@ -312,7 +312,7 @@ import Testing
         static: [web]
         routes: [[]]
         """,
-      "4:10: static[0]: found \"web\"; expected a mapping with the keys protocol, public and private",
+      "4:10: static[0]: found \"web\"; expected a mapping with keys such as protocol, public and private",
       "5:10: routes[0]: found a list; expected a mapping with the keys network and via"),
     Refusal(
       "an unclosed mapping",

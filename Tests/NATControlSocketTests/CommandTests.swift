@@ -86,6 +86,12 @@ import Testing
         (
           "static add tcp 203.0.113.5:8080 192.168.1.10:80", ["added tcp 203.0.113.5:8080 to 192.168.1.10:80"]
         ),
+        (
+          "static add tcp 203.0.113.5:2222 192.168.1.10:22 --inbound --remote 198.51.100.7 --once --lifetime 10m",
+          [
+            "added tcp 203.0.113.5:2222 to 192.168.1.10:22 (inbound, remote 198.51.100.7, once, for 10m)"
+          ]
+        ),
         ("static remove tcp 203.0.113.5:8080", ["removed tcp 203.0.113.5:8080", "ended 1 session"]),
         ("reload", ["nat.hairpin", "true", "false", "ended 0 sessions"]),
         (

@@ -68,6 +68,9 @@ import Testing
       request: "POST /v1/static", body: #"{"protocol":"tcp","public":"1.2.3.4:1"}"#, status: 400,
       reason: "bad-json", says: ["'private' is missing"]),
     Case(
+      request: "POST /v1/static", body: #"{"protocol":"tcp","public":"a","private":"b","once":"yes"}"#,
+      status: 400, reason: "bad-json", says: ["'once'", "another kind"]),
+    Case(
       request: "POST /v1/static", body: #"{"protocol":1,"public":"1.2.3.4:1","private":"10.0.0.1:1"}"#,
       status: 400, reason: "bad-json", says: ["'protocol'"]),
     Case(

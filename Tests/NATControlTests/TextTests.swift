@@ -3,6 +3,28 @@ import Testing
 
 @Suite("Text for people")
 struct TextTests {
+  @Test("static mappings as lines; terms have a column where some have any")
+  func statics() {
+    let plain = StaticDocument(
+      protocolName: "all", publicEndpoint: "203.0.113.6", privateEndpoint: "192.168.1.20")
+    let terms = StaticDocument(
+      protocolName: "tcp", publicEndpoint: "203.0.113.5:8080", privateEndpoint: "192.168.1.10:80",
+      direction: "inbound", remote: "198.51.100.0/24", once: true, lifetime: "600s")
+    #expect(
+      ChangeText.render(StaticsDocument(statics: [plain])) == """
+        PROTO  PUBLIC       PRIVATE
+        all    203.0.113.6  192.168.1.20
+
+        """)
+    #expect(
+      ChangeText.render(StaticsDocument(statics: [terms, plain])) == """
+        PROTO  PUBLIC            PRIVATE          TERMS
+        tcp    203.0.113.5:8080  192.168.1.10:80  inbound, remote 198.51.100.0/24, once, for 600s
+        all    203.0.113.6       192.168.1.20     -
+
+        """)
+  }
+
   @Test(
     "durations: the two largest units",
     arguments: [

@@ -78,6 +78,18 @@ final class Bench: Sendable {
     _ = await mailbox.perform(Feed(packets: packets))
   }
 
+  /// Lets time pass in the gateway.
+  func pass(seconds: UInt64) async { _ = await mailbox.perform(Pass(seconds: seconds)) }
+
+  struct Pass: GatewayJob {
+    let seconds: UInt64
+
+    mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
+      gateway.advance(to: now.advanced(by: seconds * 1_000_000_000), into: &outbox)
+      return true
+    }
+  }
+
   /// UDP packets from inside.
   struct Feed: GatewayJob {
     let packets: [(Endpoint, Endpoint)]
@@ -221,6 +233,44 @@ final class Bench: Sendable {
       seen.map(\.kind).filter { $0 != .reload }
         == [.bindingCreated, .sessionCreated, .sessionEnded, .bindingEnded])
     #expect(seen.filter { $0.reason != nil }.map(\.reason) == ["operator", "operator"])
+    await bench.stop()
+  }
+
+  @Test(
+    "ST-11 a forward that has ended by itself is in force no more, its address free, and a reload brings the file's back"
+  )
+  func endsByItself() async throws {
+    let file = "static: [{ protocol: tcp, public: 203.0.113.5:81, private: 192.168.1.10:81, lifetime: 2h }]"
+    let bench = try Bench(file)
+    let entry = StaticDocument(
+      protocolName: "udp", publicEndpoint: "203.0.113.9:53", privateEndpoint: "192.168.1.10:53",
+      direction: "inbound", remote: "198.51.100.0/24", once: true, lifetime: "3600s")
+    #expect(try await bench.control.addStatic(entry).mapping == entry)
+    #expect(try await bench.control.statics().statics.last == entry)
+    let settings = try await bench.control.configuration().settings
+    #expect(settings.first { $0.setting == "static[udp 203.0.113.9:53].lifetime" }?.value == "3600s")
+    // A reload leaves it as it is, terms and all.
+    #expect(try await bench.control.reload().changed == [])
+    #expect(try await bench.control.statics().statics.last == entry)
+    let events = try await bench.control.events()
+    await bench.pass(seconds: 3601)
+    #expect(try await bench.control.statics().statics.map(\.publicEndpoint) == ["203.0.113.5:81"])
+    for await event in events where event.kind == .bindingEnded {
+      #expect(event.reason == "static-mapping-expired" && event.publicEndpoint?.port == 53)
+      break
+    }
+    await #expect {
+      try await bench.control.removeStatic(protocol: "udp", public: "203.0.113.9:53")
+    } throws: {
+      ($0 as? ControlError)?.reason == "no-such-static-mapping"
+    }
+    await bench.pass(seconds: 7201)
+    #expect(try await bench.control.statics().statics == [])
+    let changed = try await bench.control.reload().changed
+    #expect(changed.map(\.setting).first == "static[tcp 203.0.113.5:81].private")
+    #expect(try await bench.control.statics().statics.count == 1)
+    let guarded = await bench.interfaces.guarded
+    #expect(guarded.last?.contains(IPv4Address(203, 0, 113, 9)) == false)
     await bench.stop()
   }
 

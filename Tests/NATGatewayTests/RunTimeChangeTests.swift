@@ -495,6 +495,63 @@ import Testing
     #expect(town.listing() == [])
   }
 
+  @Test(
+    "RC9 limits raised within the reserve hold under traffic, no session is lost; beyond it they are refused by name"
+  )
+  func resize() throws {
+    func limits(_ count: Int) -> String { "nat: { limits: { sessions: \(count), bindings: \(count) } }" }
+    var town = try Town(limits(100))
+    func passes(_ town: inout Town, _ number: Int) -> Bool {
+      town.send(from: Endpoint(Town.c1.address, UInt16(2000 + number)), to: Town.s1).contains {
+        $0.side == .outside
+      }
+    }
+    #expect((0..<150).count { passes(&town, $0) } == 100)
+    for size in [200, 1000, 5000] {
+      // What lives is used all the while, and what is new finds room as soon as there is some.
+      var lost = 0
+      var number = size - 1
+      try town.reload(limits(size)) { town in
+        lost += (0..<100).count { !passes(&town, $0) }
+        if passes(&town, number) { number -= 1 }
+      }
+      #expect(lost == 0)
+      #expect((0..<size + 50).count { passes(&town, $0) } == size)
+      #expect(town.gateway.translator.shard.counts.sessions == size)
+    }
+    #expect(town.counters.drops(.bindingLimit) >= 200 && town.faults() == [])
+    func refusal(_ text: String) throws -> ChangePlan.Refusal? {
+      let new = try Configuration.parse(Town.interfaces + text, file: "portico.yaml")
+      return ChangePlan.refusal(from: town.configuration, to: new, town.table.capacity, usedLifetimes: [])
+    }
+    #expect(try refusal("nat: { limits: { sessions: 1048576, bindings: 262144 } }") == nil)
+    #expect(try refusal("nat: { limits: { sessions: 1048577 } }")?.setting == "nat.limits.sessions")
+    #expect(try refusal("nat: { limits: { bindings: 262145 } }")?.setting == "nat.limits.bindings")
+  }
+
+  @Test("LIM2 RC4 a rate that a reload sets, changes and takes back holds from the next session on")
+  func rate() throws {
+    var town = try Town()
+    func burst(_ town: inout Town, _ first: UInt16) -> Int {
+      (0..<50).count {
+        town.send(from: Town.c1, to: Endpoint(Town.s1.address, first + $0)).contains { $0.side == .outside }
+      }
+    }
+    func rate(_ text: String) -> String { "nat: { limits: { per-host: { sessions-per-second: \(text) } } }" }
+    #expect(burst(&town, 1000) == 50)
+    try town.reload(rate("10"))
+    // Fifty packets, a millisecond apart.
+    #expect(burst(&town, 2000) == 10)
+    try town.reload(rate("1000"))
+    #expect(burst(&town, 3000) == 50)
+    town.wait(seconds: 1)
+    try town.reload(rate("20"))
+    #expect(burst(&town, 4000) == 20)
+    try town.reload(rate("off"))
+    #expect(burst(&town, 5000) == 50)
+    #expect(town.counters.drops(.hostSessionRate) == 70)
+  }
+
   @Test("LIM7 a limit below the present use ends nothing and lets nothing new in; raised, it does")
   func limits() throws {
     func limits(_ sessions: Int) -> String {
@@ -579,8 +636,12 @@ import Testing
         let transport = ["tcp", "udp", "icmp"][below(3)]
         let end = "203.0.113.\(5 + below(6)):\(1024 + below(12))"
         guard claimed.insert("\(transport) \(end)").inserted else { continue }
+        var terms = chance(30) ? ", direction: inbound" : ""
+        if chance(30) { terms += ", remote: 198.51.100.\(["1", "2", "0/31", "0/30"][below(4)])" }
+        if chance(15) { terms += ", once: true" }
+        if chance(15) { terms += ", lifetime: \(1 + below(9))s" }
         statics.append(
-          "{ protocol: \(transport), public: '\(end)', private: '192.168.1.\(2 + below(4)):\(1024 + below(4))' }"
+          "{ protocol: \(transport), public: '\(end)', private: '192.168.1.\(2 + below(4)):\(1024 + below(4))'\(terms) }"
         )
       }
       var hosts = [2, 3, 4, 5]
@@ -661,7 +722,14 @@ import Testing
 
   /// The table and the gateway against the configuration, looked at the slow way.
   private func check(_ town: borrowing Town, _ place: String) throws {
-    let configuration = town.configuration
+    var configuration = town.configuration
+    // A forward that ends by itself may have done so.
+    configuration.statics.removeAll { mapping in
+      guard case .portForward(let transport, let outer, _, let terms) = mapping, terms.endsByItself else {
+        return false
+      }
+      return town.gateway.translator.shard.findForward(transport, public: outer) == nil
+    }
     // Our addresses are those of the configuration, no more and no fewer.
     var ours: Set<IPv4Address> = []
     var at = 0
@@ -669,7 +737,7 @@ import Testing
     #expect(ours == Set(configuration.publicAddresses), "\(place)")
     let pool = Set(configuration.nat.pool.map(\.address))
     var forwards: Set<String> = []
-    for case .portForward(let transport, let outer, let inner) in configuration.statics {
+    for case .portForward(let transport, let outer, let inner, _) in configuration.statics {
       forwards.insert("\(transport) static \(inner) \(outer)")
       #expect(town.gateway.translator.shard.findForward(transport, public: outer) != nil, "\(place)")
     }
@@ -692,7 +760,7 @@ import Testing
       if use.transport == .tcp { addresses.append(use.address) }
       #expect(use.inUse == inUse["\(use.transport) \(use.address)"] ?? 0, "\(place)")
       let held = configuration.statics.count { mapping in
-        guard case .portForward(use.transport, let outer, _) = mapping, outer.address == use.address else {
+        guard case .portForward(use.transport, let outer, _, _) = mapping, outer.address == use.address else {
           return false
         }
         return use.transport == .icmp

@@ -177,6 +177,64 @@ struct LimitTests {
     #expect(outcome.stats.sessions == 4)
   }
 
+  @Test(
+    "LIM2 a host makes so many sessions a second, in bursts of one second's worth; others go on, RFC 6888 REQ-5"
+  )
+  func rate() throws {
+    var script = try Script(
+      ["limits": "{ per-host: { sessions-per-second: 4 } }"],
+      more: ["static:", "  - { protocol: udp, public: '203.0.113.5:53', private: '192.168.1.4:53' }"])
+    func remote(_ port: Int) -> End { End(Stage.s1, UInt16(port)) }
+    func passes(_ time: Duration, _ port: Int) {
+      script.outbound(time, .udp("192.168.1.2:5000", remote(port)), as: Stage.x(50001))
+    }
+    func refused(_ time: Duration, _ port: Int, isTold: Bool = false) {
+      let packet = Datagram.udp("192.168.1.2:5000", remote(port))
+      script.dropped(time, .inside, packet, "hostSessionRate")
+      if isTold { script.expect(time, .inside, .error(3, 13, from: "192.168.1.1", about: packet)) }
+    }
+    for port in 1...4 { passes(.s(1), port) }
+    refused(.s(1), 5, isTold: true)
+    script.outbound(.s(1), .udp("192.168.1.3:5000", remote(1)), as: Stage.x(50002))
+    // A quarter of a second brings one; what has a session needs none.
+    refused(.s(1.25) - .nanosecond, 5)
+    passes(.s(1.25), 5)
+    refused(.s(1.25), 6)
+    for port in 1...5 { passes(.s(1.3), port) }
+    passes(.s(1.75), 6)
+    passes(.s(1.75), 7)
+    refused(.s(1.75), 8)
+    // However long it waits, it has no more than a second's worth.
+    for port in 11...14 { passes(.s(9), port) }
+    refused(.s(9), 15, isTold: true)
+    // From outside too, and nobody there is told.
+    for port in 1...4 { script.inbound(.s(20), .udp(remote(port), Stage.x(53)), to: "192.168.1.4:53") }
+    script.dropped(.s(20), .outside, .udp(remote(5), Stage.x(53)), "hostSessionRate")
+    script.inbound(.s(20.25), .udp(remote(5), Stage.x(53)), to: "192.168.1.4:53")
+    let outcome = try script.check()
+    #expect(outcome.stats.events.sessionsCreated == 17)
+  }
+
+  @Test("LIM2 a packet that makes two sessions of one host passes a rate of one where the second is full")
+  func rateOfTwo() throws {
+    var script = try Script(
+      ["limits": "{ per-host: { sessions-per-second: 1 } }"],
+      more: ["static:", "  - { protocol: udp, public: '203.0.113.5:53', private: '192.168.1.2:53' }"])
+    script.outbound(.s(1), .udp("192.168.1.2:5000", LimitTests.remote), as: Stage.x(50001))
+    let own = Datagram.udp("192.168.1.2:5000", Stage.x(53))
+    script.dropped(.s(1.5), .inside, own, "hostSessionRate")
+    script.expect(.s(1.5), .inside, .error(3, 13, from: "192.168.1.1", about: own))
+    script.hairpin(.s(2), own, from: Stage.x(50001), to: "192.168.1.2:53")
+    // Two seconds' worth is gone.
+    script.dropped(
+      .s(4) - .nanosecond, .inside, .udp("192.168.1.2:5000", LimitTests.other), "hostSessionRate")
+    script.expect(
+      .s(4) - .nanosecond, .inside,
+      .error(3, 13, from: "192.168.1.1", about: .udp("192.168.1.2:5000", LimitTests.other)))
+    script.outbound(.s(4), .udp("192.168.1.2:5000", LimitTests.other), as: Stage.x(50001))
+    try script.check()
+  }
+
   @Test("LIM3 limits of the whole table, each with its counter; what lives goes on, RFC 6888 REQ-5")
   func wholeTable() throws {
     var script = try Script([

@@ -134,6 +134,48 @@ struct StaticTests {
     try script.check()
   }
 
+  @Test(
+    "ST-3 ST-5 ST-11 terms of forwards in a replay: direction, remote, one session, a lifetime from the first packet on"
+  )
+  func terms() throws {
+    func forward(_ port: UInt16, _ terms: String) -> String {
+      "  - { protocol: udp, public: '203.0.113.5:\(port)', private: '192.168.1.3:\(port)', \(terms) }"
+    }
+    func host(_ port: UInt16) -> End { End(Stage.c2, port) }
+    var script = try Script(more: [
+      "static:", forward(1001, "direction: inbound"), forward(1002, "remote: 142.250.195.100"),
+      forward(1003, "remote: '142.250.195.100:9'"), forward(1004, "once: true"),
+      forward(1005, "lifetime: 60s"),
+    ])
+    let (remote, other) = (StaticTests.remote, StaticTests.other)
+    // Inbound: its answers go through it, what its host begins does not.
+    script.inbound(.s(1), .udp(remote, Stage.x(1001)), to: host(1001))
+    script.outbound(.s(1.1), .udp(host(1001), remote), as: Stage.x(1001))
+    script.outbound(.s(1.2), .udp(host(1001), other), as: Stage.x(50001))
+    script.inbound(.s(1.3), .udp(other, Stage.x(50001)), to: host(1001))
+    // One remote, or one of its ports, both ways.
+    script.inbound(.s(2), .udp(remote, Stage.x(1002)), to: host(1002))
+    script.inbound(.s(2.1), .udp("142.250.195.100:10", Stage.x(1002)), to: host(1002))
+    script.dropped(.s(2.2), .outside, .udp(other, Stage.x(1002)), "noBinding")
+    script.outbound(.s(2.3), .udp(host(1002), other), as: Stage.x(50002))
+    script.outbound(.s(2.4), .udp(host(1003), remote), as: Stage.x(1003))
+    script.dropped(.s(2.5), .outside, .udp("142.250.195.100:10", Stage.x(1003)), "noBinding")
+    script.outbound(.s(2.6), .udp(host(1003), "142.250.195.100:10"), as: Stage.x(50003))
+    // One session, to its end 300 s after the host's last packet.
+    script.outbound(.s(3), .udp(host(1004), remote), as: Stage.x(1004))
+    script.dropped(.s(3.1), .outside, .udp(other, Stage.x(1004)), "noBinding")
+    script.inbound(.s(3.2), .udp(remote, Stage.x(1004)), to: host(1004))
+    // The first frame of the script is at 0 s.
+    script.inbound(.s(59), .udp(remote, Stage.x(1005)), to: host(1005))
+    script.inbound(.s(60), .udp(other, Stage.x(1005)), to: host(1005))
+    script.dropped(.s(60) + .nanosecond, .outside, .udp(remote, Stage.x(1005)), "noBinding")
+    script.outbound(.s(61), .udp(host(1005), remote), as: Stage.x(50004))
+    script.inbound(.s(303), .udp(remote, Stage.x(1004)), to: host(1004))
+    script.dropped(.s(303) + .nanosecond, .outside, .udp(remote, Stage.x(1004)), "noBinding")
+    let outcome = try script.check()
+    #expect(outcome.table.bindings.count { $0.kind == .static } == 3)
+  }
+
   @Test("ST-12 statics count in no limit of bindings, need no pool and rest no port, RFC 6888 REQ-8")
   func unlimited() throws {
     var script = try Script(

@@ -49,18 +49,55 @@ public struct StaticDocument: Codable, Hashable, Sendable {
   /// `address:port`; of `all` the address alone.
   public var publicEndpoint: String
   public var privateEndpoint: String
+  /// `inbound`, or `both` as without it.
+  public var direction: String?
+  /// With whom alone it makes sessions: an address, an address and a port, or a network.
+  public var remote: String?
+  /// Whether it ends with its first session.
+  public var once: Bool?
+  /// How long it is in force, such as `600s` or `10m`.
+  public var lifetime: String?
 
-  public init(protocolName: String, publicEndpoint: String, privateEndpoint: String) {
+  public init(
+    protocolName: String, publicEndpoint: String, privateEndpoint: String, direction: String? = nil,
+    remote: String? = nil, once: Bool? = nil, lifetime: String? = nil
+  ) {
     self.protocolName = protocolName
     self.publicEndpoint = publicEndpoint
     self.privateEndpoint = privateEndpoint
+    self.direction = direction
+    self.remote = remote
+    self.once = once
+    self.lifetime = lifetime
   }
 
-  enum CodingKeys: String, CodingKey {
+  /// - Parameter entry: as in the configuration.
+  public init(entry: [String: String]) {
+    self.init(
+      protocolName: entry["protocol"] ?? "", publicEndpoint: entry["public"] ?? "",
+      privateEndpoint: entry["private"] ?? "", direction: entry["direction"], remote: entry["remote"],
+      once: entry["once"] == "true" ? true : nil, lifetime: entry["lifetime"])
+  }
+
+  /// As an entry of the configuration.
+  public var entry: [String: String] {
+    var entry = ["protocol": protocolName, "public": publicEndpoint, "private": privateEndpoint]
+    entry["direction"] = direction
+    entry["remote"] = remote
+    entry["once"] = once.map { $0 ? "true" : "false" }
+    entry["lifetime"] = lifetime
+    return entry
+  }
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case protocolName = "protocol"
     case publicEndpoint = "public"
     case privateEndpoint = "private"
+    case direction, remote, once, lifetime
   }
+
+  /// The keys that a mapping may have.
+  public static var keys: [String] { CodingKeys.allCases.map(\.rawValue) }
 }
 
 public struct StaticsDocument: Codable, Hashable, Sendable {

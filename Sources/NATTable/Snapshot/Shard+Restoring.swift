@@ -116,7 +116,8 @@ extension Shard {
       }
       guard portMaps[Int(binding.rawValue >> 16)].isFree(session.public.port) else { throw .notAllowed }
       if let other = findBinding(transport, private: session.private) {
-        throw bindings.isStatic(other) ? .notAllowed : .contradiction
+        guard bindings.isStatic(other) else { throw .contradiction }
+        guard leavesRoomForDynamic(behind: other) else { throw .notAllowed }
       }
       guard hasRoomForBinding, insertBinding(binding, for: session.private, at: session.bindingCreated) else {
         throw .noRoom

@@ -1,0 +1,88 @@
+public import NATWire
+
+/// Forwards that take less than everything, and those that end by themselves.
+extension Shard {
+  /// The terms of a forward that has some.
+  private func terms(of binding: BindingIndex) -> UInt32? {
+    guard bindings.kind(of: binding) == .forward else { return nil }
+    let terms = bindings.high(binding, 3)
+    return terms == 0 ? nil : terms - 1
+  }
+
+  /// Whether a binding is a forward that does not take everything.
+  public func hasTerms(_ binding: BindingIndex) -> Bool { terms(of: binding) != nil }
+
+  /// Whether a new session may be made over a live binding.
+  ///
+  /// - Parameters:
+  ///   - side: who begins it.
+  ///   - remote: nil for an inside host that sends to the public endpoint; terms that name remotes mean hosts outside.
+  public func takes(_ binding: BindingIndex, from side: Side, _ remote: Endpoint?) -> Bool {
+    guard let record = terms(of: binding) else { return true }
+    let terms = forwardTerms[record].terms
+    if side == .inside && terms.isInboundOnly || forwardTerms[record].isUsed { return false }
+    return remote.map { terms.matches($0) } ?? terms.takesEveryRemote
+  }
+
+  /// Whether a private endpoint may have a dynamic binding behind its forwards: none of them takes all that its host
+  /// begins, and none is there yet.
+  func leavesRoomForDynamic(behind first: BindingIndex) -> Bool {
+    var next: BindingIndex? = first
+    while let binding = next {
+      guard let record = terms(of: binding), !forwardTerms[record].terms.takesAllFromInside else {
+        return false
+      }
+      next = forward(after: binding)
+    }
+    return true
+  }
+
+  /// Lets the lifetimes of forwards begin that were there from the start: with the first packet, as there is no clock
+  /// before.
+  public mutating func startLifetimes(at now: Instant) {
+    forwardTerms.start(at: now)
+    quietUntil = min(quietUntil, forwardTerms.due)
+  }
+
+  /// Whether forwards have ended by themselves, so that their public addresses may be ours no longer.
+  public var hasEndedForwards: Bool { forwardTerms.hasEnded }
+
+  /// The public address of one of them; nil when all have been told.
+  public mutating func popEndedForward() -> IPv4Address? { forwardTerms.popEnded() }
+
+  /// A session was made over a forward.
+  mutating func noteUse(of binding: BindingIndex) {
+    if let record = terms(of: binding), forwardTerms[record].terms.isOneShot { forwardTerms.use(record) }
+  }
+
+  /// A session over a forward has ended: a one-shot ends with it.
+  mutating func endIfUsed(_ binding: BindingIndex, at instant: Instant) {
+    guard let record = terms(of: binding), forwardTerms[record].isUsed, firstSession(of: binding) == nil
+    else {
+      return
+    }
+    endByItself(binding, at: instant, because: .staticMappingUsed)
+  }
+
+  /// Ends what is due before `now` in the order of the due times, as far as a forward's lifetime is among it.
+  mutating func endForwards(before now: Instant) {
+    while forwardTerms.due < now, let binding = forwardTerms.firstDueBinding {
+      let due = forwardTerms.due
+      endSessions(before: due)
+      // Its one session may have been among them.
+      if forwardTerms.due == due, forwardTerms.firstDueBinding == binding {
+        endByItself(binding, at: due, because: .staticMappingExpired)
+      }
+    }
+  }
+
+  private mutating func endByItself(_ binding: BindingIndex, at instant: Instant, because reason: EndReason) {
+    var limit = Int.max
+    _ = end(close(binding, because: reason), at: instant, limit: &limit)
+  }
+}
+
+extension EndReason {
+  /// Whether a static mapping ended without an operator.
+  var isByItself: Bool { self == .staticMappingExpired || self == .staticMappingUsed }
+}
