@@ -30,11 +30,12 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
-    // Linux, libpcap and libnftables.
+    // Linux, libpcap, libnftables and libmnl.
     .systemLibrary(
       name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
     .systemLibrary(
       name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    .systemLibrary(name: "CMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .target(name: "CLinuxPacket"),
 
     // The packet path, in the order of its arrows.
@@ -47,7 +48,7 @@ let package = Package(
 
     // Around it.
     .target(
-      name: "NATPacketIO", dependencies: ["NATWire", "CPcap", "CNFTables", "CLinuxPacket"],
+      name: "NATPacketIO", dependencies: ["NATWire", "CPcap", "CNFTables", "CMNL", "CLinuxPacket"],
       swiftSettings: house),
     .target(
       name: "NATConfiguration",

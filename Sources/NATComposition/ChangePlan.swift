@@ -22,8 +22,12 @@ public struct ChangePlan: Sendable {
   public init(from old: Configuration, to new: Configuration) {
     let before = TableSettings(old)
     let after = TableSettings(new)
-    let rehomed = planRemovals(before, after)
-    operations.append(.setRules(GatewaySettings(new)))
+    // What goes with an address of the host's has that for a reason.
+    let lost = old.sharedAddress == new.sharedAddress ? nil : old.sharedAddress
+    let rehomed = planRemovals(before, after, lost: lost)
+    let settings = GatewaySettings(new)
+    operations.append(.setRules(settings))
+    if old.interfaces != new.interfaces { operations.append(.setInterfaces(settings)) }
     if !Set(new.nat.insideNetworks).isSuperset(of: old.nat.insideNetworks) {
       operations.append(.endOutsiders)
     }
@@ -31,23 +35,27 @@ public struct ChangePlan: Sendable {
     if to.icmp < from.icmp || to.udp < from.udp || to.tcpEstablished < from.tcpEstablished {
       operations.append(.sweepLifetimes)
     }
-    planAdditions(before, after, rehomed)
+    planAdditions(before, after, rehomed, shared: new.sharedAddress)
     let known = Set(old.publicAddresses)
-    for address in new.publicAddresses where !known.contains(address) {
+    for address in new.publicAddresses where !known.contains(address) && address != new.sharedAddress {
       operations.append(.announce(address))
     }
   }
 
   /// - Returns: forwards that stay and lose their place, because their public address enters the pool or leaves it.
-  private mutating func planRemovals(_ before: TableSettings, _ after: TableSettings) -> [StaticForward] {
+  private mutating func planRemovals(
+    _ before: TableSettings, _ after: TableSettings, lost: IPv4Address?
+  ) -> [StaticForward] {
     let oldPool = Set(before.pool.map(\.address))
     let newPool = Set(after.pool.map(\.address))
     let kept = Set(after.forwards)
     var rehomed: [StaticForward] = []
+    let removed = before.pool.map(\.address).filter { !newPool.contains($0) }
+    operations += removed.map { .closePoolAddress($0) }
     for forward in before.forwards {
       let address = forward.public.address
       if !kept.contains(forward) {
-        operations.append(.removeForward(forward, .staticMappingRemoved))
+        operations.append(.removeForward(forward, address == lost ? .addressChanged : .staticMappingRemoved))
       } else if oldPool.contains(address) != newPool.contains(address) {
         let reason = oldPool.contains(address) ? EndReason.poolAddressRemoved : .poolAddressAdded
         operations.append(.removeForward(forward, reason))
@@ -59,18 +67,23 @@ public struct ChangePlan: Sendable {
     operations += closed.map { .closeOneToOne($0) }
     if !closed.isEmpty { operations.append(.endOrphans) }
     operations += closed.map { .forgetOneToOne($0) }
-    operations += before.pool.map(\.address).filter { !newPool.contains($0) }.map { .removePoolAddress($0) }
+    operations += removed.map {
+      .removePoolAddress($0, $0 == lost ? .addressChanged : .poolAddressRemoved)
+    }
     return rehomed
   }
 
   private mutating func planAdditions(
-    _ before: TableSettings, _ after: TableSettings, _ rehomed: [StaticForward]
+    _ before: TableSettings, _ after: TableSettings, _ rehomed: [StaticForward], shared: IPv4Address?
   ) {
     let oldPool = Dictionary(
       before.pool.map { ($0.address, $0.ports) }, uniquingKeysWith: { first, _ in first })
     for pool in after.pool {
       if let ports = oldPool[pool.address] {
-        if ports != pool.ports { operations.append(.setPorts(pool)) }
+        guard ports != pool.ports else { continue }
+        operations.append(.setPorts(pool))
+        // The kernel has them again.
+        if pool.address == shared { operations.append(.endUnoffered(pool.address)) }
       } else {
         operations.append(.addPoolAddress(pool))
       }

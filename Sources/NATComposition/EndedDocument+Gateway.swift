@@ -32,6 +32,8 @@ extension EndReason {
     case .staticMappingRemoved: "static-mapping-removed"
     case .poolAddressAdded: "pool-address-added"
     case .poolAddressRemoved: "pool-address-removed"
+    case .addressChanged: "address-changed"
+    case .portOfHost: "port-of-host"
     case .insideNetworkRemoved: "inside-network-removed"
     case .refused: "refused"
     case .staticMappingExpired: "static-mapping-expired"

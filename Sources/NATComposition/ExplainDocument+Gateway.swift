@@ -128,6 +128,7 @@ extension ExplainDocument {
       verdict = "hold"
       to = "\(side)"
     case .answer: verdict = "answer"
+    case .leave: verdict = "leave"
     case .drop(let reason): drop = reason.name
     }
   }
@@ -144,6 +145,7 @@ extension ExplainDocument.Step {
       self.init(question: "addresses", answer: answer(reason, "both may be ends of it"))
     case .own(let reason):
       self.init(question: "own", answer: answer(reason, "an echo request to the gateway: answered"))
+    case .kernel: self.init(question: "own", answer: "left to the kernel of this machine")
     case .exempt: self.init(question: "exempt", answer: "forwarded without translation")
     case .inside: self.init(question: "exempt", answer: "between inside networks: not translated")
     case .publicAddress(let reason):

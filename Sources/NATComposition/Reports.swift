@@ -146,6 +146,7 @@ extension StatsDocument {
     events.sessionsExpired = UInt64(counts.sessionsExpired)
     events.hairpins = UInt64(counters.events(.hairpins))
     events.icmpErrorsSuppressed = UInt64(counters.events(.icmpErrorsSuppressed))
+    events.leftToKernel = UInt64(counters.events(.leftToKernel))
     self.init(
       uptime: Seconds(from: figures.started ?? figures.clock, to: figures.clock),
       bindings: counts.dynamicBindings + counts.oneToOneBindings + figures.forwards,

@@ -6,7 +6,7 @@ extension Configuration {
     public var inside: Interface
     public var outside: Interface
     /// The key `outside.gateway`: the next hop for everything off-link. Without one, off-link destinations
-    /// cannot be reached.
+    /// cannot be reached; outside with `address: host` it is the kernel's.
     public var gateway: IPv4Address?
 
     public init(inside: Interface, outside: Interface, gateway: IPv4Address? = nil) {
@@ -20,7 +20,7 @@ extension Configuration {
   public struct Interface: Sendable, Equatable {
     /// The device, at most 15 bytes.
     public var name: String
-    /// The gateway's own address on this side.
+    /// The gateway's own address on this side; with ``isHost`` the host's, `0.0.0.0` while it is not known.
     public var address: IPv4Address
     /// The connected network, which holds `address`.
     public var network: IPv4Network
@@ -28,6 +28,8 @@ extension Configuration {
     public var mac: MACAddress?
     /// The MTU in bytes, 68 to 65535; without one, the device's own.
     public var mtu: Int?
+    /// `address: host`: the host's kernel has the address, and keeps it.
+    public var isHost = false
 
     /// - Precondition: `prefixLength` is at most 32.
     public init(

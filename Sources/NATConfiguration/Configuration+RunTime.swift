@@ -23,10 +23,10 @@ extension Configuration {
     if let draft = StaticDraft(node, report: report) {
       let rules = StaticRules(
         report: report,
-        inside: AddressInNetwork(address: interfaces.inside.address, network: interfaces.inside.network),
-        outside: AddressInNetwork(address: interfaces.outside.address, network: interfaces.outside.network),
-        gateway: interfaces.gateway, insideNetworks: nat.insideNetworks, insideNetworksAreKnown: true,
-        pool: Set(nat.pool.map(\.address)), poolIsDefault: false)
+        inside: interfaces.inside.inNetwork, outside: interfaces.outside.inNetwork,
+        gateway: interfaces.gateway, insideNetworks: nat.insideNetworks.filter { $0 != .host },
+        insideNetworksAreKnown: !nat.insideNetworks.contains(.host),
+        pool: Set(nat.pool.map(\.address)), poolIsDefault: false, outsideIsHost: interfaces.outside.isHost)
       rules.check(draft)
       for claim in draft.mapping.claims {
         guard let other = existing.first(where: { $0.claims.contains(claim) }) else { continue }
@@ -37,5 +37,12 @@ extension Configuration {
       if report.problems.isEmpty { return draft.mapping }
     }
     throw report.errors()
+  }
+}
+
+extension Configuration.Interface {
+  /// `nil` where it is the host's.
+  fileprivate var inNetwork: AddressInNetwork? {
+    isHost ? nil : AddressInNetwork(address: address, network: network)
   }
 }

@@ -50,7 +50,9 @@ extension Configuration {
       let path = "interfaces.\(side)"
       settings.append(Setting(name: "\(path).name", value: interface.name))
       settings.append(
-        Setting(name: "\(path).address", value: "\(interface.address)/\(interface.network.prefixLength)"))
+        Setting(
+          name: "\(path).address",
+          value: interface.isHost ? "host" : "\(interface.address)/\(interface.network.prefixLength)"))
       if let mac = interface.mac { settings.append(Setting(name: "\(path).mac", value: "\(mac)")) }
       if let mtu = interface.mtu { settings.append(Setting(name: "\(path).mtu", value: "\(mtu)")) }
     }
@@ -63,9 +65,9 @@ extension Configuration {
   private var natSettings: [Setting] {
     [
       Setting(
-        name: "nat.inside-networks", value: nat.insideNetworks.map(\.description).joined(separator: ", ")),
+        name: "nat.inside-networks", value: nat.insideNetworks.map(\.text).joined(separator: ", ")),
       Setting(name: "nat.exempt", value: nat.exempt.map(\.description).joined(separator: ", ")),
-    ] + nat.pool.map { Setting(name: "nat.pool[\($0.address)].ports", value: $0.ports.text) } + [
+    ] + nat.pool.map { Setting(name: "nat.pool[\($0.address.text)].ports", value: $0.ports.text) } + [
       Setting(name: "nat.port-choice", value: nat.portChoice.rawValue),
       Setting(name: "nat.parity", value: nat.parity.text),
       Setting(name: "nat.port-rest", value: nat.portRestNanoseconds.durationText),

@@ -78,6 +78,14 @@ extension Configuration.StaticMapping {
     }
   }
 
+  /// The same where `host` stands for an address.
+  public func onHost(_ address: IPv4Address) -> Configuration.StaticMapping {
+    guard case .portForward(let transport, var outer, let inner, let terms) = self, outer.address == .host
+    else { return self }
+    outer.address = address
+    return .portForward(transport, publicEndpoint: outer, privateEndpoint: inner, terms: terms)
+  }
+
   /// The keys of the entry but `protocol`, `public` and `private`, and their values; those that say nothing new left out.
   public var termSettings: [(key: String, value: String)] {
     var settings: [(key: String, value: String)] = []
@@ -106,7 +114,8 @@ extension Configuration.StaticMapping {
   /// As in the file: `address:port`, or the address alone.
   public var publicText: String {
     switch self {
-    case .portForward(_, let endpoint, _, _): endpoint.description
+    case .portForward(_, let endpoint, _, _):
+      endpoint.address == .host ? "host:\(endpoint.port)" : "\(endpoint)"
     case .oneToOne(let address, _): address.description
     }
   }

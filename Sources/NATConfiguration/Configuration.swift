@@ -21,14 +21,17 @@ public struct Configuration: Sendable, Equatable {
   public var kernelGuard: Bool
   public var log: Log
 
-  /// Every setting that follows from nothing else has its default: the pool is the outside address, the
-  /// networks translated are the inside network and the routes.
+  /// Every setting that follows from nothing else has its default: the pool is the outside address (the host's with
+  /// ``hostPorts`` only), the networks translated are the inside network and the routes.
   public init(interfaces: Interfaces, routes: [Route] = []) {
     self.interfaces = interfaces
     self.routes = routes
     nat = NAT(
       insideNetworks: [interfaces.inside.network] + routes.map(\.network),
-      pool: [PoolAddress(interfaces.outside.address)])
+      pool: [
+        interfaces.outside.isHost
+          ? PoolAddress(.host, ports: [Configuration.hostPorts]) : PoolAddress(interfaces.outside.address)
+      ])
     statics = []
     workers = 1
     capture = Capture()

@@ -93,7 +93,7 @@ extension Draft {
     let rules = staticRules
     var earlier: [IPv4Address: [(ports: [ClosedRange<UInt16>], line: Int?)]] = [:]
     for entry in pool ?? [] {
-      let text = entry.address.value.description.quoted
+      let text = entry.address.value.text.quoted
       if let problem = rules.publicProblem(entry.address.value) {
         report.add(entry.address.place, found: "\(text), \(problem)", expected: "a public address")
       }
@@ -109,7 +109,7 @@ extension Draft {
           guard let clash = other.ports.first(where: { $0.overlaps(range) }) else { continue }
           report.add(
             entry.place,
-            found: "ports \(range.text) of \(entry.address.value), "
+            found: "ports \(range.text) of \(entry.address.value.text), "
               + "which overlap \(clash.text) on line \(other.line ?? 1)",
             expected: "each port of an address once")
         }
@@ -124,7 +124,7 @@ extension Draft {
       gateway: gateway?.value, insideNetworks: insideNetworks?.map(\.value) ?? reachable.map(\.value),
       insideNetworksAreKnown: insideNetworks == nil ? reachableIsKnown : insideNetworksAreKnown,
       pool: Set(pool?.map(\.address.value) ?? outside.address.map { [$0.value.address] } ?? []),
-      poolIsDefault: pool == nil)
+      poolIsDefault: pool == nil, outsideIsHost: self.outside.isHost)
   }
 
   func checkStatics() {

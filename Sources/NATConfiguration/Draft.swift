@@ -30,15 +30,19 @@ struct Draft {
 
   struct InterfaceDraft {
     var name: Located<String>?
+    /// `nil` where it is the host's, too: nothing is known of it yet.
     var address: Located<AddressInNetwork>?
+    var isHost = false
     var mac: MACAddress?
     var mtu: Int?
 
     var finished: Configuration.Interface? {
-      guard let name, let address else { return nil }
-      return Configuration.Interface(
-        name: name.value, address: address.value.address,
-        prefixLength: Int(address.value.network.prefixLength), mac: mac, mtu: mtu)
+      guard let name, address != nil || isHost else { return nil }
+      var interface = Configuration.Interface(
+        name: name.value, address: address?.value.address ?? .host,
+        prefixLength: Int(address?.value.network.prefixLength ?? 32), mac: mac, mtu: mtu)
+      interface.isHost = isHost
+      return interface
     }
   }
 

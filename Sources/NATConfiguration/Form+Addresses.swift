@@ -26,6 +26,13 @@ extension Form where Value == IPv4Address {
   }
 }
 
+extension Form where Value == IPv4Address {
+  /// An address that a host can have, or the host's own.
+  static var addressOrHost: Form {
+    Form("\(address.expected), or host") { $0 == "host" ? .value(.host) : address.reading($0) }
+  }
+}
+
 /// An interface's address in its network, as written: `192.168.1.1/24`.
 struct AddressInNetwork {
   let address: IPv4Address
@@ -43,6 +50,20 @@ extension Form where Value == AddressInNetwork {
         return .wrong(found: "\(text.quoted), \(role)", expected: "the address of one host in its network")
       }
       return .value(AddressInNetwork(address: address, network: network))
+    }
+  }
+}
+
+extension Form where Value == AddressInNetwork? {
+  /// `nil` for `host`.
+  static var interfaceAddressOrHost: Form {
+    let own = Form<AddressInNetwork>.interfaceAddress
+    return Form("\(own.expected), or host") { text in
+      if text == "host" { return .value(nil) }
+      switch own.reading(text) {
+      case .value(let address): return .value(address)
+      case .wrong(let found, let expected): return .wrong(found: found, expected: expected)
+      }
     }
   }
 }

@@ -21,7 +21,7 @@ extension StaticDraft {
     let kind = entry.required("protocol", .mappingKind)?.value
     switch kind {
     case .forward(let transport):
-      let outer = entry.required("public", .endpoint(of: transport))
+      let outer = entry.required("public", .publicEndpoint(of: transport))
       let inner = entry.required("private", .endpoint(of: transport))
       let remote = entry.value("remote", .remote(of: transport))
       var terms = Configuration.ForwardTerms()
@@ -121,10 +121,34 @@ extension Form where Value == Configuration.Remote {
   }
 }
 
+extension Form where Value == Endpoint {
+  /// That of a port forward, which may be on the host's address: `host:8080`.
+  static func publicEndpoint(of transport: TransportProtocol) -> Form {
+    let endpoint = endpoint(of: transport)
+    return Form(endpoint.expected) { text in
+      guard text == "host" || text.hasPrefix("host:") else { return endpoint.reading(text) }
+      if transport == .icmp {
+        return .wrong(
+          found: "\(text.quoted), whose kernel answers echo requests itself",
+          expected: "an identifier at an address of Portico's own")
+      }
+      guard let port = UInt16(text.dropFirst(5)), port > 0, "host:\(port)" == text else {
+        return .wrong(expected: "host and a port from 1 to 65535, such as host:8080")
+      }
+      return .value(Endpoint(.host, port))
+    }
+  }
+}
+
 extension Form where Value == IPv4Address {
   /// The address of a 1:1 mapping.
   static var wholeAddress: Form {
     Form("an IPv4 address such as 192.0.2.1") { text in
+      if text == "host" {
+        return .wrong(
+          found: "\(text.quoted), whose kernel keeps it",
+          expected: "an address of its own; or protocol: tcp or udp, and a port, such as host:8080")
+      }
       if let endpoint = Endpoint(text) {
         return .wrong(
           found: "\(text.quoted), which has a port",

@@ -24,7 +24,7 @@ public enum EventText {
     case .bindingCreated, .sessionCreated: paint.good(name)
     case .bindingEnded, .sessionEnded: name
     case .exhaustion, .limit, .lost: paint.bad(name)
-    case .reload: paint.notable(name)
+    case .reload, .addressChanged: paint.notable(name)
     }
   }
 }

@@ -86,6 +86,10 @@ public enum MetricsText {
         "portico_icmp_errors_suppressed_total", "ICMP errors not sent because their budget was spent.",
         stats.events.icmpErrorsSuppressed
       ),
+      (
+        "portico_left_to_kernel_total", "Packets for the machine itself, left to its kernel.",
+        stats.events.leftToKernel
+      ),
     ]
     for (name, help, count) in events {
       text.family(name, .counter, help)

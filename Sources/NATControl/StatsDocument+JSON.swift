@@ -32,7 +32,7 @@ extension StatsDocument.EventStats {
     [
       ("bindingsCreated", bindingsCreated), ("sessionsCreated", sessionsCreated),
       ("sessionsExpired", sessionsExpired), ("hairpins", hairpins),
-      ("icmpErrorsSuppressed", icmpErrorsSuppressed),
+      ("icmpErrorsSuppressed", icmpErrorsSuppressed), ("leftToKernel", leftToKernel),
     ]
   }
 }

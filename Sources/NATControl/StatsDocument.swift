@@ -73,6 +73,8 @@ extension StatsDocument {
     public var sessionsExpired: UInt64 = 0
     public var hairpins: UInt64 = 0
     public var icmpErrorsSuppressed: UInt64 = 0
+    /// Packets that were the machine's own.
+    public var leftToKernel: UInt64 = 0
 
     public init() {}
   }

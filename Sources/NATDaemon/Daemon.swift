@@ -44,6 +44,11 @@ public struct Daemon: Service, CustomStringConvertible {
   /// - Throws: `InterfaceFault` or `ControlSocketFault` when it cannot start.
   public func run() async throws {
     let mailbox = Mailbox()
+    // Heard before it is asked what there is, so that no change falls between.
+    let listener = configuration.followsHost ? try HostListener() : nil
+    let reservation = PortReservation(configuration, logger: logger)
+    reservation.reserve(configuration.reservedPorts)
+    defer { reservation.restore() }
     let interfaces = try InterfaceKeeper(
       configuration, options, besides: manager?.inheritedNames ?? [], logger: logger)
     // The new guards stand, and will stand over the next restart; only now the old ones fall.
@@ -51,8 +56,10 @@ public struct Daemon: Service, CustomStringConvertible {
     manager?.releaseInherited()
     try await interfaces.attach(mailbox)
 
-    // What the configuration leaves open is the devices' own.
-    var settings = GatewaySettings(await interfaces.completed(configuration))
+    // What the configuration leaves open is the devices' own, and the host's.
+    let host = try await interfaces.host(configuration, looksAtSockets: false)
+    let live = await interfaces.completed(configuration.resolved(host).configuration)
+    var settings = GatewaySettings(live)
     settings.completesChecksums = false
     settings.asksForNextHops = true
     if configuration.workers > 1 {
@@ -61,6 +68,8 @@ public struct Daemon: Service, CustomStringConvertible {
     }
     settings.table.workers = 1
     settings.table.reserve = .live(settings.table)
+    // Room for all that the configuration says, where some of it waits for the host's address.
+    settings.table.reserve.forwards += configuration.statics.count - live.statics.count
     let counterStore = CounterStore()
     var random = RandomSource.secret()
     let table = TranslationTable(settings.table, random: &random)
@@ -71,8 +80,9 @@ public struct Daemon: Service, CustomStringConvertible {
     let figures = WorkerFigures()
     let worker = Worker(Pipeline(gateway), mailbox, logger: logger, figures: figures)
     let control = GatewayControl(
-      configuration, file: file, mailbox: mailbox, table: table, counters: counterStore,
-      worker: figures, interfaces: interfaces, state: state, logLevel: logLevel)
+      configuration, live: live, host: host, reservation: reservation, file: file, mailbox: mailbox,
+      table: table, counters: counterStore, worker: figures, interfaces: interfaces, state: state,
+      logLevel: logLevel)
     let thread = WorkerThread(worker, number: 0)
     await control.beginRecording()
     let serving: Task<Void, any Error>
@@ -90,7 +100,7 @@ public struct Daemon: Service, CustomStringConvertible {
       metadata: [
         "inside": "\(configuration.interfaces.inside.name)",
         "outside": "\(configuration.interfaces.outside.name)",
-        "address": "\(configuration.interfaces.outside.address)",
+        "address": "\(live.interfaces.outside.addressText)",
         "guard": configuration.kernelGuard ? "on" : "off",
       ])
 
@@ -101,14 +111,17 @@ public struct Daemon: Service, CustomStringConvertible {
     let report = Task { await Report(table: table, mailbox: mailbox).run() }
     let saving = Task { await state?.run() }
     let reload = Task { await ReloadSignal(control: control, manager: manager, logger: logger).run() }
+    let news = Task { if let listener { for await _ in listener.news { await follow(control) } } }
     defer {
       report.cancel()
       saving.cancel()
       reload.cancel()
+      news.cancel()
     }
     var exhaustion = ExhaustionLog()
     while !Task.isShuttingDownGracefully, !Task.isCancelled {
       await interfaces.watch(mailbox)
+      await follow(control, looksAtSockets: true)
       exhaustion.look(at: counterStore.counters, now: LiveClock.now, logger)
       await notices.sayStatus(control)
       for _ in 0..<4 where !Task.isShuttingDownGracefully {
@@ -134,6 +147,22 @@ public struct Daemon: Service, CustomStringConvertible {
         "outsideSent": "\(to.packetsSent)", "outsideCaptureDropped": "\(to.captureDropped)",
         "drops": "\(drops(counterStore.counters))",
       ])
+  }
+
+  /// Takes over what the host has by now.
+  private func follow(_ control: GatewayControl, looksAtSockets: Bool = false) async {
+    do {
+      guard let followed = try await control.follow(looksAtSockets: looksAtSockets) else { return }
+      logger.notice(
+        "the host's addresses, routes or sockets have changed",
+        metadata: [
+          "address": "\(followed.outside)", "gateway": "\(followed.gateway)",
+          "sessionsEnded": "\(followed.sessionsEnded)",
+        ])
+      for reason in followed.degraded { logger.warning("degraded", metadata: ["reason": "\(reason)"]) }
+    } catch {
+      logger.warning("the host's addresses cannot be followed", metadata: ["reason": "\(error)"])
+    }
   }
 
   /// The drop reasons that have occurred, for the log.

@@ -62,6 +62,12 @@ actor EventHub {
 
   /// Tells all listeners something that did not happen on a worker.
   func tell(_ event: EventDocument) {
+    // Behind what happened on the worker before it.
+    if pump != nil { drain() }
+    tellNow(event)
+  }
+
+  private func tellNow(_ event: EventDocument) {
     for number in listeners.keys { tell(event, number) }
   }
 
@@ -91,11 +97,11 @@ actor EventHub {
     // Bounded, so that a storm does not keep the hub from its other work.
     for _ in 0..<1 << 16 {
       guard let event = ring.read() else { break }
-      tell(EventDocument(event, epoch: epoch))
+      tellNow(EventDocument(event, epoch: epoch))
     }
     let lost = ring.lostCount
     if lost > seenLost {
-      tell(EventDocument(unixNanoseconds: LiveClock.unixNanoseconds, kind: .lost, count: lost - seenLost))
+      tellNow(EventDocument(unixNanoseconds: LiveClock.unixNanoseconds, kind: .lost, count: lost - seenLost))
       seenLost = lost
     }
   }
@@ -105,7 +111,7 @@ actor EventHub {
       let count = counters.drops(reason)
       let seen = refusals.updateValue(count, forKey: reason) ?? count
       guard count > seen else { continue }
-      tell(
+      tellNow(
         EventDocument(
           unixNanoseconds: LiveClock.unixNanoseconds, kind: reason == .portsExhausted ? .exhaustion : .limit,
           reason: reason.name, count: UInt64(count - seen)))

@@ -25,23 +25,37 @@ actor GatewayControl: GatewayOperations {
   private let file: String?
   /// What is in force: the file as it was read last, with the statics of the operator's.
   private(set) var inForce: Configuration
+  /// The same with the host's addresses and the devices' MAC addresses and MTUs in it: what the worker goes by.
+  private var live: Configuration
+  private var host: Configuration.Host
+  /// Why less is in force than the configuration says.
+  private var degraded: [String] = []
+  private let reservation: PortReservation?
+  /// What the guard keeps the kernel away from.
+  private var guarded: KernelGuard.Scope
   /// Statics that were added at run time: they outlive a reload.
   private var added: [Configuration.StaticMapping] = []
-  /// The addresses that the guard knows.
-  private var guarded: [IPv4Address]
   /// Lifetimes that ports have had since the start.
   private var lifetimes: Set<UInt64>
   private var isChanging = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  /// - Parameter file: where the configuration was read from; nil where it cannot be read again.
+  /// - Parameters:
+  ///   - live: the same with what the worker began with: `host`'s addresses, and the devices' MAC addresses and MTUs.
+  ///   - file: where the configuration was read from; nil where it cannot be read again.
+  ///   - reservation: of the gateway's ports on the host's address.
   init(
-    _ configuration: Configuration, file: String?, mailbox: Mailbox, table: TranslationTable,
+    _ configuration: Configuration, live: Configuration, host: Configuration.Host = Configuration.Host(),
+    reservation: PortReservation? = nil, file: String?, mailbox: Mailbox, table: TranslationTable,
     counters: CounterStore, worker: WorkerFigures, interfaces: any GatewayInterfaces,
     state: StateKeeper? = nil, logLevel: LogLevel? = nil
   ) {
     inForce = configuration
-    guarded = configuration.ownAddresses
+    self.live = live
+    self.host = host
+    self.reservation = reservation
+    guarded = KernelGuard.Scope(live)
+    degraded = configuration.resolved(host).degraded
     self.file = file
     self.mailbox = mailbox
     self.table = table
@@ -57,8 +71,8 @@ actor GatewayControl: GatewayOperations {
   // MARK: Reading
 
   func status() async throws(ControlError) -> StatusDocument {
-    let interfaces = await interfaces.documents()
-    var degraded: [String] = []
+    let interfaces = await interfaces.documents(live)
+    var degraded = degraded + (reservation?.fault.map { [$0] } ?? [])
     for (side, interface) in [("inside", interfaces.inside), ("outside", interfaces.outside)] {
       switch interface.link {
       case "missing": degraded.append("the \(side) interface \(interface.name) is missing")
@@ -255,7 +269,8 @@ actor GatewayControl: GatewayOperations {
         throw ControlError(
           status: 400, reason: "bad-directory", "directory is missing; expected the path of one to be made")
       }
-      return try await recorder.dump(to: directory, await interfaces.completed(inForce))
+      // A replay has no host to follow.
+      return try await recorder.dump(to: directory, live.standingAlone)
     }
   }
 
@@ -279,57 +294,109 @@ actor GatewayControl: GatewayOperations {
         status: 409, reason: "needs-restart",
         "\(refusal.setting): found \(found); expected \(refusal.expected)")
     }
-    // While the addresses change, the kernel keeps away from old and new ones.
+    return try await carryOut(target, host)
+  }
+
+  /// - Parameter host: what the host has from now on.
+  private func carryOut(
+    _ target: Configuration, _ host: Configuration.Host
+  ) async throws(ControlError) -> EndedDocument {
+    let resolved = target.resolved(host)
+    let next = await interfaces.completed(resolved.configuration)
+    reservation?.reserve(next.reservedPorts)
+    // While addresses and ports change, the kernel keeps away from old and new ones.
     let before = guarded
-    let after = target.ownAddresses
-    if before != after { try await guardAddresses(Array(Set(before + after))) }
-    let plan = ChangePlan(
-      from: await interfaces.completed(inForce), to: await interfaces.completed(target))
+    let after = KernelGuard.Scope(next)
+    if before != after { try await setGuards(before.union(after)) }
+    let plan = ChangePlan(from: live, to: next)
     guard let job = await mailbox.perform(GatewayChange(plan.operations)) else { throw .stopping }
     lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
     await recorder.beginAnew()
-    guard job.refused == 0 else {
+    // What the host had before it has no more: there is no way back from that.
+    guard job.refused == 0 || host != self.host else {
       // All or nothing: what did find room is taken back.
-      let back = ChangePlan(
-        from: await interfaces.completed(target), to: await interfaces.completed(inForce))
-      _ = await mailbox.perform(GatewayChange(back.operations))
-      if before != after { try? await guardAddresses(inForce.ownAddresses) }
+      _ = await mailbox.perform(GatewayChange(ChangePlan(from: next, to: live).operations))
+      if before != after { try? await setGuards(before) }
       throw ControlError(
         status: 500, reason: "no-room",
         "\(job.refused) statics or pool addresses found no room in the table; nothing is changed")
     }
     inForce = target
+    live = next
+    self.host = host
+    degraded = resolved.degraded
+    if job.refused > 0 {
+      degraded.append("\(job.refused) statics or pool addresses found no room in the table")
+    }
     // The change is in force. A guard that keeps more from the kernel than it need is no reason to call it failed.
-    if before != after { try? await guardAddresses(after) }
+    if before != after { try? await setGuards(after) }
     return EndedDocument(job.ended)
   }
 
   /// Leaves out of what is in force the port forwards that have ended by themselves.
   /// - Complexity: O(forwards), where there are some that do.
   private func forgetEndedStatics() {
-    guard inForce.statics.contains(where: \.terms.endsByItself), let reader = TableReader(table) else {
-      return
-    }
-    var live: Set<StaticForward> = []
-    reader.forwards { live.insert($0) }
-    func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
-      guard case .portForward(let transport, let outer, let inner, let terms) = mapping, terms.endsByItself
-      else {
-        return false
-      }
-      return !live.contains(StaticForward(transport, public: outer, private: inner))
-    }
+    let passing = live.statics.filter(\.terms.endsByItself)
+    guard !passing.isEmpty, let reader = TableReader(table) else { return }
+    var standing: Set<StaticForward> = []
+    reader.forwards { standing.insert($0) }
+    let ended = Set(
+      passing.filter { mapping in
+        guard case .portForward(let transport, let outer, let inner, _) = mapping else { return false }
+        return !standing.contains(StaticForward(transport, public: outer, private: inner))
+      })
+    guard !ended.isEmpty else { return }
+    let outside = live.interfaces.outside.address
+    func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool { ended.contains(mapping.onHost(outside)) }
+    live.statics.removeAll(where: ended.contains)
     inForce.statics.removeAll(where: hasEnded)
     added.removeAll(where: hasEnded)
   }
 
-  private func guardAddresses(_ addresses: [IPv4Address]) async throws(ControlError) {
+  private func setGuards(_ scope: KernelGuard.Scope) async throws(ControlError) {
     do {
-      try await interfaces.setOwnAddresses(addresses)
-      guarded = addresses
+      try await interfaces.setScope(scope)
+      guarded = scope
     } catch {
       throw ControlError(status: 500, reason: "guard-failed", error.description)
     }
+  }
+
+  // MARK: The host's address
+
+  /// What a change of the host's came to, for the log.
+  struct Followed: Sendable {
+    var outside: String
+    var gateway: String
+    var sessionsEnded: Int
+    var degraded: [String]
+  }
+
+  /// Takes over what the host has by now.
+  /// - Parameter looksAtSockets: whether its sockets are looked at, too: once a second.
+  /// - Returns: nil where nothing has changed.
+  /// - Throws: `InterfaceFault` or `ControlError`; it is tried again with the next call.
+  func follow(looksAtSockets: Bool) async throws -> Followed? {
+    guard inForce.followsHost else { return nil }
+    await beginChange()
+    defer { endChange() }
+    forgetEndedStatics()
+    let host = try await interfaces.host(inForce, looksAtSockets: looksAtSockets)
+    let next = await interfaces.completed(inForce.resolved(host).configuration)
+    guard host != self.host || next != live else { return nil }
+    let before = live.sharedAddress
+    let ended = try await carryOut(inForce, host)
+    if live.sharedAddress != before {
+      await hub.tell(
+        EventDocument(
+          unixNanoseconds: LiveClock.unixNanoseconds, kind: .addressChanged,
+          publicEndpoint: live.sharedAddress.map { EndpointDocument(address: "\($0)", port: 0) },
+          count: UInt64(ended.sessions)))
+    }
+    return Followed(
+      outside: live.interfaces.outside.addressText,
+      gateway: live.interfaces.gateway.map { "\($0)" } ?? "none", sessionsEnded: ended.sessions,
+      degraded: degraded)
   }
 
   // MARK: One change at a time

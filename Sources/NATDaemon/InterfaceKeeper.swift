@@ -1,4 +1,5 @@
 import Logging
+import NATComposition
 import NATConfiguration
 import NATControl
 import NATPacketIO
@@ -6,21 +7,29 @@ import NATWire
 
 /// What the control of a gateway needs to know of its interfaces, and tell them.
 protocol GatewayInterfaces: Sendable {
-  /// The configuration with what it leaves to the devices: MAC addresses and MTUs, as they were at the start.
+  /// The configuration with what it leaves to the devices: MAC addresses and MTUs, as they were at the start; with the
+  /// host's address, as they are.
   func completed(_ configuration: Configuration) async -> Configuration
 
-  func documents() async -> StatusDocument.Interfaces
+  /// What the host has for a configuration that follows it.
+  func host(
+    _ configuration: Configuration, looksAtSockets: Bool
+  ) async throws(InterfaceFault) -> Configuration.Host
 
-  /// The addresses that the gateway answers to, for the guards.
-  func setOwnAddresses(_ addresses: [IPv4Address]) async throws(InterfaceFault)
+  /// - Parameter live: what is in force, with the host's addresses in it.
+  func documents(_ live: Configuration) async -> StatusDocument.Interfaces
+
+  /// What the guards keep from the kernel.
+  func setScope(_ scope: KernelGuard.Scope) async throws(InterfaceFault)
 }
 
 /// Holds the two interfaces of a gateway, and looks after them.
 actor InterfaceKeeper: GatewayInterfaces {
   private var inside: LiveInterface
   private var outside: LiveInterface
-  private let macs: (inside: MACAddress, outside: MACAddress)
-  private let mtus: (inside: Int, outside: Int)
+  private let macsAtStart: (inside: MACAddress, outside: MACAddress)
+  private let mtusAtStart: (inside: Int, outside: Int)
+  private var view = HostView()
   private let configuration: Configuration
   private let options: CaptureOptions
   private let logger: Logger
@@ -33,15 +42,14 @@ actor InterfaceKeeper: GatewayInterfaces {
   init(
     _ configuration: Configuration, _ options: CaptureOptions, besides others: [String] = [], logger: Logger
   ) throws(InterfaceFault) {
-    let addresses = configuration.ownAddresses
+    let host = try view.look(configuration, looksAtSockets: true)
+    let scope = KernelGuard.Scope(configuration.resolved(host).configuration)
     let inside = try LiveInterface(
-      configuration.interfaces.inside, addresses: addresses, isGuarded: configuration.kernelGuard,
-      besides: others)
+      configuration.interfaces.inside, scope, isGuarded: configuration.kernelGuard, besides: others)
     let outside = try LiveInterface(
-      configuration.interfaces.outside, addresses: addresses, isGuarded: configuration.kernelGuard,
-      besides: others)
-    macs = (inside: inside.mac, outside: outside.mac)
-    mtus = (inside: inside.mtu, outside: outside.mtu)
+      configuration.interfaces.outside, scope, isGuarded: configuration.kernelGuard, besides: others)
+    macsAtStart = (inside: inside.mac, outside: outside.mac)
+    mtusAtStart = (inside: inside.mtu, outside: outside.mtu)
     self.inside = inside
     self.outside = outside
     self.configuration = configuration
@@ -52,6 +60,21 @@ actor InterfaceKeeper: GatewayInterfaces {
   /// The guards' tables, and the sockets that own them.
   var guardOwners: [(table: String, socket: Int32)] {
     [inside.guardOwner, outside.guardOwner].compactMap(\.self)
+  }
+
+  // Whoever shares the host's address has the device's own MAC, whatever that is now.
+  private var macs: (inside: MACAddress, outside: MACAddress) {
+    (
+      configuration.interfaces.inside.isHost ? inside.mac : macsAtStart.inside,
+      configuration.interfaces.outside.isHost ? outside.mac : macsAtStart.outside
+    )
+  }
+
+  private var mtus: (inside: Int, outside: Int) {
+    (
+      configuration.interfaces.inside.isHost ? inside.mtu : mtusAtStart.inside,
+      configuration.interfaces.outside.isHost ? outside.mtu : mtusAtStart.outside
+    )
   }
 
   /// Attaches to both.
@@ -65,8 +88,9 @@ actor InterfaceKeeper: GatewayInterfaces {
 
   /// Looks at both, says what has changed, and attaches to one that is back.
   func watch(_ mailbox: Mailbox) {
-    watch(&inside, .inside, mac: macs.inside, mailbox)
-    watch(&outside, .outside, mac: macs.outside, mailbox)
+    let interfaces = configuration.interfaces
+    watch(&inside, .inside, mac: interfaces.inside.isHost ? nil : macsAtStart.inside, mailbox)
+    watch(&outside, .outside, mac: interfaces.outside.isHost ? nil : macsAtStart.outside, mailbox)
     watchMachineAddresses(mailbox)
   }
 
@@ -79,14 +103,14 @@ actor InterfaceKeeper: GatewayInterfaces {
   }
 
   private func watch(
-    _ interface: inout LiveInterface, _ side: Side, mac: MACAddress, _ mailbox: Mailbox
+    _ interface: inout LiveInterface, _ side: Side, mac: MACAddress?, _ mailbox: Mailbox
   ) {
     let name: Logger.Metadata = ["side": "\(side)", "interface": "\(interface.name)"]
     do throws(InterfaceFault) {
       let isLost = mailbox.takeLost(side)
       switch try interface.look() {
       case .none where isLost && interface.isThere, .device:
-        post(try interface.attach(mac: mac, options), side, to: mailbox)
+        post(try interface.attach(mac: mac ?? interface.mac, options), side, to: mailbox)
         logger.notice("interface attached", metadata: name)
       case .none: break
       case .link(let isUp):
@@ -125,25 +149,31 @@ actor InterfaceKeeper: GatewayInterfaces {
     return live
   }
 
-  func setOwnAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
-    let before = inside.addresses
-    try inside.setAddresses(addresses)
+  func host(
+    _ configuration: Configuration, looksAtSockets: Bool
+  ) throws(InterfaceFault) -> Configuration.Host {
+    try view.look(configuration, looksAtSockets: looksAtSockets)
+  }
+
+  func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
+    let before = inside.scope
+    try inside.setScope(scope)
     do {
-      try outside.setAddresses(addresses)
+      try outside.setScope(scope)
     } catch {
       // Both sides or none.
-      try? inside.setAddresses(before)
+      try? inside.setScope(before)
       throw error
     }
   }
 
-  func documents() -> StatusDocument.Interfaces {
+  func documents(_ live: Configuration) -> StatusDocument.Interfaces {
     StatusDocument.Interfaces(
       inside: document(
-        configuration.interfaces.inside, name: inside.name, isThere: inside.isThere,
+        live.interfaces.inside, name: inside.name, isThere: inside.isThere,
         hasCarrier: inside.facts.hasCarrier, mac: macs.inside, mtu: mtus.inside),
       outside: document(
-        configuration.interfaces.outside, name: outside.name, isThere: outside.isThere,
+        live.interfaces.outside, name: outside.name, isThere: outside.isThere,
         hasCarrier: outside.facts.hasCarrier, mac: macs.outside, mtu: mtus.outside))
   }
 
@@ -152,7 +182,12 @@ actor InterfaceKeeper: GatewayInterfaces {
     mtu: Int
   ) -> StatusDocument.Interface {
     StatusDocument.Interface(
-      name: name, address: "\(interface.address)/\(interface.network.prefixLength)", mac: "\(mac)", mtu: mtu,
+      name: name, address: interface.addressText, mac: "\(mac)", mtu: mtu,
       link: !isThere ? "missing" : hasCarrier ? "up" : "down")
   }
+}
+
+extension Configuration.Interface {
+  /// With the prefix length of its network; `none` of the host's that is not known.
+  var addressText: String { address == .host ? "none" : "\(address)/\(network.prefixLength)" }
 }

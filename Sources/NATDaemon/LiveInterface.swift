@@ -17,27 +17,27 @@ struct LiveInterface: ~Copyable {
   private(set) var facts: InterfaceFacts
   private(set) var isThere = true
   private let configured: Configuration.Interface
-  /// What the gateway answers to.
-  private(set) var addresses: [IPv4Address]
+  /// What the guard keeps from the kernel.
+  private(set) var scope: KernelGuard.Scope
   private let lock: InterfaceLock
   private var kernelGuard: KernelGuard?
 
   /// Takes the interface: its lock, then its guard.
   ///
   /// - Parameters:
-  ///   - addresses: what the gateway answers to, for the guard.
+  ///   - scope: for the guard.
   ///   - others: the guards' tables that an earlier daemon left standing.
   init(
-    _ configured: Configuration.Interface, addresses: [IPv4Address], isGuarded: Bool, besides others: [String]
+    _ configured: Configuration.Interface, _ scope: KernelGuard.Scope, isGuarded: Bool,
+    besides others: [String]
   ) throws(InterfaceFault) {
     let facts = try InterfaceFacts(name: configured.name)
     let lock = try InterfaceLock(interface: facts.name)
-    let kernelGuard =
-      isGuarded ? try KernelGuard(interface: facts.name, addresses: addresses, besides: others) : nil
+    let kernelGuard = isGuarded ? try KernelGuard(interface: facts.name, scope, besides: others) : nil
     name = configured.name
     self.facts = facts
     self.configured = configured
-    self.addresses = addresses
+    self.scope = scope
     self.lock = lock
     self.kernelGuard = kernelGuard
   }
@@ -63,11 +63,11 @@ struct LiveInterface: ~Copyable {
       capture: try LiveCapture(interface: name, options), transmitter: try Transmitter(facts, mtu: mtu))
   }
 
-  /// The gateway answers to other addresses now.
-  mutating func setAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
-    // Where the interface is away, the guard takes them when it is installed again.
-    if isThere { try kernelGuard?.setAddresses(addresses) }
-    self.addresses = addresses
+  /// The guard is to keep something else from the kernel now.
+  mutating func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
+    // Where the interface is away, the guard takes it when it is installed again.
+    if isThere { try kernelGuard?.setScope(scope) }
+    self.scope = scope
   }
 
   /// Looks at the interface again.
@@ -83,7 +83,7 @@ struct LiveInterface: ~Copyable {
     let before = facts
     facts = now
     if !isThere || now.index != before.index {
-      try kernelGuard?.reinstall(addresses: addresses)
+      try kernelGuard?.reinstall(scope)
       isThere = true
       return .device
     }

@@ -76,6 +76,8 @@ public enum GatewayEvent: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case hairpins
   /// An ICMP error held back by its side's budget.
   case icmpErrorsSuppressed
+  /// A packet for an address that the machine's kernel has, and that is the kernel's to take.
+  case leftToKernel
 }
 
 /// The traffic of one interface; bytes are frame lengths.

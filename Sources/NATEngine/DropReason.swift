@@ -19,7 +19,7 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case sourceNotInside
   /// From outside, with a source that is inside (RFC 2827).
   case sourceInside
-  /// For the gateway itself, and nothing it answers; or for its machine, whose kernel does.
+  /// For the gateway itself, and nothing it answers.
   case toGateway
   /// An echo request to the gateway whose ICMP checksum is wrong.
   case badEchoChecksum

@@ -3,6 +3,12 @@ public import NATWire
 
 /// Statics and pool addresses that come and go at run time: the table and the list of our public addresses in step.
 extension Translator {
+  /// The outside address is another one now; 0.0.0.0 is none.
+  public func changeOutsideAddress(from old: IPv4Address, to new: IPv4Address) {
+    if old != .any { publicAddresses.remove(old, .held) }
+    if new != .any { publicAddresses.add(new, .held) }
+  }
+
   /// Adds a port forward, and nothing where there is no room for it.
   /// - Precondition: nothing is in its way (`Shard.bindingInTheWay(of:)`).
   public mutating func addForward(_ mapping: StaticForward, at now: Instant) -> Bool {

@@ -17,7 +17,7 @@ public struct Translator: ~Copyable {
   private let memory: (MappedMemory, MappedMemory)
 
   /// - Parameters:
-  ///   - outsideAddress: ours even where it is not in the pool.
+  ///   - outsideAddress: ours even where it is not in the pool; 0.0.0.0 where there is none.
   ///   - random: chooses ports; the table's hash keys are drawn from it before.
   public init(
     table: TranslationTable, tableSettings: TableSettings, worker: Int, settings: TranslatorSettings,
@@ -34,7 +34,7 @@ public struct Translator: ~Copyable {
     let bytes = PublicAddresses.byteCounts(count)
     memory = (MappedMemory(byteCount: bytes.slots), MappedMemory(byteCount: bytes.holders))
     publicAddresses = PublicAddresses(slots: memory.0, holders: memory.1, addresses: count)
-    publicAddresses.add(outsideAddress, .held)
+    if outsideAddress != .any { publicAddresses.add(outsideAddress, .held) }
     for (index, pool) in tableSettings.pool.enumerated() {
       publicAddresses.add(pool.address, .pool(place: index))
     }

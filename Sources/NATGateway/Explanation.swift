@@ -10,6 +10,8 @@ public struct Explanation: Sendable {
     case addresses(DropReason?)
     /// It is for the gateway itself, and answered or dropped.
     case own(DropReason?)
+    /// It is for an address that the machine's kernel has, and the kernel's.
+    case kernel
     /// To or from a destination that is not translated.
     case exempt
     /// Between inside networks.
@@ -36,6 +38,8 @@ public struct Explanation: Sendable {
     case hold(to: Side)
     /// By the gateway itself.
     case answer
+    /// To the machine's kernel.
+    case leave
     case drop(DropReason)
   }
 
@@ -44,6 +48,11 @@ public struct Explanation: Sendable {
   /// The frame as it came, and as it would leave on the wire; empty where nothing leaves.
   public fileprivate(set) var before: [UInt8] = []
   public fileprivate(set) var after: [UInt8] = []
+
+  mutating func leave() {
+    findings.append(.kernel)
+    verdict = .leave
+  }
 
   mutating func drop(_ reason: DropReason, _ finding: Finding) {
     findings.append(finding)
@@ -99,8 +108,8 @@ extension Gateway {
       explainOwn(packet, from: side, &explanation)
       return explanation
     }
-    if role == nil, machineAddresses.contains(packet.destination) {
-      explanation.drop(.toGateway, .own(.toGateway))
+    if role == nil && machineAddresses.contains(packet.destination) || isKernels(packet, role) {
+      explanation.leave()
       return explanation
     }
     if isExempt(packet, from: side) {
@@ -141,6 +150,7 @@ extension Gateway {
 
   private func explainOwn(_ packet: Packet, from side: Side, _ explanation: inout Explanation) {
     let isForInside = packet.destination == settings.insideAddress
+    if isForInside, settings.sharesInside { return explanation.leave() }
     let isEcho = packet.kind == .query && packet.icmpType == ICMPv4.echoRequest
     guard isEcho, !isForInside || side == .inside else {
       return explanation.drop(.toGateway, .own(.toGateway))

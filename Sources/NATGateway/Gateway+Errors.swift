@@ -11,13 +11,13 @@ extension Gateway {
     let refusal: DropReason? =
       packet.isFragment ? .fragmentedICMPError : passes(packet.icmpType) ? nil : .icmpTypeNotTranslated
     if let refusal {
-      counters.countDrop(refusal)
+      refuse(packet, refusal)
       return nil
     }
     guard let quote = QuotedPacket(in: packet),
       let rewrite = resolveError(packet, quote, role, from: side, at: now)
     else {
-      counters.countDrop(.icmpErrorUnmatched)
+      refuse(packet, .icmpErrorUnmatched)
       return nil
     }
     guard let hop = egress(packet, to: rewrite.destination, from: side, at: now, &outbox) else { return nil }

@@ -19,14 +19,14 @@ extension Gateway {
       return counters.countDrop(.fragmentDatagramLimit)
     }
     switch datagrams.place(packet, in: datagram) {
-    case .dead: return counters.countDrop(.fragmentOfDeadDatagram)
+    case .dead: return refuse(packet, .fragmentOfDeadDatagram)
     case .duplicate: return counters.countDrop(.fragmentDuplicate)
     case .contradiction:
-      counters.countDrop(.fragmentOfDeadDatagram)
-      return kill(datagram)
+      refuse(packet, .fragmentOfDeadDatagram)
+      return kill(datagram, of: packet)
     case .first:
       guard let passage = passFirst(&packet, role, in: datagram, from: side, at: now, &outbox) else {
-        return kill(datagram)
+        return kill(datagram, of: packet)
       }
       releaseHeld(datagram, passage, from: side, at: now, &outbox)
     case .follows(let passage):
@@ -89,8 +89,13 @@ extension Gateway {
   }
 
   /// Nothing of the datagram passes any more, until its time is over.
-  private mutating func kill(_ datagram: DatagramTable.Index) {
-    counters.countDrops(datagrams.kill(datagram), .fragmentOfDeadDatagram)
+  private mutating func kill(_ datagram: DatagramTable.Index, of packet: Packet) {
+    let held = datagrams.kill(datagram)
+    if isShared(packet.destination) {
+      for _ in 0..<held { leaveToKernel() }
+    } else {
+      counters.countDrops(held, .fragmentOfDeadDatagram)
+    }
   }
 
   /// Datagrams die without an answer: a router does not put them together, so RFC 792's 11/1 is not for it to send.

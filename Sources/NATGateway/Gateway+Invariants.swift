@@ -10,6 +10,8 @@ enum FrameEnd: BitwiseCopyable {
   case answered
   /// Well-formed ARP, answered or not.
   case arp
+  /// The machine's kernel takes it.
+  case leftToKernel
 }
 
 #if DEBUG

@@ -153,14 +153,15 @@ extension Gateway {
   }
 
   /// Tells the neighbours on both sides which addresses are here (RFC 5227 section 3): the inside address inside, all
-  /// public ones outside.
+  /// public ones outside. Those that the kernel has too are the kernel's to announce.
   ///
   /// - Parameter next: 0 at first; then what the call before returned.
   /// - Returns: where to go on when the outbox has been sent; nil at the end.
   public mutating func announce(from next: Int = 0, at now: Instant, into outbox: inout Outbox) -> Int? {
-    if next == 0 { announce(settings.insideAddress, on: .inside, at: now, &outbox) }
+    if next == 0, !settings.sharesInside { announce(settings.insideAddress, on: .inside, at: now, &outbox) }
     var place = next
     while let address = translator.publicAddress(from: &place) {
+      if isShared(address) { continue }
       announce(address, on: .outside, at: now, &outbox)
       if !outbox.hasRoomForAnyPacket { return place }
     }

@@ -42,7 +42,9 @@ extension Gateway {
 
   /// Whether a packet is an echo request to one of our public addresses that no static mapping has.
   func isEchoToGateway(_ packet: Packet, _ role: PublicRole?, from side: Side) -> Bool {
-    guard let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest else { return false }
+    guard let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest,
+      !isShared(packet.destination)
+    else { return false }
     return !isTakenByStatic(packet, role, from: side)
   }
 

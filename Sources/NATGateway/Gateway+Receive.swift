@@ -33,7 +33,7 @@ extension Gateway {
     } else {
       guard source.isOutsideHost, let poolAddress = destination.poolAddress,
         fits(packet, from: .outside, to: .inside),
-        packet.kind != .query || packet.icmpType != ICMPv4.echoRequest,
+        packet.kind != .query,
         let hit = translator.hitInbound(packet, transport, poolAddress: poolAddress, at: now),
         let receiver = facts(of: translator.shard.bindings.privateEndpoint(of: hit.binding).address),
         receiver.isInsideHost
@@ -58,6 +58,7 @@ extension Gateway {
     if let reason = addressRefusal(packet, from: side) { return counters.countDrop(reason) }
     if entry.link == .ethernet { learn(packet.source, entry.frame, side, at: now, &outbox) }
     if packet.destination == settings.insideAddress {
+      if settings.sharesInside { return leaveToKernel() }
       return receiveOwn(packet, from: side, isAnswered: side == .inside, at: now, &outbox)
     }
     let role = translator.role(of: packet.destination)
@@ -65,7 +66,7 @@ extension Gateway {
       return receiveOwn(packet, from: side, isAnswered: true, at: now, &outbox)
     }
     // The kernel has it as well, and answers.
-    if role == nil, machineAddresses.contains(packet.destination) { return counters.countDrop(.toGateway) }
+    if role == nil, machineAddresses.contains(packet.destination) { return leaveToKernel() }
     if isExempt(packet, from: side) { return forwardPlain(&packet, from: side, at: now, &outbox) }
     if side == .inside {
       if role == nil, let hop = routes.find(packet.destination), hop.side == .inside {
@@ -89,6 +90,10 @@ extension Gateway {
   mutating func translate(
     _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
   ) -> Passage? {
+    if isKernels(packet, role) {
+      leaveToKernel()
+      return nil
+    }
     if let reason = refusal(of: packet, role, from: side) {
       counters.countDrop(reason)
       return nil
@@ -99,13 +104,18 @@ extension Gateway {
     }
     switch resolve(packet, transport, role, from: side, at: now) {
     case .drop(let reason):
-      counters.countDrop(reason)
+      refuse(packet, reason)
       if reason == .filtered, packet.tcpFlags.isOpening, settings.answersUnsolicitedSYN {
         unsolicited.add(packet, at: now)
         scheduleWakeUp()
       }
       return nil
-    case .pass(let resolution): return translate(&packet, resolution, from: side, at: now, &outbox)
+    case .pass(let resolution):
+      if isUnasked(packet, resolution) {
+        leaveToKernel()
+        return nil
+      }
+      return translate(&packet, resolution, from: side, at: now, &outbox)
     }
   }
 
@@ -331,7 +341,7 @@ extension Gateway {
     guard arp.operation == ARP.request else { return }
     let isOurs =
       side == .inside ? arp.target == settings.insideAddress : translator.role(of: arp.target) != nil
-    guard isOurs else { return }
+    guard isOurs, !isShared(arp.target) else { return }
     sendARP(
       ARP.reply, from: arp.target, to: (arp.senderMAC, arp.sender), arp.senderMAC, side: side, at: now,
       &outbox)

@@ -26,6 +26,38 @@ extension Gateway {
     factsCache.invalidate()
   }
 
+  /// Takes over the addresses, MAC addresses and MTUs of both interfaces.
+  ///
+  /// - Precondition: what stood on addresses that go has been taken out.
+  /// - Complexity: O(neighbours that can be remembered), where a network changes.
+  mutating func setInterfaces(_ new: GatewaySettings) {
+    if new.inside.address != settings.insideAddress { forgetNeighbours(on: .inside) }
+    if new.outside.address != settings.outsideAddress {
+      translator.changeOutsideAddress(from: settings.outsideAddress, to: new.outside.address)
+      forgetNeighbours(on: .outside)
+    }
+    settings.insideAddress = new.inside.address
+    settings.outsideAddress = new.outside.address
+    settings.insideMAC = new.inside.mac
+    settings.outsideMAC = new.outside.mac
+    settings.insideMTU = new.inside.mtu
+    settings.outsideMTU = new.outside.mtu
+    settings.sharesInside = new.inside.isShared
+    settings.sharesOutside = new.outside.isShared
+    settings.special = Gateway.special(new)
+    factsCache.invalidate()
+  }
+
+  /// Network and broadcast addresses of both networks; 0 where there is none.
+  static func special(_ settings: GatewaySettings) -> (UInt32, UInt32, UInt32, UInt32) {
+    func special(_ network: IPv4Network) -> (UInt32, UInt32) {
+      guard let broadcast = network.broadcast else { return (0, 0) }
+      return (network.address.rawValue, broadcast.rawValue)
+    }
+    let (inside, outside) = (special(settings.inside.network), special(settings.outside.network))
+    return (inside.0, inside.1, outside.0, outside.1)
+  }
+
   /// Whether a frame to the outside would show a source that is not ours any more: one that waited while statics, the
   /// pool or networks changed.
   func hasLostSource(_ frame: Frame, to side: Side) -> Bool {

@@ -65,6 +65,9 @@ public struct Gateway: ~Copyable {
     var outsidePlaceholder: MACAddress
     /// Network and broadcast addresses of both networks; 0 where there is none.
     var special: (UInt32, UInt32, UInt32, UInt32)
+    /// Whether the kernel has the address of a side too.
+    var sharesInside: Bool
+    var sharesOutside: Bool
     var exhaustion: ExhaustionAnswer
     var completesChecksums: Bool
     var answersUnsolicitedSYN: Bool
@@ -116,19 +119,14 @@ public struct Gateway: ~Copyable {
     if settings.asksForNextHops { factsDue = Instant(nanoseconds: 0) }
     wakeUp = factsDue
     self.memory = memory
-    func special(_ network: IPv4Network) -> (UInt32, UInt32) {
-      guard let broadcast = network.broadcast else { return (0, 0) }
-      return (network.address.rawValue, broadcast.rawValue)
-    }
-    let (insideNetwork, insideBroadcast) = special(settings.inside.network)
-    let (outsideNetwork, outsideBroadcast) = special(settings.outside.network)
     self.settings = Settings(
       insideAddress: settings.inside.address, outsideAddress: settings.outside.address,
       insideMAC: settings.inside.mac, outsideMAC: settings.outside.mac, insideMTU: settings.inside.mtu,
       outsideMTU: settings.outside.mtu, insidePlaceholder: settings.placeholderMAC.inside,
       outsidePlaceholder: settings.placeholderMAC.outside,
-      special: (insideNetwork, insideBroadcast, outsideNetwork, outsideBroadcast),
-      exhaustion: settings.exhaustion, completesChecksums: settings.completesChecksums,
+      special: Gateway.special(settings), sharesInside: settings.inside.isShared,
+      sharesOutside: settings.outside.isShared, exhaustion: settings.exhaustion,
+      completesChecksums: settings.completesChecksums,
       answersUnsolicitedSYN: settings.answersUnsolicitedSYN, asksForNextHops: settings.asksForNextHops,
       sessionsWorthPrefetching: settings.sessionsWorthPrefetching)
     #if DEBUG

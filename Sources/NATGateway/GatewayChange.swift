@@ -65,9 +65,15 @@ public struct GatewayChange: GatewayJob {
     case endOrphans
     /// After ``endOrphans``: the public address of a mapping that was closed.
     case forgetOneToOne(StaticAddress)
-    /// With all bindings on it, statics excepted, which are to be removed before.
-    case removePoolAddress(IPv4Address)
+    /// Nobody new draws from it.
+    case closePoolAddress(IPv4Address)
+    /// One that was closed, with all bindings on it, statics excepted, which are to be removed before.
+    case removePoolAddress(IPv4Address, EndReason)
     case setRules(GatewaySettings)
+    /// Addresses, MAC addresses and MTUs of the interfaces, after what stood on addresses that go.
+    case setInterfaces(GatewaySettings)
+    /// Dynamic bindings on ports of an address that are not its pool's any more.
+    case endUnoffered(IPv4Address)
     /// Bindings of hosts that are in no inside network.
     case endOutsiders
     /// To be done when a lifetime became shorter.
@@ -141,10 +147,27 @@ public struct GatewayChange: GatewayJob {
     case .forgetOneToOne(let mapping):
       gateway.translator.forget(mapping)
       return (true, true)
-    case .removePoolAddress(let address): return (removePoolAddress(address, &gateway, at: now), false)
+    case .closePoolAddress(let address):
+      if let place = gateway.translator.shard.poolPlace(of: address) {
+        gateway.translator.shard.closePoolAddress(place)
+      }
+      return (true, true)
+    case .removePoolAddress(let address, let reason):
+      return (removePoolAddress(address, because: reason, &gateway, at: now), false)
     case .setRules(let settings):
       gateway.setRules(settings)
       return (true, false)
+    case .setInterfaces(let settings):
+      gateway.setInterfaces(settings)
+      return (true, false)
+    case .endUnoffered(let address):
+      guard let place = gateway.translator.shard.poolPlace(of: address) else { return (true, true) }
+      return (
+        run(.portOfHost, &gateway, at: now) { shard, session in
+          session.kind == .dynamic && session.public.address == address && session.transport != .icmp
+            && !shard.isOffered(session.transport, session.public.port, poolPlace: place)
+        }, false
+      )
     case .endOutsiders:
       let networks = gateway.insideNetworks
       return (
@@ -216,11 +239,10 @@ public struct GatewayChange: GatewayJob {
   }
 
   private mutating func removePoolAddress(
-    _ address: IPv4Address, _ gateway: inout Gateway, at now: Instant
+    _ address: IPv4Address, because reason: EndReason, _ gateway: inout Gateway, at now: Instant
   ) -> Bool {
     guard let place = gateway.translator.shard.poolPlace(of: address) else { return true }
-    if poolSweep == nil { gateway.translator.shard.closePoolAddress(place) }
-    var walk = poolSweep ?? PoolSweep(poolPlace: place)
+    var walk = poolSweep ?? PoolSweep(poolPlace: place, because: reason)
     guard walk.step(&gateway.translator.shard, at: now) else {
       poolSweep = walk
       return false

@@ -9,6 +9,9 @@ public struct Interface: Sendable, Equatable {
   public var mac: MACAddress
   /// Largest IPv4 packet in bytes.
   public var mtu: Int
+  /// The kernel of the gateway's machine has the address too, answers ARP and echo requests, and takes what is not the
+  /// gateway's.
+  public var isShared = false
 
   public init(address: IPv4Address, prefixLength: Int, mac: MACAddress, mtu: Int = 1500) {
     self.address = address

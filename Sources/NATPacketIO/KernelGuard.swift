@@ -7,8 +7,14 @@ internal import Synchronization
 /// An nftables table of the family `netdev` drops at ingress, which lies behind the capture: what is for the
 /// gateway's own addresses, IPv4 and ARP, and what the kernel could only forward. The kernel's own addresses,
 /// where they are not the gateway's too, broadcasts and IPv6 stay with the kernel: a login on a management
-/// address goes on working. The table belongs to the process (`flags owner`): nobody else can change it, and
-/// it is gone when the process is, after SIGKILL too.
+/// address goes on working.
+///
+/// Of an address that the gateway shares with the kernel a second table, of the family `ip`, drops TCP and UDP to the
+/// gateway's ports, and no more: where one of the kernel's sockets has a port, or a connection from it, its packets
+/// pass. That is asked for each packet, as programs take ports for as long as one question and one answer.
+///
+/// The tables belong to the process (`flags owner`): nobody else can change them, and they are gone when the process
+/// is, after SIGKILL too.
 @safe public struct KernelGuard: ~Copyable {
   /// The interface, as the kernel names it.
   public let interface: String
@@ -16,17 +22,58 @@ internal import Synchronization
   public let table: String
   /// The socket that owns the table. A copy of it in another process keeps the guard standing when this one ends.
   public let owner: Int32
+
+  /// What the guard keeps from the kernel.
+  public struct Scope: Equatable, Sendable {
+    /// Of an address that the kernel has too.
+    public struct Shared: Equatable, Sendable {
+      /// None while it is not known, two while it changes.
+      public var addresses: [IPv4Address]
+      /// The gateway's ports on it.
+      public var tcpPorts: [ClosedRange<UInt16>]
+      public var udpPorts: [ClosedRange<UInt16>]
+
+      public init(
+        _ addresses: [IPv4Address], tcpPorts: [ClosedRange<UInt16>] = [], udpPorts: [ClosedRange<UInt16>] = []
+      ) {
+        self.addresses = addresses
+        self.tcpPorts = tcpPorts
+        self.udpPorts = udpPorts
+      }
+    }
+
+    /// What the gateway alone answers to: its own addresses, the pool, and static public addresses.
+    public var own: [IPv4Address]
+    public var shared: Shared?
+
+    public init(_ own: [IPv4Address], shared: Shared? = nil) {
+      self.own = own
+      self.shared = shared
+    }
+
+    /// Both, while one takes the place of the other.
+    public func union(_ other: Scope) -> Scope {
+      Scope(
+        Set(own + other.own).sorted(),
+        shared: shared.map {
+          Shared(
+            $0.addresses + (other.shared?.addresses ?? []),
+            tcpPorts: $0.tcpPorts + (other.shared?.tcpPorts ?? []),
+            udpPorts: $0.udpPorts + (other.shared?.udpPorts ?? []))
+        })
+    }
+  }
+
   private let context: OpaquePointer
+  private let isSharing: Bool
 
   /// Installs the guard in the network namespace of the calling thread.
   ///
   /// - Parameters:
   ///   - interface: by the kernel's own name.
-  ///   - addresses: what the gateway answers to: its own, the pool, and static public addresses.
+  ///   - scope: what it keeps from the kernel; whether there is a shared address stays so.
   ///   - others: the tables of guards that an earlier gateway left standing: this one stands beside them.
-  public init(interface: String, addresses: [IPv4Address], besides others: [String] = [])
-    throws(InterfaceFault)
-  {
+  public init(interface: String, _ scope: Scope, besides others: [String] = []) throws(InterfaceFault) {
     // A table's name and what stands in quotation marks allow less than an interface's name.
     guard let first = interface.utf8.first, interface.utf8.allSatisfy(KernelGuard.isAllowed),
       first != UInt8(ascii: "-")
@@ -49,7 +96,7 @@ internal import Synchronization
       throw InterfaceFault(.refused, interface, "guard: libnftables gives no context")
     }
     do {
-      try unsafe KernelGuard.run(context, KernelGuard.install(table, interface, addresses), interface)
+      try unsafe KernelGuard.run(context, KernelGuard.install(table, interface, scope), interface)
     } catch {
       // Safety: nobody else has the context.
       unsafe nft_ctx_free(context)
@@ -58,6 +105,7 @@ internal import Synchronization
     self.interface = interface
     self.table = table
     self.owner = owner
+    isSharing = scope.shared != nil
     unsafe self.context = context
   }
 
@@ -66,14 +114,14 @@ internal import Synchronization
 
   /// Whether a guard could be installed now, without installing it.
   /// - Throws: ``InterfaceFault`` that says why not.
-  public static func check(interface: String, addresses: [IPv4Address]) throws(InterfaceFault) {
+  public static func check(interface: String, _ scope: Scope) throws(InterfaceFault) {
     // Safety: the context is freed below; a dry run changes nothing.
     guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
       throw InterfaceFault(.refused, interface, "guard: libnftables gives no context")
     }
     defer { unsafe nft_ctx_free(context) }
     unsafe nft_ctx_set_dry_run(context, true)
-    try unsafe run(context, install(table(of: interface), interface, addresses), interface)
+    try unsafe run(context, install(table(of: interface), interface, scope), interface)
   }
 
   /// Whether a gateway's guard stands on an interface.
@@ -89,20 +137,26 @@ internal import Synchronization
     return list.split(separator: "\n").contains { $0 == line || $0.hasPrefix(line + "/") }
   }
 
-  /// Puts others in the place of the gateway's addresses, all at once.
-  public mutating func setAddresses(_ addresses: [IPv4Address]) throws(InterfaceFault) {
-    var commands = "flush set netdev \(table) own\n"
-    if !addresses.isEmpty {
-      commands += "add element netdev \(table) own { \(KernelGuard.elements(addresses)) }\n"
+  /// Puts other addresses and ports in the place of those before, all at once.
+  public mutating func setScope(_ scope: Scope) throws(InterfaceFault) {
+    var commands = KernelGuard.set("netdev \(table) own", KernelGuard.elements(scope.own))
+    if isSharing, let shared = scope.shared {
+      for (name, elements) in KernelGuard.sets(of: shared) {
+        commands += KernelGuard.set("ip \(table) \(name)", elements)
+      }
     }
     try unsafe KernelGuard.run(context, commands, interface)
   }
 
   /// Installs the guard again, after an interface has vanished and returned: older kernels forget the hook of
   /// an interface that vanishes. There is no moment without a guard.
-  public mutating func reinstall(addresses: [IPv4Address]) throws(InterfaceFault) {
+  public mutating func reinstall(_ scope: Scope) throws(InterfaceFault) {
+    let families = isSharing ? ["netdev", "ip"] : ["netdev"]
     try unsafe KernelGuard.run(
-      context, "delete table netdev \(table)\n" + KernelGuard.install(table, interface, addresses), interface)
+      context,
+      families.map { "delete table \($0) \(table)\n" }.joined()
+        + KernelGuard.install(table, interface, scope),
+      interface)
   }
 
   /// No interface has a `/` in its name.
@@ -111,25 +165,60 @@ internal import Synchronization
   }
 
   /// One transaction: all of it, or nothing.
-  private static func install(
-    _ name: String, _ interface: String, _ addresses: [IPv4Address]
-  ) -> String {
+  private static func install(_ name: String, _ interface: String, _ scope: Scope) -> String {
     let table = "netdev \(name)"
-    let elements = addresses.isEmpty ? "" : " elements = { \(elements(addresses)) };"
     let hook = "type filter hook ingress"
     return """
       create table \(table) { flags owner; }
-      add set \(table) own { type ipv4_addr;\(elements) }
+      add set \(table) own { type ipv4_addr; }
+      \(set("\(table) own", elements(scope.own)))
       add chain \(table) ingress { \(hook) device "\(interface)" priority -500; policy accept; }
       add rule \(table) ingress ip daddr @own drop
       add rule \(table) ingress arp daddr ip @own drop
       add rule \(table) ingress meta pkttype host ether type ip fib daddr type != local drop
+      \(scope.shared.map { install(name, interface, $0) } ?? "")
+      """
+  }
+
+  /// Sockets are known where packets are IPv4's already, so this chain stands behind `ip_rcv`: before fragments are put
+  /// together, which are the kernel's to drop after their time.
+  private static func install(_ name: String, _ interface: String, _ shared: Scope.Shared) -> String {
+    let table = "ip \(name)"
+    let rules = ["tcp", "udp"].flatMap { transport in
+      ["socket wildcard { 0, 1 } accept", "drop"].map {
+        "add rule \(table) prerouting iifname \"\(interface)\" ip daddr @shared \(transport) dport @\(transport)ports \($0)\n"
+      }
+    }
+    return """
+      create table \(table) { flags owner; }
+      add set \(table) shared { type ipv4_addr; }
+      add set \(table) tcpports { type inet_service; flags interval; }
+      add set \(table) udpports { type inet_service; flags interval; }
+      add chain \(table) prerouting { type filter hook prerouting priority -500; policy accept; }
+      \(rules.joined())
+      \(sets(of: shared).map { set("\(table) \($0)", $1) }.joined(separator: "\n"))
 
       """
   }
 
+  /// Commands that give a set other elements.
+  private static func set(_ name: String, _ elements: String) -> String {
+    "flush set \(name)\n" + (elements.isEmpty ? "" : "add element \(name) { \(elements) }\n")
+  }
+
+  private static func sets(of shared: Scope.Shared) -> [(name: String, elements: String)] {
+    [
+      ("shared", elements(shared.addresses)), ("tcpports", elements(shared.tcpPorts)),
+      ("udpports", elements(shared.udpPorts)),
+    ]
+  }
+
   private static func elements(_ addresses: [IPv4Address]) -> String {
     Set(addresses).sorted().map(\.description).joined(separator: ", ")
+  }
+
+  private static func elements(_ ports: [ClosedRange<UInt16>]) -> String {
+    PortSet(ports).text.split(separator: ",").joined(separator: ", ")
   }
 
   private static func isAllowed(_ byte: UInt8) -> Bool {
@@ -162,6 +251,8 @@ internal import Synchronization
       throw InterfaceFault(.notPermitted, interface, "guard: \(reason); expected \(expected)")
     }
     throw InterfaceFault(
-      .refused, interface, "guard: \(reason); expected a kernel with nftables, netdev ingress and fib")
+      .refused, interface,
+      "guard: \(reason); expected a kernel with nftables, netdev ingress, fib and, for an address of the host's, socket"
+    )
   }
 }

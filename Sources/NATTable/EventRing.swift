@@ -12,6 +12,10 @@ public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case ended
   case staticMappingAdded, staticMappingRemoved
   case poolAddressAdded, poolAddressRemoved
+  /// Its public address was the host's, which has another one now, or none.
+  case addressChanged
+  /// Its public port is none of the pool's any more, and the kernel has it: a socket of the host's, or another range.
+  case portOfHost
   /// Its host is in no inside network any more.
   case insideNetworkRemoved
   /// Its last session found no room.

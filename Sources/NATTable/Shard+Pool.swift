@@ -14,6 +14,11 @@ extension Shard {
     IPv4Address(UInt32(truncatingIfNeeded: bindings.poolAddresses[Int(poolOrder[order])]))
   }
 
+  /// Whether the pool offers a port, in use or not.
+  public func isOffered(_ transport: TransportProtocol, _ port: UInt16, poolPlace place: Int) -> Bool {
+    portMaps[place * 3 + Int(transport.rawValue)].isOffered(port)
+  }
+
   /// Adds an address behind the others of the pool.
   ///
   /// - Returns: its place; nil where all places are taken.

@@ -74,6 +74,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
 /// - Complexity: O(ports of the address), O(1) a step.
 public struct PoolSweep: BitwiseCopyable, Sendable {
   private let poolPlace: Int
+  private let reason: EndReason
   private var first: Int { poolPlace * BindingIndex.portsPerAddress }
   private var place = 0
   private var host = 0
@@ -82,7 +83,10 @@ public struct PoolSweep: BitwiseCopyable, Sendable {
   private static let placesPerStep = 8192
 
   /// - Precondition: `Shard.closePoolAddress(_:)` was called.
-  public init(poolPlace: Int) { self.poolPlace = poolPlace }
+  public init(poolPlace: Int, because reason: EndReason) {
+    self.poolPlace = poolPlace
+    self.reason = reason
+  }
 
   /// - Returns: whether nothing is left.
   public mutating func step(_ shard: inout Shard, at now: Instant) -> Bool {
@@ -99,7 +103,7 @@ public struct PoolSweep: BitwiseCopyable, Sendable {
       place += 1
       switch shard.bindings.kind(of: binding) {
       case .dynamic:
-        let closed = shard.close(binding, because: .poolAddressRemoved)
+        let closed = shard.close(binding, because: reason)
         guard shard.end(closed, at: now, limit: &limit) else {
           closing = closed
           return false

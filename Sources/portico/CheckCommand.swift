@@ -1,5 +1,6 @@
 import ArgumentParser
 import NATComposition
+import NATConfiguration
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,7 +15,12 @@ struct CheckCommand: ParsableCommand {
   var file: String
 
   func run() throws {
-    _ = try Failure.configuration(at: file)
+    let configuration = try Failure.configuration(at: file)
     print("\(file): good")
+    let interfaces = configuration.interfaces
+    for (side, interface) in [("inside", interfaces.inside), ("outside", interfaces.outside)]
+    where interface.isHost {
+      print("interfaces.\(side): its address comes from the host's kernel while the daemon runs")
+    }
   }
 }

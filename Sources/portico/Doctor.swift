@@ -1,4 +1,5 @@
 import Foundation
+import NATComposition
 import NATConfiguration
 import NATPacketIO
 import NATWire
@@ -19,7 +20,8 @@ struct Doctor {
     var mend: String?
   }
 
-  private let configuration: Configuration
+  /// With the host's addresses in it.
+  private var configuration: Configuration
   private var findings: [Finding] = []
   /// The gateway's addresses for which the kernel answers, and on which interfaces.
   private var answered: [IPv4Address: [String]] = [:]
@@ -33,13 +35,34 @@ struct Doctor {
   init(_ configuration: Configuration) { self.configuration = configuration }
 
   mutating func examine() -> [Finding] {
+    examineHost()
+    let inside = configuration.interfaces.inside
+    let shared = configuration.sharedAddress
+    examine("inside", inside, owning: inside.isHost ? [] : [inside.address], hop: nil)
     examine(
-      "inside", configuration.interfaces.inside, owning: [configuration.interfaces.inside.address], hop: nil)
-    examine(
-      "outside", configuration.interfaces.outside, owning: configuration.publicAddresses,
-      hop: configuration.interfaces.gateway)
+      "outside", configuration.interfaces.outside,
+      owning: configuration.publicAddresses.filter { $0 != shared }, hop: configuration.interfaces.gateway)
     examineAddresses()
     return findings
+  }
+
+  /// What the host has where the configuration says `address: host`.
+  private mutating func examineHost() {
+    guard configuration.followsHost else { return }
+    do {
+      let resolved = configuration.resolved(try Configuration.Host(addressesFor: configuration))
+      configuration = resolved.configuration
+      for reason in resolved.degraded {
+        wrong(reason, mend: "ip address; ip route   # or see to the DHCP client")
+      }
+      for (side, interface) in [
+        ("inside", configuration.interfaces.inside), ("outside", configuration.interfaces.outside),
+      ] where interface.isHost && interface.address != .host {
+        good("\(side) \(interface.name): shares \(interface.address) with the kernel")
+      }
+    } catch {
+      wrong("the kernel does not say what addresses it has: \(error)", mend: nil)
+    }
   }
 
   private mutating func good(_ text: String) { findings.append(Finding(verdict: .good, text: text)) }
@@ -159,7 +182,7 @@ struct Doctor {
       }
     } else {
       do {
-        try KernelGuard.check(interface: facts.name, addresses: configuration.ownAddresses)
+        try KernelGuard.check(interface: facts.name, KernelGuard.Scope(configuration))
         good("\(name): no gateway runs on it, and a guard can be installed")
       } catch {
         wrong(
@@ -184,7 +207,7 @@ struct Doctor {
         "\(name): \(address) is another's, \(owner) answers for it",
         mend: "take it from that machine, or give the gateway another address")
     }
-    if !asked.contains(where: { owners[$0] != nil }) {
+    if !asked.isEmpty, !asked.contains(where: { owners[$0] != nil }) {
       good(
         "\(name): nobody else answers for \(asked.count == 1 ? "\(asked[0])" : "its \(asked.count) addresses")"
       )

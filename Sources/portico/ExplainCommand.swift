@@ -50,6 +50,8 @@ struct ExplainCommand: AsyncParsableCommand {
     completion: .file(extensions: ["yaml", "yml"]))
   var config: String?
 
+  @OptionGroup var host: HostOptions
+
   @OptionGroup var daemon: SocketOption
 
   func validate() throws { _ = try question }
@@ -58,7 +60,7 @@ struct ExplainCommand: AsyncParsableCommand {
     let question = try question
     let explanation =
       if let config {
-        try explain(question, Failure.configuration(at: config))
+        try explain(question, host.resolve(Failure.configuration(at: config)))
       } else {
         try await Failure.onRefusal { () async throws(ControlError) in
           try await daemon.client.explain(question)

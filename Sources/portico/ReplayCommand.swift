@@ -49,6 +49,8 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Seed of port choice and of hash keys.", valueName: "n"))
   var seed: UInt64 = 1
 
+  @OptionGroup var host: HostOptions
+
   func validate() throws {
     guard inside != nil || outside != nil || restore != nil else {
       throw ValidationError("no capture is given; give --inside, --outside or both, or --restore")
@@ -76,7 +78,7 @@ struct ReplayCommand: ParsableCommand {
   }
 
   func run() throws {
-    let configuration = try Failure.configuration(at: config)
+    let configuration = try host.resolve(Failure.configuration(at: config))
     var captures = try openCaptures()
     var replay = try makeReplay(configuration)
     let damages: [CaptureDamage]

@@ -19,6 +19,10 @@ import UnixSignals
       and forwards until SIGTERM or SIGINT. It needs CAP_NET_RAW and CAP_NET_ADMIN; with CAP_SYS_NICE, or LimitRTPRIO=1 of \
       its unit, its worker runs before what shares its processor.
 
+      With `address: host` it reserves its ports in net.ipv4.ip_local_reserved_ports while it runs, where it may write \
+      kernel settings. Where it may not, `--kernel-settings set` before it and `--kernel-settings restore` after it do that \
+      as root, after kill -9 too.
+
       SIGNALS
         SIGTERM, SIGINT  ends it: what it set up is gone then
         SIGHUP           reads the configuration again, all or nothing
@@ -34,6 +38,7 @@ import UnixSignals
         /etc/portico/portico.yaml        the service's configuration
         /usr/share/portico/portico.yaml  every setting, commented
         /run/portico/control.sock        the control socket, by default
+        /run/portico/reserved-ports      beside it: what --kernel-settings restore takes back
 
       EXIT CODES
         0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \
@@ -49,7 +54,16 @@ import UnixSignals
   @Flag(help: "Stay in the foreground. It always does: a service manager keeps it in the background.")
   var foreground = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the kernel settings that the configuration needs, or take them back, and do nothing else: set or restore.",
+      valueName: "set|restore"))
+  var kernelSettings: KernelSettings?
+
+  enum KernelSettings: String, ExpressibleByArgument { case set, restore }
+
   func run() async throws {
+    if let kernelSettings { return try write(kernelSettings) }
     let configuration = try loaded()
     let level = LogLevel(Logger.Level(rawValue: "\(configuration.log.level)") ?? .info)
     let environment = ProcessInfo.processInfo.environment
@@ -82,14 +96,37 @@ import UnixSignals
     }
   }
 
+  private func write(_ settings: KernelSettings) throws {
+    do {
+      switch settings {
+      case .set:
+        let configuration = try loaded()
+        guard !configuration.reservedPorts.isEmpty else { return }
+        try ReservedPorts(for: configuration.control).add(configuration.reservedPorts)
+      case .restore:
+        // A file that was spoilt meanwhile is no reason to leave anything behind.
+        let control = (try? Configuration.load(path: config))?.control ?? Configuration.Control()
+        try ReservedPorts(for: control).restore()
+      }
+    } catch let fault as ReservedPorts.Fault {
+      say(fault.description)
+      throw ExitCode(fault.isNotPermitted ? 77 : 69)
+    }
+  }
+
+  /// A line on standard error.
+  private func say(_ text: String) {
+    var text = text + "\n"
+    // Safety: the bytes live for the call.
+    text.withUTF8 { bytes in unsafe _ = Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  }
+
   private func loaded() throws -> Configuration {
     do {
       return try Configuration.load(path: config)
     } catch {
       // One problem a line, each with its own file, line and column.
-      var text = error.description + "\n"
-      // Safety: the bytes live for the call.
-      text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+      say(error.description)
       switch error.kind {
       case .unreadable: throw ExitCode(66)
       case .content: throw ExitCode(78)

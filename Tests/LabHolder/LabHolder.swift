@@ -13,7 +13,7 @@ import NATWire
       case "guard":
         try hold(
           KernelGuard(
-            interface: arguments[1], addresses: arguments.dropFirst(2).compactMap { IPv4Address($0) }))
+            interface: arguments[1], .init(arguments.dropFirst(2).compactMap { IPv4Address($0) })))
       case "lock": try hold(InterfaceLock(interface: arguments[1]))
       default: exit(64)
       }

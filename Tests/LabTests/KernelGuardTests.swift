@@ -118,7 +118,7 @@ extension Lab {
       let stage = try Stage()
       var capture = try stage.cable.capture()
       let kernelGuard = try stage.cable.here.enter {
-        try KernelGuard(interface: "lan0", addresses: [IPv4Address(192, 168, 1, 1)])
+        try KernelGuard(interface: "lan0", .init([IPv4Address(192, 168, 1, 1)]))
       }
       let frames = [
         Stage.echo(stage.cable.peer, stage.cable.own), Stage.echo(stage.cable.peer, Stage.remote),
@@ -136,12 +136,12 @@ extension Lab {
     func change() throws {
       let stage = try Stage()
       do {
-        var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", addresses: []) }
+        var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", .init([])) }
         // No address is the gateway's: the kernel keeps its own, but forwards nothing.
         #expect(try stage.answers() == Answers(arp: true, echo: true, reset: true, management: true))
-        try kernelGuard.setAddresses([IPv4Address(192, 168, 1, 1), IPv4Address(192, 168, 1, 1)])
+        try kernelGuard.setScope(.init([IPv4Address(192, 168, 1, 1), IPv4Address(192, 168, 1, 1)]))
         #expect(try stage.answers() == .guarded)
-        try kernelGuard.setAddresses([])
+        try kernelGuard.setScope(.init([]))
         #expect(try stage.answers().echo)
       }
       #expect(try stage.answers() == .all)
@@ -151,10 +151,10 @@ extension Lab {
     func returns() throws {
       let stage = try Stage()
       let own = [IPv4Address(192, 168, 1, 1)]
-      var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", addresses: own) }
+      var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", .init(own)) }
       try stage.cable.here.shell("ip link del lan0")
       try stage.cable.lay()
-      try kernelGuard.reinstall(addresses: own)
+      try kernelGuard.reinstall(.init(own))
       try stage.cable.here.shell(
         "ip address add 192.168.1.1/24 dev lan0 && ip address add 192.168.1.254/24 dev lan0")
       #expect(try stage.answers() == .guarded)
@@ -164,9 +164,9 @@ extension Lab {
     func manyAddresses() throws {
       let stage = try Stage()
       var kernelGuard = try stage.cable.here.enter {
-        try KernelGuard(interface: "lan0", addresses: (0..<10_000).map { IPv4Address(0x0A00_0000 + $0) })
+        try KernelGuard(interface: "lan0", .init((0..<10_000).map { IPv4Address(0x0A00_0000 + $0) }))
       }
-      try kernelGuard.setAddresses((0..<10_000).map { IPv4Address(0xC0A8_0101 &- $0) })
+      try kernelGuard.setScope(.init((0..<10_000).map { IPv4Address(0xC0A8_0101 &- $0) }))
       #expect(try stage.answers() == .guarded)
     }
 
@@ -174,9 +174,9 @@ extension Lab {
     func second() throws {
       let stage = try Stage()
       let own = [IPv4Address(192, 168, 1, 1)]
-      let first = try stage.cable.here.enter { try KernelGuard(interface: "lan0", addresses: own) }
+      let first = try stage.cable.here.enter { try KernelGuard(interface: "lan0", .init(own)) }
       let fault = try stage.cable.here.enter {
-        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: "lan0", addresses: own) }
+        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: "lan0", .init(own)) }
       }
       #expect(fault?.kind == .notPermitted)
       #expect(fault?.description.contains("portico-lan0") == true)
@@ -188,7 +188,7 @@ extension Lab {
     func refused(name: String) throws {
       let namespace = try NetworkNamespace()
       let fault = try namespace.enter {
-        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: name, addresses: []) }
+        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: name, .init([])) }
       }
       #expect(fault?.name == name)
       #expect(fault?.description.contains("guard: ") == true)

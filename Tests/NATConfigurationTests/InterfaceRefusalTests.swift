@@ -38,9 +38,9 @@ import Testing
           outside: {}
         """,
       "2:3: interfaces.inside.name: found nothing; expected the name of a network device, 1 to 15 bytes without spaces, `/` and `:`",
-      "2:3: interfaces.inside.address: found nothing; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24",
+      "2:3: interfaces.inside.address: found nothing; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host",
       "3:3: interfaces.outside.name: found nothing; expected the name of a network device, 1 to 15 bytes without spaces, `/` and `:`",
-      "3:3: interfaces.outside.address: found nothing; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24"
+      "3:3: interfaces.outside.address: found nothing; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host"
     ),
     Refusal(
       "a name that is none",
@@ -78,7 +78,7 @@ import Testing
           inside: { name: lan0, address: 192.168.1.1 }
           outside: { name: wan0, address: 203.0.113.5/24 }
         """,
-      "2:34: interfaces.inside.address: found \"192.168.1.1\", which has no prefix length; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24"
+      "2:34: interfaces.inside.address: found \"192.168.1.1\", which has no prefix length; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host"
     ),
     Refusal(
       "a prefix length out of range",
@@ -87,8 +87,8 @@ import Testing
           inside: { name: lan0, address: 192.168.1.1/33 }
           outside: { name: wan0, address: 203.0.113.5/0 }
         """,
-      "2:34: interfaces.inside.address: found \"192.168.1.1/33\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24",
-      "3:35: interfaces.outside.address: found \"203.0.113.5/0\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24"
+      "2:34: interfaces.inside.address: found \"192.168.1.1/33\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host",
+      "3:35: interfaces.outside.address: found \"203.0.113.5/0\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host"
     ),
     Refusal(
       "an address that is none",
@@ -97,8 +97,8 @@ import Testing
           inside: { name: lan0, address: 192.168.1.256/24 }
           outside: { name: wan0, address: 203.0.113/24 }
         """,
-      "2:34: interfaces.inside.address: found \"192.168.1.256/24\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24",
-      "3:35: interfaces.outside.address: found \"203.0.113/24\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24"
+      "2:34: interfaces.inside.address: found \"192.168.1.256/24\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host",
+      "3:35: interfaces.outside.address: found \"203.0.113/24\"; expected an IPv4 address with its prefix length (1 to 32), such as 192.168.1.1/24, or host"
     ),
     Refusal(
       "a network and a broadcast address",

@@ -60,7 +60,7 @@ import Testing
       after: """
         nat: { pool: [{ ports: 1024-2047 }] }
         """,
-      "4:15: nat.pool[0].address: found nothing; expected an IPv4 address such as 192.0.2.1"),
+      "4:15: nat.pool[0].address: found nothing; expected an IPv4 address such as 192.0.2.1, or host"),
     Refusal(
       "a pool address in an inside network",
       after: """
@@ -220,7 +220,8 @@ import Testing
       after: """
         nat: { pool: [{ address: 203.0.113.0/28 }] }
         """,
-      "4:26: nat.pool[0].address: found \"203.0.113.0/28\"; expected an IPv4 address such as 192.0.2.1"),
+      "4:26: nat.pool[0].address: found \"203.0.113.0/28\"; expected an IPv4 address such as 192.0.2.1, or host"
+    ),
     Refusal(
       "words that are none",
       after: """

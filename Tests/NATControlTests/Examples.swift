@@ -61,7 +61,7 @@ enum Examples {
      "inside":{"packetsReceived":10,"bytesReceived":900,"packetsSent":9,"bytesSent":800,"captureDropped":0},
      "outside":{"packetsReceived":9,"bytesReceived":800,"packetsSent":10,"bytesSent":900,"captureDropped":0},
      "pool":[{"address":"203.0.113.5","protocol":"udp","ports":64512,"inUse":2,"resting":0}],
-     "drops":{"noBinding":1,"filtered":0},"events":{"bindingsCreated":2,"sessionsCreated":2,"sessionsExpired":0,"hairpins":0,"icmpErrorsSuppressed":0}}
+     "drops":{"noBinding":1,"filtered":0},"events":{"bindingsCreated":2,"sessionsCreated":2,"sessionsExpired":0,"hairpins":0,"icmpErrorsSuppressed":0,"leftToKernel":0}}
     """#)
 
   private static func unbroken(_ text: String) -> String {

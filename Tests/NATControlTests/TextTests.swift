@@ -128,6 +128,7 @@ struct TextTests {
         sessionsExpired       0
         hairpins              0
         icmpErrorsSuppressed  0
+        leftToKernel          0
 
         """)
   }

@@ -60,6 +60,7 @@ import Testing
         drops[Int(reason.rawValue)] += 1
         #expect(after.drops == drops, "\(request): \(explanation.findings)")
       case .hold: Issue.record("nothing is asked for here")
+      case .leave: Issue.record("no address is shared here")
       }
       let document = ExplainDocument(explanation)
       #expect(!document.steps.isEmpty && document.fields.count >= 8)
@@ -123,7 +124,7 @@ import Testing
     town.gateway.setMachineAddresses([own])
     let frame = Town.packet(.tcp, 2, from: Town.c1, to: Endpoint(own, 22), .inside)
     let explanation = town.perform(ExplainFrame(frame, from: .inside)).job.explanation
-    #expect(explanation.verdict == .drop(.toGateway))
+    #expect(explanation.verdict == .leave)
   }
 
   @Test("a question that cannot be asked says what would be right")

@@ -25,6 +25,8 @@ struct Town: ~Copyable {
   var gateway: Gateway
   let table: TranslationTable
   private(set) var configuration: Configuration
+  /// The same before the host's addresses were put in.
+  private let written: Configuration
   private let store = CounterStore()
   private var batch = FrameBatch(maximumFrameLength: 64 << 10)
   private var outbox = Outbox()
@@ -34,8 +36,14 @@ struct Town: ~Copyable {
 
   var counters: Counters { store.counters }
 
-  init(_ text: String = "", change: (inout GatewaySettings) -> Void = { _ in }) throws {
-    configuration = try Configuration.parse(Town.interfaces + text + "\n", file: "portico.yaml")
+  /// - Parameter host: what the host has, where the text names the interfaces and follows it.
+  init(
+    _ text: String = "", host: Configuration.Host? = nil, change: (inout GatewaySettings) -> Void = { _ in }
+  ) throws {
+    let parsed = try Configuration.parse(
+      (host == nil ? Town.interfaces : "") + text + "\n", file: "portico.yaml")
+    written = parsed
+    configuration = parsed.resolved(host ?? Configuration.Host()).configuration
     var settings = GatewaySettings(configuration)
     settings.table.reserve = .live(settings.table)
     change(&settings)
@@ -107,6 +115,19 @@ struct Town: ~Copyable {
     _ text: String, meanwhile: (inout Town) -> Void = { _ in }
   ) throws -> (ended: EndedSessions, sent: [Sent]) {
     let new = try Configuration.parse(Town.interfaces + text + "\n", file: "portico.yaml")
+    let done = perform(
+      GatewayChange(ChangePlan(from: configuration, to: new).operations), meanwhile: meanwhile)
+    precondition(done.job.refused == 0, "there is room for everything")
+    configuration = new
+    return (done.job.ended, done.sent)
+  }
+
+  /// Comes to what the host has from now on, as news of its kernel's does.
+  @discardableResult
+  mutating func follow(
+    _ host: Configuration.Host, meanwhile: (inout Town) -> Void = { _ in }
+  ) -> (ended: EndedSessions, sent: [Sent]) {
+    let new = written.resolved(host).configuration
     let done = perform(
       GatewayChange(ChangePlan(from: configuration, to: new).operations), meanwhile: meanwhile)
     precondition(done.job.refused == 0, "there is room for everything")

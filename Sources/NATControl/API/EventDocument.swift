@@ -10,6 +10,8 @@ public struct EventDocument: Codable, Hashable, Sendable {
     /// A limit that was met.
     case limit
     case reload
+    /// The host's address outside, which the gateway shares, is another one, `public`, or gone.
+    case addressChanged = "address-changed"
     /// The subscriber did not keep up: `count` events are missing here.
     case lost
   }
@@ -23,7 +25,7 @@ public struct EventDocument: Codable, Hashable, Sendable {
   public var remote: EndpointDocument?
   /// In kebab case: `expired`, `closed`, `operator`, `evicted`, ...; of a limit its drop reason.
   public var reason: String?
-  /// Of `lost`, `exhaustion` and `limit`: how many events or packets.
+  /// Of `lost`, `exhaustion` and `limit`: how many events or packets; of `address-changed`: how many sessions ended.
   public var count: UInt64?
 
   public init(

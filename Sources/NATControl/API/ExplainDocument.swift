@@ -74,7 +74,7 @@ public struct ExplainDocument: Codable, Hashable, Sendable {
 
   public var steps: [Step]
   public var fields: [Field]
-  /// `forward`, `answer`, `hold` or `drop`.
+  /// `forward`, `answer`, `hold`, `leave` (to the machine's kernel) or `drop`.
   public var verdict: String
   /// The side it leaves on.
   public var to: String?

@@ -489,7 +489,8 @@ class Gateway:
             "drops": self.drops,
             "events": {
                 "bindingsCreated": self.created, "sessionsCreated": self.sessions_created,
-                "sessionsExpired": self.expired, "hairpins": 0, "icmpErrorsSuppressed": 0}}
+                "sessionsExpired": self.expired, "hairpins": 0, "icmpErrorsSuppressed": 0,
+                "leftToKernel": 0}}
 
 
 def merged(folder):

@@ -153,5 +153,5 @@ write_json(HERE / "expected-stats.json", {
     "drops": {},
     "events": {
         "bindingsCreated": 4, "sessionsCreated": 4, "sessionsExpired": 0, "hairpins": 0,
-        "icmpErrorsSuppressed": 0},
+        "icmpErrorsSuppressed": 0, "leftToKernel": 0},
 })

@@ -1,0 +1,50 @@
+public import NATConfiguration
+public import NATPacketIO
+public import NATWire
+
+extension Configuration.Host {
+  /// The host's addresses for a configuration, in the network namespace of the calling thread; nil for an interface
+  /// that is not there or has none.
+  public init(addressesFor configuration: Configuration) throws(InterfaceFault) {
+    self.init()
+    guard configuration.followsHost else { return }
+    let facts = try HostWatch.facts()
+    let (inside, outside) = (configuration.interfaces.inside, configuration.interfaces.outside)
+    if inside.isHost { self.inside = Configuration.HostAddress(facts, inside.name) }
+    if outside.isHost { self.outside = Configuration.HostAddress(facts, outside.name) }
+  }
+
+  /// Asks for the ports of the host's sockets on an address, as far as the configuration could take them.
+  public static func sockets(
+    _ transport: TransportProtocol, _ configuration: Configuration, on address: IPv4Address
+  ) throws(InterfaceFault) -> [UInt16] {
+    let ports = configuration.portsOnHost(transport)
+    guard let first = ports.map(\.lowerBound).min(), let last = ports.map(\.upperBound).max() else {
+      return []
+    }
+    return try HostSockets.ports(transport, on: address, in: first...last)
+  }
+}
+
+extension Configuration.HostAddress {
+  fileprivate init?(_ facts: HostFacts, _ name: String) {
+    guard let index = try? InterfaceFacts(name: name).index, let found = facts.address(of: index) else {
+      return nil
+    }
+    self.init(
+      found.address, prefixLength: found.prefixLength, gateway: facts.route(by: index)?.gateway)
+  }
+}
+
+extension KernelGuard.Scope {
+  /// What is to be kept from the kernel: all of the gateway's own addresses, and its ports on the host's.
+  ///
+  /// - Parameter configuration: with the host's addresses in it.
+  public init(_ configuration: Configuration) {
+    self.init(configuration.ownAddresses)
+    guard configuration.interfaces.outside.isHost else { return }
+    shared = Shared(
+      configuration.sharedAddress.map { [$0] } ?? [], tcpPorts: configuration.portsOnHost(.tcp),
+      udpPorts: configuration.portsOnHost(.udp))
+  }
+}

@@ -1,0 +1,219 @@
+public import NATWire
+
+extension IPv4Address {
+  /// What the file calls `host`: the address that the host's kernel has on the interface. ``Configuration/resolved(_:)``
+  /// puts the address itself in its place. Nobody can have 0.0.0.0, and no file may name it.
+  public static var host: IPv4Address { .any }
+
+  /// As in the file.
+  var text: String { self == .host ? "host" : description }
+}
+
+extension IPv4Network {
+  /// The network of the inside interface where that has the host's address.
+  static let host = IPv4Network(.host, prefixLength: 32)
+
+  /// As in the file.
+  var text: String { self == .host ? "host" : description }
+}
+
+extension Configuration {
+  /// Ports of the pool on the host's address: apart from those that kernels give their own sockets, 32768 to 60999, and
+  /// from those where services listen.
+  public static let hostPorts: ClosedRange<UInt16> = 10240...32767
+
+  /// What a kernel has on one interface.
+  public struct HostAddress: Sendable, Hashable {
+    public var address: IPv4Address
+    /// The connected network, which holds `address`.
+    public var network: IPv4Network
+    /// The next hop of the default route by this interface, if there is one.
+    public var gateway: IPv4Address?
+
+    /// - Precondition: `prefixLength` is at most 32.
+    public init(_ address: IPv4Address, prefixLength: Int, gateway: IPv4Address? = nil) {
+      self.address = address
+      network = IPv4Network(address, prefixLength: prefixLength)
+      self.gateway = gateway
+    }
+  }
+
+  /// What the host has, for a configuration that says `address: host`.
+  public struct Host: Sendable, Equatable {
+    public var inside: HostAddress?
+    public var outside: HostAddress?
+    /// Ports of the host's own sockets on the outside address, ascending.
+    public var tcpPorts: [UInt16] = []
+    public var udpPorts: [UInt16] = []
+
+    public init(inside: HostAddress? = nil, outside: HostAddress? = nil) {
+      self.inside = inside
+      self.outside = outside
+    }
+
+    func hasSocket(_ transport: TransportProtocol, _ port: UInt16) -> Bool {
+      switch transport {
+      case .tcp: tcpPorts.contains(port)
+      case .udp: udpPorts.contains(port)
+      case .icmp: false
+      }
+    }
+  }
+
+  /// A configuration with the host's addresses in it.
+  public struct Resolved: Sendable {
+    /// Interfaces whose address is not known have 0.0.0.0; pool addresses and statics on it are left out.
+    public var configuration: Configuration
+    /// Why it does less than the configuration says.
+    public var degraded: [String]
+  }
+
+  /// Whether an interface has the host's address.
+  public var followsHost: Bool { interfaces.inside.isHost || interfaces.outside.isHost }
+
+  /// The address that the gateway shares with the host's kernel, outside; nil where it has one of its own, or none.
+  public var sharedAddress: IPv4Address? {
+    let outside = interfaces.outside
+    return outside.isHost && outside.address != .host ? outside.address : nil
+  }
+
+  /// Puts the host's addresses where the file says `host`. Without one the result is the configuration itself.
+  /// - Complexity: O(statics + pool addresses + ports of the host's).
+  public func resolved(_ host: Host) -> Resolved {
+    guard followsHost else { return Resolved(configuration: self, degraded: []) }
+    var resolved = Resolved(configuration: self, degraded: [])
+    if interfaces.inside.isHost { resolved.setInside(host.inside) }
+    if interfaces.outside.isHost {
+      resolved.setOutside(host.outside)
+      resolved.setPool(host)
+      resolved.setStatics(host)
+    }
+    return resolved
+  }
+}
+
+extension Configuration.Resolved {
+  fileprivate mutating func setInside(_ inside: Configuration.HostAddress?) {
+    guard let inside else {
+      degraded.append("the inside interface \(configuration.interfaces.inside.name) has no address")
+      configuration.nat.insideNetworks.removeAll { $0 == .host }
+      return
+    }
+    configuration.interfaces.inside.address = inside.address
+    configuration.interfaces.inside.network = inside.network
+    configuration.nat.insideNetworks = configuration.nat.insideNetworks.map {
+      $0 == .host ? inside.network : $0
+    }
+  }
+
+  fileprivate mutating func setOutside(_ outside: Configuration.HostAddress?) {
+    let name = configuration.interfaces.outside.name
+    guard let outside else {
+      degraded.append("the outside interface \(name) has no address: nothing is translated")
+      configuration.interfaces.gateway = nil
+      return
+    }
+    let inside = configuration.interfaces.inside
+    let networks = configuration.nat.insideNetworks + [inside.network]
+    if let network = networks.first(where: { $0.overlaps(outside.network) }) {
+      degraded.append(
+        "the outside interface \(name) has \(outside.address)/\(outside.network.prefixLength), which overlaps the "
+          + "inside network \(network): nothing is translated")
+      configuration.interfaces.gateway = nil
+      return
+    }
+    configuration.interfaces.outside.address = outside.address
+    configuration.interfaces.outside.network = outside.network
+    configuration.interfaces.gateway = configuration.interfaces.gateway ?? outside.gateway
+    if configuration.interfaces.gateway == nil {
+      degraded.append(
+        "the outside interface \(name) has no default gateway: only \(outside.network) can be reached")
+    }
+  }
+
+  /// The host's own ports are no part of the pool, whatever their protocol.
+  fileprivate mutating func setPool(_ host: Configuration.Host) {
+    let address = configuration.interfaces.outside.address
+    configuration.nat.pool = configuration.nat.pool.reduce(into: []) { pool, entry in
+      var entry = entry
+      if entry.address == .host { entry.address = address }
+      guard entry.address != .host else { return }
+      if entry.address == address {
+        entry.ports = entry.ports.without(host.tcpPorts).without(host.udpPorts)
+      }
+      if let same = pool.firstIndex(where: { $0.address == entry.address }) {
+        pool[same].ports = (pool[same].ports + entry.ports).merged
+      } else {
+        pool.append(entry)
+      }
+    }
+  }
+
+  fileprivate mutating func setStatics(_ host: Configuration.Host) {
+    let address = configuration.interfaces.outside.address
+    var taken: Set<StaticRules.Claim> = []
+    var degraded = degraded
+    configuration.statics = configuration.statics.compactMap { entry in
+      let mapping = entry.onHost(address)
+      let name = "static \(entry.protocolText) \(entry.publicText)"
+      switch mapping {
+      case .oneToOne(let outer, _):
+        guard outer == address else { return mapping }
+        degraded.append("\(name): the host has the address itself")
+        return nil
+      case .portForward(let transport, let outer, _, _):
+        guard outer.address != .host else { return nil }
+        if outer.address == address, host.hasSocket(transport, outer.port) {
+          degraded.append("\(name): a socket of the host's has the port")
+          return nil
+        }
+        guard taken.insert(.publicEndpoint(transport, outer)).inserted else {
+          degraded.append("\(name): another one has its public endpoint")
+          return nil
+        }
+        return mapping
+      }
+    }
+    self.degraded = degraded
+  }
+}
+
+extension [ClosedRange<UInt16>] {
+  /// These ranges, which are apart from each other, with ports taken out of them.
+  func without(_ ports: [UInt16]) -> [ClosedRange<UInt16>] {
+    ports.reduce(self) { ranges, port in
+      ranges.flatMap { range -> [ClosedRange<UInt16>] in
+        guard range.contains(port) else { return [range] }
+        return (range.lowerBound < port ? [range.lowerBound...port - 1] : [])
+          + (port < range.upperBound ? [port + 1...range.upperBound] : [])
+      }
+    }
+  }
+}
+
+extension Configuration {
+  /// The TCP or UDP ports that the gateway takes on the host's address, for the pool and for statics; in no order.
+  public func portsOnHost(_ transport: TransportProtocol) -> [ClosedRange<UInt16>] {
+    func isHosts(_ address: IPv4Address) -> Bool { address == .host || address == sharedAddress }
+    let forwards = statics.compactMap { mapping -> ClosedRange<UInt16>? in
+      guard case .portForward(transport, let endpoint, _, _) = mapping, isHosts(endpoint.address) else {
+        return nil
+      }
+      return endpoint.port...endpoint.port
+    }
+    return nat.pool.filter { isHosts($0.address) }.flatMap(\.ports) + forwards
+  }
+
+  /// What the kernel is to keep its own sockets from while the gateway runs; none where it shares no address.
+  public var reservedPorts: [ClosedRange<UInt16>] {
+    interfaces.outside.isHost ? portsOnHost(.tcp) + portsOnHost(.udp) : []
+  }
+
+  /// With the addresses that the host had written out, as if they were the gateway's own, where they are known.
+  public var standingAlone: Configuration {
+    var alone = self
+    if alone.interfaces.inside.address != .host { alone.interfaces.inside.isHost = false }
+    if alone.interfaces.outside.address != .host { alone.interfaces.outside.isHost = false }
+    return alone
+  }
+}

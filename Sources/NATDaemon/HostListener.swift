@@ -1,0 +1,24 @@
+import Dispatch
+import NATPacketIO
+
+/// Says when something may have changed of the host's addresses, default routes or interfaces.
+final class HostListener: @unchecked Sendable {
+  // Sendable: the source is made and cancelled here, and a source of Dispatch is the same on all threads.
+  /// One element for any amount of news.
+  let news: AsyncStream<Void>
+  private let watch: HostWatch
+  private let source: any DispatchSourceRead
+
+  init() throws(InterfaceFault) {
+    watch = try HostWatch()
+    let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    news = stream
+    source = DispatchSource.makeReadSource(fileDescriptor: watch.descriptor)
+    source.setEventHandler { [weak self] in
+      if self?.watch.takeNews() == true { continuation.yield() }
+    }
+    source.resume()
+  }
+
+  deinit { source.cancel() }
+}

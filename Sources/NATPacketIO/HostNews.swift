@@ -1,0 +1,175 @@
+internal import CMNL
+internal import Glibc
+public import NATWire
+
+/// What a message of rtnetlink says about the host's addresses and its default routes.
+public enum HostNews: Equatable, Sendable {
+  case address(HostFacts.Address)
+  case addressGone(HostFacts.Address)
+  case route(HostFacts.Route)
+  case routeGone(HostFacts.Route)
+  /// An interface came, went or changed.
+  case link(index: Int32)
+
+  /// Reads a datagram. What is damaged, of another family, another table or another kind says nothing.
+  /// - Complexity: O(bytes).
+  public static func read(_ datagram: [UInt8]) -> [HostNews] {
+    var news: [HostNews] = []
+    NetlinkMessage.forEach(in: datagram) { message in
+      switch message.type {
+      case Int(RTM_NEWADDR): if let address = HostFacts.Address(message) { news.append(.address(address)) }
+      case Int(RTM_DELADDR):
+        if let address = HostFacts.Address(message) { news.append(.addressGone(address)) }
+      case Int(RTM_NEWROUTE): news += HostFacts.Route.all(message).map { .route($0) }
+      case Int(RTM_DELROUTE): news += HostFacts.Route.all(message).map { .routeGone($0) }
+      case Int(RTM_NEWLINK), Int(RTM_DELLINK):
+        if let link = message.read(ifinfomsg.self) { news.append(.link(index: link.ifi_index)) }
+      default: break
+      }
+    }
+    return news
+  }
+}
+
+/// The host's addresses and default routes, as its kernel has them.
+public struct HostFacts: Equatable, Sendable {
+  /// One address of an interface.
+  public struct Address: Hashable, Sendable {
+    public var index: Int32
+    public var address: IPv4Address
+    public var prefixLength: Int
+    /// Behind another of the same network.
+    public var isSecondary: Bool
+    /// Not to be used for anything new (RFC 4862's word, which the kernel has for IPv4 too).
+    public var isDeprecated: Bool
+    /// Good on its link or for the machine itself only (RFC 3927).
+    public var isLocal: Bool
+
+    public init(
+      index: Int32, _ address: IPv4Address, prefixLength: Int, isSecondary: Bool = false,
+      isDeprecated: Bool = false, isLocal: Bool = false
+    ) {
+      self.index = index
+      self.address = address
+      self.prefixLength = prefixLength
+      self.isSecondary = isSecondary
+      self.isDeprecated = isDeprecated
+      self.isLocal = isLocal
+    }
+  }
+
+  /// One next hop of a default route.
+  public struct Route: Hashable, Sendable {
+    public var index: Int32
+    public var gateway: IPv4Address
+    /// The lower, the better.
+    public var metric: UInt32
+    /// The source address that the kernel is told to use; nil where it chooses.
+    public var source: IPv4Address?
+
+    public init(index: Int32, gateway: IPv4Address, metric: UInt32 = 0, source: IPv4Address? = nil) {
+      self.index = index
+      self.gateway = gateway
+      self.metric = metric
+      self.source = source
+    }
+  }
+
+  /// In the kernel's order.
+  public var addresses: [Address]
+  public var routes: [Route]
+
+  public init(addresses: [Address] = [], routes: [Route] = []) {
+    self.addresses = addresses
+    self.routes = routes
+  }
+
+  /// The best default route by an interface.
+  public func route(by index: Int32) -> Route? {
+    routes.filter { $0.index == index }.min { $0.metric < $1.metric }
+  }
+
+  /// Which of an interface's addresses the gateway shares: the one that the default route names as source, else the
+  /// first in whose network the next hop is, else the first; addresses of the link alone never, secondary and
+  /// deprecated ones only where there is no other.
+  public func address(of index: Int32) -> Address? {
+    let own = addresses.filter { $0.index == index && !$0.isLocal }
+    let best = own.filter { !$0.isSecondary && !$0.isDeprecated }
+    let candidates = best.isEmpty ? own : best
+    if let route = route(by: index) {
+      if let source = route.source, let found = own.first(where: { $0.address == source }) { return found }
+      let near = candidates.first {
+        IPv4Network($0.address, prefixLength: $0.prefixLength).contains(route.gateway)
+      }
+      if let near { return near }
+    }
+    return candidates.first
+  }
+}
+
+extension HostFacts.Address {
+  init?(_ message: NetlinkMessage) {
+    guard let header = message.read(ifaddrmsg.self), header.ifa_family == UInt8(AF_INET),
+      header.ifa_prefixlen <= 32
+    else { return nil }
+    let attributes = message.attributes(behind: MemoryLayout<ifaddrmsg>.size)
+    // IFA_ADDRESS is the other end's where there are two.
+    guard let address = IPv4Address(attributes[Int(IFA_LOCAL)] ?? attributes[Int(IFA_ADDRESS)]) else {
+      return nil
+    }
+    let flags =
+      attributes[Int(IFA_FLAGS)].flatMap { NetlinkMessage.read(UInt32.self, $0) } ?? UInt32(header.ifa_flags)
+    self.init(
+      index: Int32(bitPattern: header.ifa_index), address, prefixLength: Int(header.ifa_prefixlen),
+      isSecondary: flags & UInt32(IFA_F_SECONDARY) != 0, isDeprecated: flags & UInt32(IFA_F_DEPRECATED) != 0,
+      isLocal: Int(header.ifa_scope) >= Int(RT_SCOPE_LINK.rawValue))
+  }
+}
+
+extension HostFacts.Route {
+  /// Every next hop with an IPv4 gateway of a default route in the main table; none of any other route.
+  static func all(_ message: NetlinkMessage) -> [HostFacts.Route] {
+    guard let header = message.read(rtmsg.self), header.rtm_family == UInt8(AF_INET), header.rtm_dst_len == 0,
+      header.rtm_src_len == 0, header.rtm_tos == 0, Int(header.rtm_type) == Int(RTN_UNICAST)
+    else { return [] }
+    let attributes = message.attributes(behind: MemoryLayout<rtmsg>.size)
+    let table =
+      attributes[Int(RTA_TABLE.rawValue)].flatMap { NetlinkMessage.read(UInt32.self, $0) }
+      ?? UInt32(header.rtm_table)
+    guard table == UInt32(RT_TABLE_MAIN.rawValue) else { return [] }
+    let metric = attributes[Int(RTA_PRIORITY.rawValue)].flatMap { NetlinkMessage.read(UInt32.self, $0) } ?? 0
+    let source = IPv4Address(attributes[Int(RTA_PREFSRC.rawValue)])
+    func route(_ index: Int32?, _ gateway: IPv4Address?) -> HostFacts.Route? {
+      guard let index, let gateway else { return nil }
+      return HostFacts.Route(index: index, gateway: gateway, metric: metric, source: source)
+    }
+    let single = route(
+      attributes[Int(RTA_OIF.rawValue)].flatMap { NetlinkMessage.read(Int32.self, $0) },
+      IPv4Address(attributes[Int(RTA_GATEWAY.rawValue)]))
+    return (single.map { [$0] } ?? [])
+      + nextHops(attributes[Int(RTA_MULTIPATH.rawValue)] ?? []).compactMap { route($0.index, $0.gateway) }
+  }
+
+  /// `struct rtnexthop` and its attributes, one behind the other.
+  private static func nextHops(_ bytes: [UInt8]) -> [(index: Int32, gateway: IPv4Address?)] {
+    var found: [(index: Int32, gateway: IPv4Address?)] = []
+    let size = MemoryLayout<rtnexthop>.size
+    var rest = bytes
+    while let header = NetlinkMessage.read(rtnexthop.self, rest), Int(header.rtnh_len) >= size,
+      Int(header.rtnh_len) <= rest.count
+    {
+      let attributes = NetlinkMessage.attributes(in: Array(rest[size..<Int(header.rtnh_len)]))
+      found.append((header.rtnh_ifindex, IPv4Address(attributes[Int(RTA_GATEWAY.rawValue)])))
+      rest = Array(rest.dropFirst((Int(header.rtnh_len) + 3) & ~3))
+    }
+    return found
+  }
+}
+
+extension IPv4Address {
+  /// Four bytes in network order.
+  fileprivate init?(_ bytes: [UInt8]?) {
+    guard let bytes, bytes.count == 4 else { return nil }
+    self.init(bytes[0], bytes[1], bytes[2], bytes[3])
+  }
+}

@@ -1,0 +1,82 @@
+internal import CMNL
+internal import Glibc
+public import NATWire
+
+/// Which ports the host's own sockets have, by sock_diag(7).
+public enum HostSockets {
+  /// Ports of sockets that take packets for an address: bound to it, or to all addresses; of TCP those of connections
+  /// too.
+  ///
+  /// - Parameter range: of the ports that are asked for; the kernel looks for no others.
+  /// - Returns: ascending.
+  /// - Complexity: O(sockets), in the kernel.
+  public static func ports(
+    _ transport: TransportProtocol, on address: IPv4Address, in range: ClosedRange<UInt16>
+  ) throws(InterfaceFault) -> [UInt16] {
+    let socket = try NetlinkSocket(NETLINK_SOCK_DIAG, name: "sockets of the host")
+    var ports: Set<UInt16> = []
+    for family in [AF_INET, AF_INET6] {
+      try socket.ask(question(transport, family, range)) { message in
+        guard message.type == Int(SOCK_DIAG_BY_FAMILY), let found = HostSocket(message),
+          found.takes(address), range.contains(found.port)
+        else { return }
+        ports.insert(found.port)
+      }
+    }
+    return ports.sorted()
+  }
+
+  private static func question(
+    _ transport: TransportProtocol, _ family: Int32, _ range: ClosedRange<UInt16>
+  ) -> [UInt8] {
+    var request = inet_diag_req_v2()
+    request.sdiag_family = UInt8(family)
+    request.sdiag_protocol = UInt8(transport == .tcp ? IPPROTO_TCP : IPPROTO_UDP)
+    // All but TIME-WAIT and half-open ones, which only a listener has.
+    let unmeant: UInt32 = 1 << 6 | 1 << 3 | 1 << 12
+    request.idiag_states = transport == .tcp ? ~unmeant : .max
+    // Two conditions, each of two operations of four bytes: a jump behind the end is a no.
+    func condition(_ code: Int, otherwise: UInt16, _ port: UInt16) -> [UInt8] {
+      NetlinkMessage.bytes(of: inet_diag_bc_op(code: UInt8(code), yes: 8, no: otherwise))
+        + NetlinkMessage.bytes(of: inet_diag_bc_op(code: 0, yes: 0, no: port))
+    }
+    let conditions =
+      condition(Int(INET_DIAG_BC_S_GE), otherwise: 20, range.lowerBound)
+      + condition(Int(INET_DIAG_BC_S_LE), otherwise: 12, range.upperBound)
+    let header = nlattr(
+      nla_len: UInt16(MemoryLayout<nlattr>.size + conditions.count),
+      nla_type: UInt16(INET_DIAG_REQ_BYTECODE))
+    return NetlinkMessage.question(
+      Int(SOCK_DIAG_BY_FAMILY), flags: NLM_F_DUMP,
+      NetlinkMessage.bytes(of: request) + NetlinkMessage.bytes(of: header) + conditions)
+  }
+}
+
+/// One socket, as sock_diag tells of it.
+struct HostSocket: Equatable {
+  var port: UInt16
+  /// Nil where it is bound to all addresses, or to none of IPv4.
+  var address: IPv4Address?
+  /// Bound to an address of IPv6.
+  var isForeign: Bool
+
+  init?(_ message: NetlinkMessage) {
+    guard let header = message.read(inet_diag_msg.self) else { return nil }
+    port = UInt16(bigEndian: header.id.idiag_sport)
+    let words = header.id.idiag_src
+    if header.idiag_family == UInt8(AF_INET) {
+      let own = IPv4Address(UInt32(bigEndian: words.0))
+      (address, isForeign) = (own == .any ? nil : own, false)
+    } else if words.0 == 0, words.1 == 0, UInt32(bigEndian: words.2) == 0xFFFF {
+      // ::ffff:a.b.c.d
+      (address, isForeign) = (IPv4Address(UInt32(bigEndian: words.3)), false)
+    } else {
+      // Bound to all of IPv6 is bound to all of IPv4 too, unless it says otherwise; then a port is left out in vain.
+      let isAny = words.0 == 0 && words.1 == 0 && words.2 == 0 && words.3 == 0
+      (address, isForeign) = (nil, !isAny)
+    }
+  }
+
+  /// Whether packets for an address of IPv4 may come to it.
+  func takes(_ address: IPv4Address) -> Bool { !isForeign && (self.address ?? address) == address }
+}

@@ -1,0 +1,63 @@
+internal import CMNL
+internal import Glibc
+
+/// Hears from the kernel, by rtnetlink, when addresses or default routes of the host change, and asks it what they are.
+public struct HostWatch: ~Copyable, Sendable {
+  private let news: NetlinkSocket
+
+  /// For `poll(2)`: readable when there is news.
+  public var descriptor: Int32 { news.descriptor }
+
+  /// Listens from now on in the network namespace of the calling thread. It needs no capability.
+  public init() throws(InterfaceFault) {
+    let groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE
+    news = try NetlinkSocket(NETLINK_ROUTE, groups: UInt32(groups), name: "host")
+  }
+
+  /// Takes all the news there is.
+  /// - Returns: whether some of it may be about addresses, default routes or interfaces: then ``facts()`` may have
+  ///   changed.
+  public func takeNews() -> Bool {
+    var concerns = false
+    while true {
+      if let datagram = news.receiveNow() {
+        if !HostNews.read(datagram).isEmpty { concerns = true }
+      } else if errno == ENOBUFS {
+        // Some of it found no room: it may have been about anything.
+        concerns = true
+      } else if errno != EINTR {
+        return concerns
+      }
+    }
+  }
+
+  /// Asks the kernel.
+  /// - Complexity: O(addresses + routes of the main table).
+  public static func facts() throws(InterfaceFault) -> HostFacts {
+    let socket = try NetlinkSocket(NETLINK_ROUTE, name: "host")
+    socket.askStrictly()
+    while true {
+      var facts = HostFacts()
+      var isTorn = false
+      func take(_ message: NetlinkMessage) {
+        // Something changed while it was told.
+        if message.flags & UInt16(NLM_F_DUMP_INTR) != 0 { isTorn = true }
+        if message.type == Int(RTM_NEWADDR), let address = HostFacts.Address(message) {
+          facts.addresses.append(address)
+        }
+        if message.type == Int(RTM_NEWROUTE) { facts.routes += HostFacts.Route.all(message) }
+      }
+      var addresses = ifaddrmsg()
+      addresses.ifa_family = UInt8(AF_INET)
+      try socket.ask(
+        NetlinkMessage.question(Int(RTM_GETADDR), flags: NLM_F_DUMP, NetlinkMessage.bytes(of: addresses)),
+        take)
+      var routes = rtmsg()
+      routes.rtm_family = UInt8(AF_INET)
+      routes.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
+      try socket.ask(
+        NetlinkMessage.question(Int(RTM_GETROUTE), flags: NLM_F_DUMP, NetlinkMessage.bytes(of: routes)), take)
+      if !isTorn { return facts }
+    }
+  }
+}

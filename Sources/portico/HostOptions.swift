@@ -1,0 +1,74 @@
+import ArgumentParser
+import NATConfiguration
+import NATWire
+
+/// What `address: host` stands for where there is no kernel to ask.
+struct HostOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Of a configuration with `address: host` inside: that address.", valueName: "address/length"))
+  var insideAddress: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of a configuration with `address: host` outside: that address.", valueName: "address/length"))
+  var outsideAddress: String?
+
+  @Option(
+    help: ArgumentHelp("With --outside-address: the next hop of the default route.", valueName: "address"))
+  var outsideGateway: String?
+
+  /// The configuration with the addresses in it.
+  func resolve(_ configuration: Configuration) throws -> Configuration {
+    var host = Configuration.Host()
+    host.inside = try address(
+      insideAddress, "inside", configuration.interfaces.inside, such: "192.168.1.1/24")
+    host.outside = try address(
+      outsideAddress, "outside", configuration.interfaces.outside, such: "203.0.113.5/24")
+    if let outsideGateway {
+      guard let gateway = IPv4Address(outsideGateway) else {
+        throw Failure.exit(
+          Failure.usage,
+          "--outside-gateway: found \"\(outsideGateway)\"; expected an address such as 203.0.113.1")
+      }
+      guard host.outside != nil else {
+        throw Failure.exit(
+          Failure.usage,
+          "--outside-gateway: found it without --outside-address; expected interfaces.outside.gateway in the file"
+        )
+      }
+      host.outside?.gateway = gateway
+    }
+    let resolved = configuration.resolved(host)
+    for reason in resolved.degraded { Failure.say(reason) }
+    return resolved.configuration
+  }
+
+  private func address(
+    _ text: String?, _ side: String, _ interface: Configuration.Interface, such example: String
+  ) throws -> Configuration.HostAddress? {
+    switch (text, interface.isHost) {
+    case (nil, false): return nil
+    case (nil, true):
+      throw Failure.exit(
+        Failure.usage,
+        "interfaces.\(side).address: found host, and no kernel is asked here; expected --\(side)-address, such as "
+          + example)
+    case (.some, false):
+      throw Failure.exit(
+        Failure.usage,
+        "--\(side)-address: found it with interfaces.\(side).address \(interface.address); expected it with host only"
+      )
+    case (.some(let text), true):
+      guard let network = IPv4Network(text), text.contains("/"), network.prefixLength > 0,
+        let address = IPv4Address(text.prefix { $0 != "/" })
+      else {
+        throw Failure.exit(
+          Failure.usage,
+          "--\(side)-address: found \"\(text)\"; expected an address with its prefix length such as \(example)"
+        )
+      }
+      return Configuration.HostAddress(address, prefixLength: Int(network.prefixLength))
+    }
+  }
+}
