@@ -70,9 +70,11 @@ import Testing
     try await TestServer.run { server in
       var arrived: [EventDocument] = []
       let events = try await server.client.events()
-      for _ in 0..<500 where server.operations.facts.withLock({ $0.subscribers.isEmpty }) {
+      for _ in 0..<6000 where server.operations.facts.withLock({ $0.subscribers.isEmpty }) {
         try await Task.sleep(for: .milliseconds(10))
       }
+      // What happens before somebody listens would be waited for below without an end.
+      try #require(server.operations.facts.withLock { !$0.subscribers.isEmpty })
       for number in 0..<3 {
         var event = Examples.event
         event.count = UInt64(number)
