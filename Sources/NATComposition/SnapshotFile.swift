@@ -1,4 +1,5 @@
 import Glibc
+import NATPacketIO
 public import NATTable
 
 /// Snapshots in files: 64-bit words, little-endian.
@@ -62,10 +63,8 @@ public enum SnapshotFile {
 
 extension SnapshotFile.Fault {
   fileprivate init(_ path: String, _ code: Int32) {
-    // Safety: the text is the system's, and copied at once.
     self.init(
-      kind: code == ENOENT ? .missing : .unreadable,
-      description: unsafe "\(path): \(String(cString: strerror(code)))")
+      kind: code == ENOENT ? .missing : .unreadable, description: "\(path): \(errorText(code))")
   }
 
   fileprivate init(_ path: String, _ fault: SnapshotFault) {

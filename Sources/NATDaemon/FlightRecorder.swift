@@ -3,6 +3,7 @@ import NATComposition
 import NATConfiguration
 import NATControl
 import NATGateway
+import NATPacketIO
 import NATTable
 import NATWire
 
@@ -72,8 +73,7 @@ actor FlightRecorder {
     guard unsafe mkdir(directory, 0o700) == 0 else {
       throw ControlError(
         status: 409, reason: "bad-directory",
-        // Safety: the text is the system's, and copied at once.
-        unsafe "cannot make \(directory): \(String(cString: strerror(errno))); expected one that is not there yet"
+        "cannot make \(directory): \(errorText(errno)); expected one that is not there yet"
       )
     }
     let taken = await mailbox.perform { pipeline, now in

@@ -4,20 +4,10 @@ import NATWire
 /// The clock of a live gateway: nanoseconds since the machine started, time asleep among them. It never goes
 /// back.
 enum LiveClock {
-  static var now: Instant {
-    var time = timespec()
-    // Safety: the structure is ours. The call cannot fail for this clock.
-    unsafe clock_gettime(CLOCK_BOOTTIME, &time)
-    return Instant(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
-  }
+  static var now: Instant { Instant(nanoseconds: nanoseconds(CLOCK_BOOTTIME)) }
 
   /// The clock by which the service manager tells messages apart (CLOCK_MONOTONIC).
-  static var monotonicMicroseconds: UInt64 {
-    var time = timespec()
-    // Safety: the structure is ours. The call cannot fail for this clock.
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) &* 1_000_000 &+ UInt64(time.tv_nsec) / 1000
-  }
+  static var monotonicMicroseconds: UInt64 { nanoseconds(CLOCK_MONOTONIC) / 1000 }
 
   /// The start of the machine that the clock counts from, as the kernel names it; zeros where it does not.
   static let boot: (UInt64, UInt64) = {
@@ -35,10 +25,12 @@ enum LiveClock {
   }()
 
   /// The time of the world, for people: nanoseconds since 1970, UTC.
-  static var unixNanoseconds: UInt64 {
+  static var unixNanoseconds: UInt64 { nanoseconds(CLOCK_REALTIME) }
+
+  private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
     var time = timespec()
-    // Safety: the structure is ours. The call cannot fail for this clock.
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    // Safety: the structure is ours. The call cannot fail for the clocks above.
+    unsafe clock_gettime(clock, &time)
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import NATPacketIO
 import NATTable
 
 /// Writes a snapshot beside its file, and puts it in the file's place when it is whole and on the disk: whoever opens the
@@ -9,8 +10,7 @@ struct SnapshotWriter: ~Copyable {
     let description: String
 
     init(_ doing: String, _ path: String, _ code: Int32) {
-      // Safety: the text is the system's, and copied at once.
-      description = unsafe "cannot \(doing) \(path): \(String(cString: strerror(code)))"
+      description = "cannot \(doing) \(path): \(errorText(code))"
     }
   }
 

@@ -35,7 +35,7 @@ struct CaptureSource {
 }
 
 /// The system's words for an error number.
-func errorText(_ code: Int32) -> String {
+package func errorText(_ code: Int32) -> String {
   // Safety: the text is copied at once.
   unsafe String(cString: strerror(code))
 }

@@ -34,7 +34,7 @@ public struct Lifetimes: Sendable {
   }
 
   /// The most different durations that ports may have.
-  public static let maximumOverrides = 256 - 4
+  public static let maximumOverrides = 256 - LifetimeTable.firstOverride
 }
 
 /// The lifetimes as the packet path reads them: two table look-ups.
@@ -46,6 +46,8 @@ struct LifetimeTable {
   private var classes: [UInt64: UInt8] = [:]
 
   static let byteCounts = (durations: 256 * 8, classes: 65536)
+  /// The class behind those of the protocols and of the transitory clock.
+  static let firstOverride = 4
 
   init(_ lifetimes: Lifetimes, durations: MappedMemory, tcp: MappedMemory, udp: MappedMemory) {
     self.durations = durations.array(of: UInt64.self, count: 256)
@@ -55,7 +57,7 @@ struct LifetimeTable {
     precondition(isSet, "too many different lifetimes for ports")
   }
 
-  /// Lifetimes that ports have had so far; their classes are the fifth and those behind it.
+  /// Lifetimes that ports have had so far; their classes begin with ``firstOverride``.
   var overrides: Int { classes.count }
 
   /// The class of a lifetime that a port has, or has had.
@@ -93,7 +95,7 @@ struct LifetimeTable {
 
   private mutating func lifetimeClass(of duration: UInt64) -> UInt8 {
     if let known = classes[duration] { return known }
-    let new = UInt8(4 + classes.count)
+    let new = UInt8(LifetimeTable.firstOverride + classes.count)
     classes[duration] = new
     durations[Int(new)] = duration
     return new

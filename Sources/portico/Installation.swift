@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Glibc
 import NATControl
+import NATPacketIO
 
 /// Everything that is installed, and where.
 struct Installation {
@@ -147,7 +148,7 @@ struct Installation {
     for one in staged {
       // Safety: neither path is kept.
       guard unsafe rename(one.aside, root + one.item.path) == 0 else {
-        let reason = unsafe String(cString: strerror(errno))
+        let reason = errorText(errno)
         for rest in staged { try? FileManager.default.removeItem(atPath: rest.aside) }
         throw Failure.exit(
           Failure.cannotWrite,

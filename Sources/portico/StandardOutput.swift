@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import NATPacketIO
 
 /// Standard output, for answers of any length: a reader that is gone ends the command without a word, as it ends other
 /// programs.
@@ -18,10 +19,8 @@ enum StandardOutput {
       switch errno {
       case EINTR: continue
       case EPIPE: throw ExitCode(128 + SIGPIPE)
-      // Safety: the text of strerror is copied at once.
       default:
-        throw Failure.exit(
-          Failure.cannotWrite, "standard output: cannot write: \(unsafe String(cString: strerror(errno)))")
+        throw Failure.exit(Failure.cannotWrite, "standard output: cannot write: \(errorText(errno))")
       }
     }
   }

@@ -1,4 +1,5 @@
 import Glibc
+import NATPacketIO
 
 /// A file, or standard output for `-`, that text is written to.
 struct TextOutput: ~Copyable {
@@ -16,7 +17,7 @@ struct TextOutput: ~Copyable {
       unsafe path == "-"
       ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     if descriptor < 0 {
-      throw Fault(description: "\(self.path): cannot create the file: \(TextOutput.reason())")
+      throw Fault(description: "\(self.path): cannot create the file: \(errorText(errno))")
     }
   }
 
@@ -32,7 +33,7 @@ struct TextOutput: ~Copyable {
       if count >= 0 {
         done += count
       } else if errno != EINTR {
-        throw Fault(description: "\(path): cannot write: \(TextOutput.reason())")
+        throw Fault(description: "\(path): cannot write: \(errorText(errno))")
       }
     }
   }
@@ -42,10 +43,7 @@ struct TextOutput: ~Copyable {
     let closing = descriptor
     descriptor = -1
     guard Glibc.close(closing) == 0 || errno == EINTR else {
-      throw Fault(description: "\(path): cannot write: \(TextOutput.reason())")
+      throw Fault(description: "\(path): cannot write: \(errorText(errno))")
     }
   }
-
-  /// Safety: the text of strerror is copied at once.
-  private static func reason() -> String { unsafe String(cString: strerror(errno)) }
 }

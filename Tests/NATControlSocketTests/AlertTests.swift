@@ -56,13 +56,13 @@ import Testing
   }
 
   @Test("the alerts are rules that Prometheus takes, and fire when they should and not otherwise")
-  func promtool() throws {
+  func promtool() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let rules = Self.package.appending(path: "config/portico.rules.yml").path
-    let check = try Self.promtool("check", "rules", rules)
-    #expect(check.code == 0 && check.text.contains("SUCCESS"), "\(check.text)")
+    let check = try await Command.shell("promtool check rules '\(rules)' 2>&1", in: folder)
+    #expect(check.code == 0 && check.output.contains("SUCCESS"), "\(check.output)")
     let cases = folder.appending(path: "cases.yml")
     let labels = #"instance="box",job="portico""#
     /// One group of series, and the alerts that stand after 20 minutes, with their labels.
@@ -155,20 +155,7 @@ import Testing
     try text.write(to: bare, atomically: true, encoding: .utf8)
     try "rule_files: [\(bare.path)]\nevaluation_interval: 1m\ntests:\n\(well)\n\(ill)\n\(strained)\n"
       .write(to: cases, atomically: true, encoding: .utf8)
-    let verdict = try Self.promtool("test", "rules", cases.path)
-    #expect(verdict.code == 0 && verdict.text.contains("SUCCESS"), "\(verdict.text)")
-  }
-
-  private static func promtool(_ arguments: String...) throws -> (code: Int32, text: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["promtool"] + arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (process.terminationStatus, text)
+    let verdict = try await Command.shell("promtool test rules '\(cases.path)' 2>&1", in: folder)
+    #expect(verdict.code == 0 && verdict.output.contains("SUCCESS"), "\(verdict.output)")
   }
 }

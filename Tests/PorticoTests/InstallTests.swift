@@ -134,14 +134,14 @@ import Testing
     try Self.withFolder { root in
       #expect(try Self.portico("install", "--root", root.path).code == 0)
       let unit = root.appending(path: "usr/lib/systemd/system/portico.service").path
-      let (code, text) = try Self.analyze("security", "--offline=true", "--threshold=20", unit)
+      let (code, text) = try Self.analyze("security", "--offline=true", "--threshold=20", unit, in: root)
       #expect(code == 0, "\(text)")
       // Where the programs are is below the folder today.
       let here = root.appending(path: "portico.service")
       try Self.file(root, "usr/lib/systemd/system/portico.service")
         .replacingOccurrences(of: "=/usr/", with: "=\(root.path)/usr/")
         .write(to: here, atomically: true, encoding: .utf8)
-      let verdict = try Self.analyze("verify", here.path)
+      let verdict = try Self.analyze("verify", here.path, in: root)
       #expect(verdict.code == 0 && verdict.text == "", "\(verdict)")
     }
   }
@@ -150,16 +150,9 @@ import Testing
     FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-analyze")
     || ProcessInfo.processInfo.environment["PORTICO_LAB"] == "required"
 
-  private static func analyze(_ arguments: String...) throws -> (code: Int32, text: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/systemd-analyze")
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (process.terminationStatus, text)
+  private static func analyze(_ arguments: String..., in folder: URL) throws -> (code: Int32, text: String) {
+    let result = try PorticoCommand.run(
+      arguments, in: folder, program: URL(fileURLWithPath: "/usr/bin/systemd-analyze"))
+    return (result.code, result.text + result.errors)
   }
 }

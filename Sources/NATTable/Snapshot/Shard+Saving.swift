@@ -38,7 +38,9 @@ extension Shard {
       switch walk.part {
       case .lifetimes:
         walk.counts.lifetimes = lifetimes.overrides
-        for number in 0..<walk.counts.lifetimes { words.append(durations[4 + number]) }
+        for number in 0..<walk.counts.lifetimes {
+          words.append(durations[LifetimeTable.firstOverride + number])
+        }
         walk.begin(.sessions)
       case .sessions:
         let end = min(freshSessions, walk.next + min(left, freshSessions))

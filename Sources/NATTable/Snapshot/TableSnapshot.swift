@@ -58,7 +58,7 @@ public struct TableSnapshot: Sendable {
 
   /// The lifetime of a port, in ns, that a class stood for; nil for the classes of the protocols.
   func lifetime(of saved: LifetimeClass) -> UInt64? {
-    let number = Int(saved.rawValue) - 4
+    let number = Int(saved.rawValue) - LifetimeTable.firstOverride
     guard (0..<counts.lifetimes).contains(number) else { return nil }
     return words[SnapshotHeader.words + number]
   }
