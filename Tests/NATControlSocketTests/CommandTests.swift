@@ -247,6 +247,7 @@ import Testing
     try await TestServer.run { server in
       let command = "'\(Command.portico)' top --interval 0.2 --socket '\(server.socketPath)'"
       // The key comes when three pictures are there, and the keyboard stays until the terminal is given back.
+      // `exec`: the interrupt is for the program, and some shells would end by it too.
       let result = try await Command.shell(
         """
         until_seen() {
@@ -257,7 +258,7 @@ import Testing
         }
         touch screen
         (until_seen 'portico 0.1.0' 3; printf '\(key)'; until_seen '1049l' 1) \
-          | script -qefc "stty rows 30 cols 80; \(command)" screen
+          | script -qefc "stty rows 30 cols 80; exec \(command)" screen
         """,
         in: server.folder, environment: ["TERM": "xterm", "NO_COLOR": "1"])
       #expect(result.code == 0)
