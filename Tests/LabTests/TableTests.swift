@@ -232,33 +232,40 @@ extension Lab {
       let churn = try Churn(street.client, port: 5001, rate: 5500)
       // Until they also go.
       #expect(try await eventually { try await street.control.stats().events.sessionsExpired > 100 })
-      let before = try await street.control.stats()
-      let start = ContinuousClock.now
-      var walks = 0
-      var pages = 0
-      while walks < 2 || ContinuousClock.now - start < .seconds(2) {
-        var seen: [Flow: Int] = [:]
-        var cursor: String?
-        repeat {
-          let page = try await street.control.table(TableFilter(), after: cursor, limit: 400)
-          #expect(page.bindings.reduce(0) { $0 + $1.sessions.count } <= 400)
-          for flow in Flow.all(page.bindings) { seen[flow, default: 0] += 1 }
-          cursor = page.next
-          pages += 1
-        } while cursor != nil
-        // No remote of the churn is used again, so nothing at all may come twice.
-        #expect(seen.values.allSatisfy { $0 == 1 })
-        #expect(survivors.allSatisfy { seen[$0] == 1 })
-        walks += 1
-      }
-      let time = (ContinuousClock.now - start) / .seconds(1)
-      let after = try await street.control.stats()
-      let made = Double(after.events.sessionsCreated - before.events.sessionsCreated) / time
-      let gone = Double(after.events.sessionsExpired - before.events.sessionsExpired) / time
-      print(
-        "paging: \(walks) walks, \(pages) pages in \(time) s; a second \(Int(made)) made, \(Int(gone)) gone")
-      // What is behind is made up for, but the ring of a busy machine loses some.
-      #expect(made >= 2000 && gone >= 1500)
+      // Again while other programs keep the machine from such a rate: what is behind is made up for, but a ring that is
+      // full loses some.
+      var made = 0.0
+      var gone = 0.0
+      let end = ContinuousClock.now + .seconds(60)
+      repeat {
+        let before = try await street.control.stats()
+        let start = ContinuousClock.now
+        var walks = 0
+        var pages = 0
+        while walks < 2 || ContinuousClock.now - start < .seconds(2) {
+          var seen: [Flow: Int] = [:]
+          var cursor: String?
+          repeat {
+            let page = try await street.control.table(TableFilter(), after: cursor, limit: 400)
+            #expect(page.bindings.reduce(0) { $0 + $1.sessions.count } <= 400)
+            for flow in Flow.all(page.bindings) { seen[flow, default: 0] += 1 }
+            cursor = page.next
+            pages += 1
+          } while cursor != nil
+          // No remote of the churn is used again, so nothing at all may come twice.
+          #expect(seen.values.allSatisfy { $0 == 1 })
+          #expect(survivors.allSatisfy { seen[$0] == 1 })
+          walks += 1
+        }
+        let time = (ContinuousClock.now - start) / .seconds(1)
+        let after = try await street.control.stats()
+        made = Double(after.events.sessionsCreated - before.events.sessionsCreated) / time
+        gone = Double(after.events.sessionsExpired - before.events.sessionsExpired) / time
+        print(
+          "paging: \(walks) walks, \(pages) pages in \(time) s; a second \(Int(made)) made, \(Int(gone)) gone"
+        )
+      } while (made < 5000 || gone < 4000) && ContinuousClock.now < end
+      #expect(made >= 5000 && gone >= 4000)
 
       // The command's own walk, and the daemon's in one answer.
       let csv = try street.portico("table --csv").output.split(separator: "\n")

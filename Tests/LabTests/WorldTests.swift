@@ -257,23 +257,27 @@ extension Lab {
       #expect(daemon.wait() == 0)
     }
 
-    @Test(
-      "junk from outside, 25,000 packets a second if the machine can, while a download runs: it arrives whole"
-    )
+    @Test("20,000 packets of junk a second from outside while a download runs: it arrives whole")
     func junk() throws {
       let street = try Street()
       let server = try street.server.enter { try HTTPServer(port: 80) }
       let daemon = try street.startDaemon()
       #expect(try street.ping("203.0.113.9"))
-      let junk = try Junk(street)
-      let download = try street.curl("--limit-rate 8M -o download http://203.0.113.9/16")
-      let sent = junk.stop()
-      #expect(download.code == 0, "\(download.output)")
-      #expect(try Download.isWhole(street.folder.appending(path: "download"), blocks: 16))
-      let rate = Double(sent.count) / (sent.time / .seconds(1))
-      print("junk: \(sent.count) packets in \(sent.time), \(Int(rate)) a second, seed \(junk.seed)")
-      // As many as the machine can make beside everything else that it does.
-      #expect(rate >= 4000, "seed \(junk.seed): \(sent.count) packets in \(sent.time)")
+      var sent = 0
+      var rate = 0.0
+      // Again while other programs keep the machine from making as many.
+      let end = ContinuousClock.now + .seconds(60)
+      repeat {
+        let junk = try Junk(street)
+        let download = try street.curl("--limit-rate 8M -o download http://203.0.113.9/16")
+        let made = junk.stop()
+        #expect(download.code == 0, "\(download.output)")
+        #expect(try Download.isWhole(street.folder.appending(path: "download"), blocks: 16))
+        sent += made.count
+        rate = Double(made.count) / (made.time / .seconds(1))
+        print("junk: \(made.count) packets in \(made.time), \(Int(rate)) a second, seed \(junk.seed)")
+      } while rate < 20_000 && ContinuousClock.now < end
+      #expect(rate >= 20_000)
       #expect(try street.ping("203.0.113.9"))
       withExtendedLifetime(server) {}
       daemon.signal(SIGTERM)
@@ -283,7 +287,7 @@ extension Lab {
       let counted = ["outsideReceived", "outsideCaptureDropped"].compactMap { name in
         try? Regex("\(name)=(\\d+)").firstMatch(in: log)?.output[1].substring.flatMap { Int($0) }
       }
-      #expect(counted.count == 2 && counted.reduce(0, +) >= sent.count, "\(log)")
+      #expect(counted.count == 2 && counted.reduce(0, +) >= sent, "\(log)")
       #expect(daemon.wait() == 0)
     }
   }
