@@ -24,6 +24,7 @@ public struct ChangePlan: Sendable {
     let after = TableSettings(new)
     // What goes with an address of the host's has that for a reason.
     let lost = old.sharedAddress == new.sharedAddress ? nil : old.sharedAddress
+    if let lost, !new.publicAddresses.contains(lost) { operations.append(.loseAddress(lost)) }
     let rehomed = planRemovals(before, after, lost: lost)
     let settings = GatewaySettings(new)
     operations.append(.setRules(settings))

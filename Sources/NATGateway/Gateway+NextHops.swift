@@ -141,6 +141,7 @@ extension Gateway {
     translator.forgetEndedForwards()
     if clock > datagrams.quietUntil { endDueDatagrams(at: clock) }
     while wakeUp <= clock, outbox.hasRoomForAnyPacket { wake(at: clock, &outbox) }
+    if settings.lostAddress != .any { withholdLost(&outbox) }
   }
 
   /// To be called when an interface is attached anew: what stands at the other end of its cable may be another

@@ -38,6 +38,7 @@ extension Gateway {
     }
     settings.insideAddress = new.inside.address
     settings.outsideAddress = new.outside.address
+    settings.lostAddress = .any
     settings.insideMAC = new.inside.mac
     settings.outsideMAC = new.outside.mac
     settings.insideMTU = new.inside.mtu

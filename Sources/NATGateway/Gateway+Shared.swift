@@ -46,6 +46,21 @@ extension Gateway {
       && resolution.receiver?.session == nil
   }
 
+  /// Takes out of what is to be sent what would show an address that the machine has lost: its bindings end in many
+  /// steps, and from the first one on nothing leaves under it. Asked for a batch, so that a packet's way is none longer.
+  @inline(never) mutating func withholdLost(_ outbox: inout Outbox) {
+    let lost = settings.lostAddress
+    var packets = 0
+    outbox.removeAll { entry in
+      let isARP = entry.frame.uint16(at: Ethernet.typeOffset) == Ethernet.typeARP
+      let source = isARP ? ARP.senderAddressOffset : IPv4.sourceOffset
+      guard entry.frame.address(at: Ethernet.headerLength + source) == lost else { return false }
+      if !isARP { packets += 1 }
+      return true
+    }
+    countUnsent(packets, as: .noBinding)
+  }
+
   /// The end of a packet that nothing in the table lets through: ICMP to a shared address, and fragments of which only
   /// the first says for whom they are, may be for the kernel.
   mutating func refuse(_ packet: Packet, _ reason: DropReason) {

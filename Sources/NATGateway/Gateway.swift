@@ -68,6 +68,8 @@ public struct Gateway: ~Copyable {
     /// Whether the kernel has the address of a side too.
     var sharesInside: Bool
     var sharesOutside: Bool
+    /// What was shared and is lost, while the change lasts that takes it away; 0.0.0.0 else.
+    var lostAddress = IPv4Address.any
     var exhaustion: ExhaustionAnswer
     var completesChecksums: Bool
     var answersUnsolicitedSYN: Bool
@@ -166,6 +168,7 @@ public struct Gateway: ~Copyable {
         receive(outcome, &packet, entry, &outbox)
       }
     }
+    if settings.lostAddress != .any { withholdLost(&outbox) }
   }
 
   @inline(__always)

@@ -57,6 +57,8 @@ public struct EndSessions: GatewayJob {
 /// A change of statics, pool or rules while the gateway works: operations one after the other, each in short steps.
 public struct GatewayChange: GatewayJob {
   public enum Operation: Sendable {
+    /// Nothing leaves under it any more, from now until ``setInterfaces``.
+    case loseAddress(IPv4Address)
     /// With its sessions.
     case removeForward(StaticForward, EndReason)
     /// Its bindings live on until ``endOrphans``.
@@ -129,6 +131,9 @@ public struct GatewayChange: GatewayJob {
     _ operation: Operation, _ gateway: inout Gateway, _ outbox: inout Outbox, at now: Instant
   ) -> (isDone: Bool, isSmall: Bool) {
     switch operation {
+    case .loseAddress(let address):
+      gateway.settings.lostAddress = address
+      return (true, true)
     case .removeForward(let mapping, let reason):
       if closing == nil {
         closing = gateway.translator.closeForward(mapping.transport, public: mapping.public, because: reason)

@@ -75,6 +75,20 @@
     return unsafe Frame(unsafeBase: arena + start, count: length)
   }
 
+  /// Leaves out what is not to be sent after all.
+  /// - Complexity: O(frames).
+  public mutating func removeAll(where isMeant: (Entry) -> Bool) {
+    var kept = 0
+    for index in 0..<filled {
+      // Safety: both places are below `filled`.
+      let entry = unsafe entries[index]
+      if isMeant(entry) { continue }
+      unsafe entries[kept] = entry
+      kept += 1
+    }
+    filled = kept
+  }
+
   @inlinable public mutating func removeAll() {
     filled = 0
     used = 0

@@ -224,13 +224,13 @@ struct Town: ~Copyable {
   }
 
   /// Who has this address? From the outside router, or from an inside host.
-  static func request(for address: IPv4Address, _ side: Side) -> [UInt8] {
+  static func request(for address: IPv4Address, from sender: IPv4Address? = nil, _ side: Side) -> [UInt8] {
     func bytes(_ address: IPv4Address) -> [UInt8] {
       (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> (24 - 8 * $0)) }
     }
-    let sender: [UInt8] = [0x52, 0x54, 0, 0, 0, 9]
-    let asker = side == .inside ? IPv4Address(192, 168, 1, 99) : IPv4Address(203, 0, 113, 1)
-    return [255, 255, 255, 255, 255, 255] + sender + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + sender + bytes(asker)
+    let mac: [UInt8] = [0x52, 0x54, 0, 0, 0, 9]
+    let asker = sender ?? (side == .inside ? IPv4Address(192, 168, 1, 99) : IPv4Address(203, 0, 113, 1))
+    return [255, 255, 255, 255, 255, 255] + mac + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + mac + bytes(asker)
       + [0, 0, 0, 0, 0, 0] + bytes(address)
   }
 }
