@@ -1,15 +1,12 @@
-import Foundation
 import Logging
 package import NATConfiguration
 package import NATPacketIO
 import Synchronization
 
 extension ReservedPorts {
-  /// For a gateway with this control socket: the record stands beside it.
+  /// For a gateway with this control socket.
   package init(for control: Configuration.Control) {
-    self.init(
-      record: URL(fileURLWithPath: control.socket).deletingLastPathComponent()
-        .appending(path: "reserved-ports").path)
+    self.init(record: ReservedPorts.record(for: control.socket))
   }
 }
 

@@ -1,11 +1,13 @@
 internal import FoundationEssentials
+internal import Glibc
 
 /// The ports that the kernel keeps its own sockets from, `net.ipv4.ip_local_reserved_ports`, with those of the gateway
 /// among them while it runs.
 ///
 /// What the gateway added stands in a file meanwhile, so that it can be taken back after `kill -9` too: that alone, for
-/// the setting is everybody's, and may be another one by then. A socket that asks for a port by its number gets it all
-/// the same (``HostSockets``).
+/// the setting is everybody's, and may be another one by then. The file is its writer's alone (``PrivateFile``): a
+/// service's user must not tell root what to write. A socket that asks for a port by its number gets it all the same
+/// (``HostSockets``).
 public struct ReservedPorts: Sendable {
   /// The setting, in the network namespace of the calling thread.
   public static let setting = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -14,15 +16,36 @@ public struct ReservedPorts: Sendable {
 
   private let setting: String
   private let localRange: String
-  private let record: String
+  private let record: PrivateFile
 
   /// - Parameter record: the file that says what was added: beside what else lives as long as the machine runs.
   public init(
     record: String, setting: String = ReservedPorts.setting, localRange: String = ReservedPorts.localRange
   ) {
-    self.record = record
+    self.record = PrivateFile(path: record)
     self.setting = setting
     self.localRange = localRange
+  }
+
+  /// Where the record of a gateway stands: root's in a folder of root's, whoever the control socket's folder belongs to;
+  /// another user's beside the socket.
+  ///
+  /// - Parameters:
+  ///   - socket: the path of the gateway's control socket, which no other gateway has.
+  ///   - user: who writes and reads it; nil for whoever asks.
+  public static func record(for socket: String, user: UInt32? = nil) -> String {
+    guard user ?? geteuid() == 0 else {
+      return URL(fileURLWithPath: socket).deletingLastPathComponent().appending(path: "reserved-ports").path
+    }
+    // As systemd-escape(1) makes a name of a path.
+    let name = socket.utf8.drop { $0 == UInt8(ascii: "/") }.map { byte in
+      let character = Character(Unicode.Scalar(byte))
+      if character == "/" { return "-" }
+      let isPlain =
+        character.isASCII && (character.isLetter || character.isNumber || "_.:".contains(character))
+      return isPlain ? "\(character)" : "\\x" + String(byte, radix: 16)
+    }
+    return "/run/portico-ports-\(name.joined())"
   }
 
   /// What went wrong, with what was found and what would be right.
@@ -30,13 +53,21 @@ public struct ReservedPorts: Sendable {
     public let description: String
     /// The file may not be written.
     public let isNotPermitted: Bool
+
+    init(_ description: String, isNotPermitted: Bool = false) {
+      self.description = description
+      self.isNotPermitted = isNotPermitted
+    }
   }
 
-  /// Whether something stands in the record that is to be taken back.
-  public var isRecorded: Bool { FileManager.default.fileExists(atPath: record) }
+  /// Whether there is a record of what is to be taken back.
+  public var isRecorded: Bool { record.isThere }
 
-  /// Whether this process may write the setting.
-  public var isWritable: Bool { FileManager.default.isWritableFile(atPath: setting) }
+  /// Whether this process may write the setting, by whatever right.
+  public var isWritable: Bool {
+    // Safety: the path is not kept.
+    unsafe faccessat(AT_FDCWD, setting, W_OK, AT_EACCESS) == 0
+  }
 
   /// Whether the kernel keeps its sockets from all these ports already.
   public func holds(_ ports: [ClosedRange<UInt16>]) throws(Fault) -> Bool {
@@ -52,24 +83,30 @@ public struct ReservedPorts: Sendable {
     let after = present.union(new)
     guard try !leavesNone(after) else {
       throw Fault(
-        description:
-          "\(localRange): with \(PortSet(ports).text) reserved, no port is left for the kernel's own sockets; "
-          + "expected a pool that leaves some of \(try read(localRange).text)", isNotPermitted: false)
+        "\(localRange): with \(PortSet(ports).text) reserved, no port is left for the kernel's own sockets; "
+          + "expected a pool that leaves some of \(try read(localRange).text)")
     }
-    let mine = (isRecorded ? try read(record) : PortSet([])).union(new)
     // First the record: what it says too much is taken back in vain.
-    try write(mine, to: record)
-    if !new.ranges.isEmpty { try write(after, to: setting) }
+    let before = isRecorded ? try recorded() : nil
+    try record.write((before ?? PortSet([])).union(new).text + "\n")
+    guard !new.ranges.isEmpty else { return }
+    do {
+      try write(after, to: setting)
+    } catch {
+      // Another one may reserve them, which are not to be taken from him.
+      if let before { try? record.write(before.text + "\n") } else { record.remove() }
+      throw error
+    }
   }
 
   /// Takes back what was added; nothing to do is no fault.
   public func restore() throws(Fault) {
     guard isRecorded else { return }
-    let mine = try read(record)
+    let mine = try recorded()
     let present = try read(setting)
     let after = present.subtracting(mine)
     if after != present { try write(after, to: setting) }
-    try? FileManager.default.removeItem(atPath: record)
+    record.remove()
   }
 
   private func leavesNone(_ reserved: PortSet) throws(Fault) -> Bool {
@@ -77,30 +114,29 @@ public struct ReservedPorts: Sendable {
     try read(localRange).subtracting(reserved).ranges.isEmpty
   }
 
+  private func recorded() throws(Fault) -> PortSet { try ports(record.read(), of: record.path) }
+
   private func read(_ path: String) throws(Fault) -> PortSet {
-    let text: String
-    do {
-      text = try String(contentsOfFile: path, encoding: .utf8)
-    } catch {
-      throw Fault(description: "\(path): cannot be read", isNotPermitted: false)
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw Fault("\(path): cannot be read")
     }
+    return try ports(text, of: path)
+  }
+
+  private func ports(_ text: String, of path: String) throws(Fault) -> PortSet {
     guard let ports = PortSet(text) else {
-      throw Fault(
-        description: "\(path): found \(text.prefix(60)); expected ports and ranges such as 8080,10240-32767",
-        isNotPermitted: false)
+      throw Fault("\(path): found \(text.prefix(60)); expected ports and ranges such as 8080,10240-32767")
     }
     return ports
   }
 
   private func write(_ ports: PortSet, to path: String) throws(Fault) {
     do {
-      // A setting of the kernel's is no file that could be put aside and renamed.
-      try Data((ports.text + "\n").utf8).write(
-        to: URL(fileURLWithPath: path), options: path == record ? .atomic : [])
+      try Data((ports.text + "\n").utf8).write(to: URL(fileURLWithPath: path))
     } catch {
       let code = (error as? CocoaError)?.code
       throw Fault(
-        description: "\(path): cannot be written; expected root, or `porticod --kernel-settings set` before",
+        "\(path): cannot be written; expected root, or `porticod --kernel-settings set` before",
         isNotPermitted: code == .fileWriteNoPermission || code == .fileWriteVolumeReadOnly)
     }
   }

@@ -38,7 +38,8 @@ import UnixSignals
         /etc/portico/portico.yaml        the service's configuration
         /usr/share/portico/portico.yaml  every setting, commented
         /run/portico/control.sock        the control socket, by default
-        /run/portico/reserved-ports      beside it: what --kernel-settings restore takes back
+        /run/portico-ports-*             what --kernel-settings restore takes back: root's; of another user, who may write \
+      kernel settings, reserved-ports beside the control socket
 
       EXIT CODES
         0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \

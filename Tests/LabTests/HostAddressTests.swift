@@ -3,6 +3,7 @@ import Glibc
 import NATControl
 import NATControlSocket
 import NATLab
+import NATPacketIO
 import Testing
 
 extension Lab.Street {
@@ -13,7 +14,7 @@ extension Lab.Street {
       interfaces:
         inside: { name: lan0, address: \(inside) }
         outside: { name: wan0, address: host }
-      control: { socket: \(controlSocket), group: "0" }
+      \(more.contains("control:") ? "" : "control: { socket: \(controlSocket), group: \"0\" }")
       \(more)
 
       """
@@ -27,6 +28,29 @@ extension Lab.Street {
 
   func giveInside() throws { try gateway.shell("ip address add 192.168.1.1/24 dev lan0") }
 
+  /// A datagram of the client's from a new socket reaches the server, and its answer the client.
+  /// - Parameter wait: for the datagram, in seconds.
+  /// - Returns: under which public endpoint it is seen there.
+  func reaches(_ server: UDPEnd, within wait: Double = 0.25) throws -> (host: [UInt8], port: UInt16)? {
+    // What comes late of an earlier try.
+    while server.socket.receive(within: 0) != nil {}
+    let here = try client.enter { try UDPEnd() }
+    try here.send([7], [203, 0, 113, 9], 9)
+    guard server.socket.receive(within: wait) == [7] else { return nil }
+    try here.send([8], [203, 0, 113, 9], 9)
+    // The address may change between the two.
+    guard server.socket.isReadable(within: wait) else { return nil }
+    let seen = try server.socket.receiveDatagram()
+    guard seen.data == [8] else { return nil }
+    try server.send([9], seen.host, seen.port)
+    return here.socket.receive(within: 1) == [9] ? (seen.host, seen.port) : nil
+  }
+
+  /// Waits until new flows are seen under an address, for twenty seconds at most.
+  func becomes(_ server: UDPEnd, _ host: [UInt8], within wait: Double = 0.25) throws -> Bool {
+    try eventually { try reaches(server, within: wait)?.host == host }
+  }
+
   /// `net.ipv4.ip_local_reserved_ports` of the gateway's namespace.
   func reservedPorts() throws -> String {
     try gateway.shell("cat /proc/sys/net/ipv4/ip_local_reserved_ports").filter { $0 != "\n" }
@@ -36,31 +60,6 @@ extension Lab.Street {
 extension Lab {
   /// A gateway on a machine that keeps its address: `address: host`.
   @Suite struct HostAddressTests {
-    /// A datagram of the client's from a new socket reaches the server.
-    /// - Returns: under which public endpoint it is seen there.
-    private func reaches(_ street: Street, _ server: UDPEnd) throws -> (host: [UInt8], port: UInt16)? {
-      // What comes late of an earlier try.
-      while server.socket.receive(within: 0) != nil {}
-      let here = try street.client.enter { try UDPEnd() }
-      try here.send([7], [203, 0, 113, 9], 9)
-      guard server.socket.receive(within: 0.25) == [7] else { return nil }
-      try here.send([8], [203, 0, 113, 9], 9)
-      let seen = try server.socket.receiveDatagram()
-      guard seen.data == [8] else { return nil }
-      try server.send([9], seen.host, seen.port)
-      return here.socket.receive(within: 1) == [9] ? (seen.host, seen.port) : nil
-    }
-
-    /// Waits until new flows are seen under an address, for twenty seconds at most.
-    private func becomes(_ street: Street, _ server: UDPEnd, _ host: [UInt8]) async throws -> Bool {
-      let start = ContinuousClock.now
-      while ContinuousClock.now - start < .seconds(20) {
-        if try reaches(street, server)?.host == host { return true }
-        await Task.yield()
-      }
-      return false
-    }
-
     @Test(
       "RC2 ST-7 FW8 an address that changes under 50 running flows: they end, statics follow, new ones work within a second, the machine's own connections go on",
       arguments: ["host", "192.168.1.1/24"])
@@ -126,7 +125,7 @@ extension Lab {
       let start = ContinuousClock.now
       try street.gateway.shell("ip address del 203.0.113.5/24 dev wan0")
       try street.giveOutside("203.0.113.77")
-      #expect(try await becomes(street, server, [203, 0, 113, 77]))
+      #expect(try street.becomes(server, [203, 0, 113, 77]))
       let took = ContinuousClock.now - start
       print("new flows work \(took) after the address began to change")
       let reasons = await ended.value
@@ -349,6 +348,91 @@ extension Lab {
       #expect(try street.reservedPorts() == before)
     }
 
+    @Test(
+      "RC7 RC8 FW11 a service that may not write kernel settings: root's lines around it do, and believe nothing of its user's"
+    )
+    func service() async throws {
+      let stage = try ServiceTests.Stage()
+      let street = stage.street
+      let socket = "\(stage.run)/control.sock"
+      let group = "\(ServiceTests.Stage.user)"
+      try street.configureHost("control: { socket: \(socket), group: \"\(group)\" }")
+      try street.giveInside()
+      try street.giveOutside()
+      let server = try street.server.enter { try UDPEnd(port: 9) }
+      let record = ReservedPorts.record(for: socket)
+      defer { try? FileManager.default.removeItem(atPath: record) }
+      let command = "\(try Lab.program("porticod")) --config \(street.configurationFile) --kernel-settings"
+      func degraded() async throws -> [String] {
+        try await ControlClient(socketPath: socket).status().degraded
+      }
+      /// Starts it as the unit does, and waits until it is ready.
+      func start(isSealed: Bool = true) throws -> ChildProcess {
+        let daemon = try stage.start(isSealed: isSealed)
+        guard stage.notify.wait(for: "READY=1") != nil else {
+          throw LabFailure(description: "not ready: \(daemon.readToEnd())")
+        }
+        return daemon
+      }
+
+      #expect(try street.gateway.attempt("\(command) set").code == 0)
+      #expect(try street.reservedPorts() == "10240-32767")
+      var status = stat()
+      #expect(unsafe lstat(record, &status) == 0 && status.st_uid == 0 && status.st_mode == S_IFREG | 0o600)
+      let first = try start()
+      #expect(try street.becomes(server, [203, 0, 113, 5]))
+      #expect(try await degraded() == [])
+      // What its user could write, to have root write more, or less.
+      try Data("1-65535\n".utf8).write(to: URL(fileURLWithPath: "\(stage.run)/reserved-ports"))
+      // After kill -9 the service manager starts it again, or not.
+      first.signal(SIGKILL)
+      _ = first.wait()
+      #expect(try street.gateway.attempt("\(command) set").code == 0)
+      let second = try start()
+      #expect(try street.becomes(server, [203, 0, 113, 5]))
+      second.signal(SIGTERM)
+      #expect(second.wait() == 0)
+      // They are root's to take back.
+      #expect(try street.reservedPorts() == "10240-32767")
+      #expect(try street.gateway.attempt("\(command) restore").code == 0)
+      #expect(try street.reservedPorts() == "" && !FileManager.default.fileExists(atPath: record))
+      try street.gateway.shell("echo 9000 >/proc/sys/net/ipv4/ip_local_reserved_ports")
+      #expect(try street.gateway.attempt("\(command) restore").code == 0)
+      #expect(try street.reservedPorts() == "9000")
+
+      // Were it another one's, or a link, root says so and leaves everything as it is.
+      try Data("1-65535\n".utf8).write(to: URL(fileURLWithPath: record))
+      #expect(unsafe chmod(record, 0o600) == 0 && chown(record, 65_534, 65_534) == 0)
+      for (act, found) in [("set", "a file of user 65534's"), ("restore", "a symbolic link")] {
+        let result = try street.gateway.attempt("\(command) \(act)")
+        #expect(
+          result.code == 69 && result.output.contains("found \(found); expected a file of user 0's"),
+          "\(result)")
+        #expect(try street.reservedPorts() == "9000")
+        try FileManager.default.removeItem(atPath: record)
+        if act == "set" {
+          try FileManager.default.createSymbolicLink(
+            atPath: record, withDestinationPath: "\(stage.run)/reserved-ports")
+        }
+      }
+
+      // Where nobody did it before, it says so; where its capability is enough, it does it itself.
+      let third = try start()
+      #expect(
+        try await degraded().joined().contains(
+          "the kernel may give ports of the gateway's to its own sockets"))
+      third.signal(SIGTERM)
+      #expect(third.wait() == 0)
+      try FileManager.default.removeItem(atPath: "\(stage.run)/reserved-ports")
+      for isLast in [false, true] {
+        let daemon = try start(isSealed: false)
+        #expect(try street.reservedPorts() == "9000,10240-32767")
+        daemon.signal(isLast ? SIGTERM : SIGKILL)
+        _ = daemon.wait()
+      }
+      #expect(try street.reservedPorts() == "9000")
+    }
+
     @Test("RC3 EX1 no address, no link, no gateway: it says so, and goes on by itself when they come")
     func comesLate() async throws {
       let street = try Street()
@@ -360,17 +444,17 @@ extension Lab {
         try await street.control.status().degraded.joined(separator: "; ")
       }
       #expect(try await degraded() == "the outside interface wan0 has no address: nothing is translated")
-      #expect(try reaches(street, server) == nil)
+      #expect(try street.reaches(server) == nil)
       try street.gateway.shell("ip address add 203.0.113.5/24 dev wan0")
       #expect(try await eventually { try await degraded().contains("no default gateway") })
-      #expect(try await becomes(street, server, [203, 0, 113, 5]))
+      #expect(try street.becomes(server, [203, 0, 113, 5]))
       try street.gateway.shell("ip route add default via 203.0.113.9")
       #expect(try await eventually { try await degraded() == "" })
       // Down and up: the kernel keeps the address, and forgets the route.
       try street.gateway.shell("ip link set wan0 down")
       #expect(try await eventually { try await degraded().contains("no default gateway") })
       try street.gateway.shell("ip link set wan0 up && ip route add default via 203.0.113.9")
-      #expect(try await becomes(street, server, [203, 0, 113, 5]))
+      #expect(try street.becomes(server, [203, 0, 113, 5]))
       let start = ContinuousClock.now
       while try await !degraded().isEmpty, ContinuousClock.now - start < .seconds(20) {
         try await Task.sleep(for: .milliseconds(50))
@@ -381,7 +465,7 @@ extension Lab {
       #expect(try await eventually { try await degraded().contains("nothing is translated") })
       try street.layOutside()
       try street.giveOutside("203.0.113.6")
-      #expect(try await becomes(street, server, [203, 0, 113, 6]))
+      #expect(try street.becomes(server, [203, 0, 113, 6]))
       daemon.signal(SIGTERM)
       #expect(daemon.wait() == 0)
     }
@@ -437,12 +521,12 @@ extension Lab {
       let daemon = try street.startDaemon()
       let first = try startServer("203.0.113.100,203.0.113.100")
       #expect(try lease().code == 0)
-      #expect(try await becomes(street, server, [203, 0, 113, 100]))
+      #expect(try street.becomes(server, [203, 0, 113, 100]))
       first.signal(SIGTERM)
       _ = first.wait()
       let second = try startServer("203.0.113.120,203.0.113.120")
       #expect(try lease().code == 0)
-      #expect(try await becomes(street, server, [203, 0, 113, 120]))
+      #expect(try street.becomes(server, [203, 0, 113, 120]))
       let ping = try street.gateway.attempt("ping -n -c 2 -i 0.2 -W 1 203.0.113.9")
       #expect(ping.code == 0, "\(ping.output)")
       second.signal(SIGTERM)

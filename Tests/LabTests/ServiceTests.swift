@@ -17,7 +17,6 @@ extension Lab {
         street = try Street()
         notify = try NotifySocket(street.folder.appending(path: "notify").path)
         // Where an unprivileged user may put a socket, as the unit's runtime directory is.
-        let run = street.folder.appending(path: "run").path
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: false)
         #expect(
           unsafe chmod(street.folder.path, 0o755) == 0
@@ -27,8 +26,10 @@ extension Lab {
       }
 
       /// Starts the daemon as the unit does: a user of its own, two capabilities, and what the last one left.
+      /// - Parameter isSealed: kernel settings cannot be written, as with ProtectKernelTunables=.
       func start(
-        _ kept: [(name: String, descriptor: Int32)] = [], watchdogMicroseconds: Int? = nil
+        _ kept: [(name: String, descriptor: Int32)] = [], watchdogMicroseconds: Int? = nil,
+        isSealed: Bool = false
       ) throws -> ChildProcess {
         var variables = ["NOTIFY_SOCKET=\(notify.name)"]
         if let watchdogMicroseconds { variables.append("WATCHDOG_USEC=\(watchdogMicroseconds)") }
@@ -37,11 +38,13 @@ extension Lab {
             "LISTEN_FDS=\(kept.count)", "LISTEN_FDNAMES=\(kept.map(\.name).joined(separator: ":"))",
           ]
         }
+        let seal = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys"
         // The daemon has the shell's process identifier.
         return try street.gateway.start(
-          [
+          (isSealed ? ["/usr/bin/unshare", "--mount"] : []) + [
             "/bin/sh", "-c",
             """
+            \(isSealed ? seal : ":") || exit 99
             export \(variables.joined(separator: " ")) LISTEN_PID=$$
             exec setpriv --reuid \(Stage.user) --regid \(Stage.user) --clear-groups --no-new-privs \
               --inh-caps=-all,+net_raw,+net_admin --ambient-caps=-all,+net_raw,+net_admin \
@@ -50,6 +53,9 @@ extension Lab {
             """,
           ], descriptors: kept.map(\.descriptor))
       }
+
+      /// Where the daemon's user may put a socket.
+      var run: String { street.folder.appending(path: "run").path }
 
       func rules() throws -> String { try street.gateway.shell("nft list ruleset") }
     }

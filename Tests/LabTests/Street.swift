@@ -37,6 +37,8 @@ extension Lab {
     deinit {
       noteWatch()
       try? FileManager.default.removeItem(at: folder)
+      // A killed daemon's.
+      try? FileManager.default.removeItem(atPath: ReservedPorts.record(for: controlSocket))
     }
 
     func layInside() throws {

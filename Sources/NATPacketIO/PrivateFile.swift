@@ -1,0 +1,100 @@
+internal import Glibc
+
+/// A small file of the effective user's alone: what it says is believed, and acted on with that user's rights.
+///
+/// A link is not followed, and what is another user's, or may be changed by one, is refused. It is written aside and
+/// renamed.
+struct PrivateFile {
+  let path: String
+
+  typealias Fault = ReservedPorts.Fault
+
+  /// No record is as long: every second port of all.
+  private static let longest = 1 << 18
+
+  /// Whether anything has the name, whatever it is.
+  var isThere: Bool {
+    var status = stat()
+    // Safety: the path is not kept, the status is written before it is read.
+    return unsafe lstat(path, &status) == 0
+  }
+
+  func read() throws(Fault) -> String {
+    // A pipe would keep it waiting.
+    let descriptor = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw errno == ELOOP ? unexpected("a symbolic link") : fault("cannot be read", errno)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    // Safety: as above.
+    guard unsafe fstat(descriptor, &status) == 0 else { throw fault("cannot be read", errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw unexpected("what is no file") }
+    guard status.st_uid == geteuid() else { throw unexpected("a file of user \(status.st_uid)'s") }
+    guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
+      throw unexpected("a file that others may write")
+    }
+    var bytes = [UInt8](repeating: 0, count: PrivateFile.longest + 1)
+    var count = 0
+    while count < bytes.count {
+      // Safety: the slice has as many bytes.
+      let more = unsafe bytes[count...].withUnsafeMutableBytes {
+        unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+      }
+      if more < 0 && errno == EINTR { continue }
+      guard more >= 0 else { throw fault("cannot be read", errno) }
+      if more == 0 { return String(decoding: bytes[..<count], as: UTF8.self) }
+      count += more
+    }
+    throw unexpected("more than \(PrivateFile.longest) bytes")
+  }
+
+  /// Puts another text in its place, or leaves it as it was.
+  func write(_ text: String) throws(Fault) {
+    let aside = path + ".new"
+    // What a process left that was killed here is nobody's.
+    var descriptor: Int32 = -1
+    for _ in 0..<2 where descriptor < 0 {
+      // Safety: the paths are not kept.
+      descriptor = unsafe open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+      if descriptor < 0 && errno == EEXIST { unsafe unlink(aside) }
+    }
+    guard descriptor >= 0 else { throw fault("cannot be written", errno) }
+    let failure = PrivateFile.write(Array(text.utf8), to: descriptor)
+    close(descriptor)
+    if let failure {
+      unsafe unlink(aside)
+      throw fault("cannot be written", failure)
+    }
+    guard unsafe rename(aside, path) == 0 else {
+      let code = errno
+      unsafe unlink(aside)
+      throw fault("cannot be written", code)
+    }
+  }
+
+  func remove() { unsafe unlink(path) }
+
+  /// - Returns: the error number; nil where all is written.
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      // Safety: the slice has as many bytes.
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { return errno }
+      rest = rest.dropFirst(count)
+    }
+    return nil
+  }
+
+  private func fault(_ what: String, _ code: Int32) -> Fault {
+    Fault("\(path): \(what): \(errorText(code))", isNotPermitted: [EACCES, EPERM, EROFS].contains(code))
+  }
+
+  private func unexpected(_ found: String) -> Fault {
+    Fault(
+      "\(path): found \(found); expected a file of user \(geteuid())'s that nobody else may write: "
+        + "whoever put it there, remove it")
+  }
+}
