@@ -209,6 +209,15 @@ extension Configuration {
     interfaces.outside.isHost ? portsOnHost(.tcp) + portsOnHost(.udp) : []
   }
 
+  /// What is allowed and hardly ever meant, each with what would be right; in no way a reason not to start.
+  public var warnings: [String] {
+    guard interfaces.outside.isHost, !kernelGuard else { return [] }
+    return [
+      "guard: found off, where interfaces.outside.address is host: the kernel answers what comes for Portico's ports with "
+        + "RST and ICMP, which ends what Portico translates; expected on, or an address of Portico's own"
+    ]
+  }
+
   /// With the addresses that the host had written out, as if they were the gateway's own, where they are known.
   public var standingAlone: Configuration {
     var alone = self

@@ -43,6 +43,7 @@ public struct Daemon: Service, CustomStringConvertible {
   /// Opens the interfaces, forwards until a graceful shutdown begins, and closes them.
   /// - Throws: `InterfaceFault` or `ControlSocketFault` when it cannot start.
   public func run() async throws {
+    for warning in configuration.warnings { logger.warning("\(warning)") }
     let mailbox = Mailbox()
     // Heard before it is asked what there is, so that no change falls between.
     let listener = configuration.followsHost ? try HostListener() : nil
@@ -57,7 +58,7 @@ public struct Daemon: Service, CustomStringConvertible {
     try await interfaces.attach(mailbox)
 
     // What the configuration leaves open is the devices' own, and the host's.
-    let host = try await interfaces.host(configuration, looksAtSockets: false)
+    let host = interfaces.hostAtStart
     let live = await interfaces.completed(configuration.resolved(host).configuration)
     var settings = GatewaySettings(live)
     settings.completesChecksums = false
@@ -111,7 +112,14 @@ public struct Daemon: Service, CustomStringConvertible {
     let report = Task { await Report(table: table, mailbox: mailbox).run() }
     let saving = Task { await state?.run() }
     let reload = Task { await ReloadSignal(control: control, manager: manager, logger: logger).run() }
-    let news = Task { if let listener { for await _ in listener.news { await follow(control) } } }
+    let news = Task {
+      guard let listener else { return }
+      for await _ in listener.news {
+        // Another device may have the name.
+        await interfaces.watch(mailbox)
+        await follow(control)
+      }
+    }
     defer {
       report.cancel()
       saving.cancel()

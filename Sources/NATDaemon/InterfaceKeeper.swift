@@ -30,6 +30,8 @@ actor InterfaceKeeper: GatewayInterfaces {
   private let macsAtStart: (inside: MACAddress, outside: MACAddress)
   private let mtusAtStart: (inside: Int, outside: Int)
   private var view = HostView()
+  /// What the guards began with.
+  let hostAtStart: Configuration.Host
   private let configuration: Configuration
   private let options: CaptureOptions
   private let logger: Logger
@@ -42,8 +44,8 @@ actor InterfaceKeeper: GatewayInterfaces {
   init(
     _ configuration: Configuration, _ options: CaptureOptions, besides others: [String] = [], logger: Logger
   ) throws(InterfaceFault) {
-    let host = try view.look(configuration, looksAtSockets: true)
-    let scope = KernelGuard.Scope(configuration.resolved(host).configuration)
+    hostAtStart = try view.look(configuration, looksAtSockets: true)
+    let scope = KernelGuard.Scope(configuration.resolved(hostAtStart).configuration)
     let inside = try LiveInterface(
       configuration.interfaces.inside, scope, isGuarded: configuration.kernelGuard, besides: others)
     let outside = try LiveInterface(

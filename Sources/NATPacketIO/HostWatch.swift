@@ -31,13 +31,17 @@ public struct HostWatch: ~Copyable, Sendable {
     }
   }
 
+  /// How often it is asked again where something changes while it answers: whoever listens hears of that, too.
+  private static let mostAnswers = 8
+
   /// Asks the kernel.
   /// - Complexity: O(addresses + routes of the main table).
   public static func facts() throws(InterfaceFault) -> HostFacts {
     let socket = try NetlinkSocket(NETLINK_ROUTE, name: "host")
     socket.askStrictly()
-    while true {
-      var facts = HostFacts()
+    var facts = HostFacts()
+    for _ in 0..<mostAnswers {
+      facts = HostFacts()
       var isTorn = false
       func take(_ message: NetlinkMessage) {
         // Something changed while it was told.
@@ -57,7 +61,8 @@ public struct HostWatch: ~Copyable, Sendable {
       routes.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
       try socket.ask(
         NetlinkMessage.question(Int(RTM_GETROUTE), flags: NLM_F_DUMP, NetlinkMessage.bytes(of: routes)), take)
-      if !isTorn { return facts }
+      if !isTorn { break }
     }
+    return facts
   }
 }

@@ -7,7 +7,8 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Say whether a configuration is good, without starting anything.",
     discussion: """
-      Every problem is printed with its file, line and column, what was found and what would be right. \
+      Every problem is printed with its file, line and column, what was found and what would be right. What is allowed \
+      and hardly ever meant is a warning. \
       Exit codes: 0 good, 66 no such file, 78 bad configuration.
       """)
 
@@ -22,5 +23,6 @@ struct CheckCommand: ParsableCommand {
     where interface.isHost {
       print("interfaces.\(side): its address comes from the host's kernel while the daemon runs")
     }
+    for warning in configuration.warnings { print("warning: \(warning)") }
   }
 }
