@@ -21,6 +21,15 @@ extension Lab {
       }
     }
 
+    /// How many segments with RST the kernel there has sent (`OutRsts`, RFC 4022).
+    private static func resets(of namespace: NetworkNamespace) throws -> Int {
+      let lines = try namespace.shell("grep ^Tcp: /proc/net/snmp").split(separator: "\n").map {
+        $0.split(separator: " ")
+      }
+      let place = try #require(lines.first?.firstIndex(of: "OutRsts"))
+      return try #require(Int(lines[1][place]))
+    }
+
     @Test(
       "ever new sessions of TCP, UDP and ping: memory and descriptors stay as they are, and all sessions end")
     func soak() async throws {
@@ -74,12 +83,16 @@ extension Lab {
       let begun = counts.begun.reduce(0, +)
       let lost = Int(stats.inside.captureDropped + stats.outside.captureDropped)
       let dropped = stats.drops.counters.filter { $0.count > 0 }.map { "\($0.name) \($0.count)" }
+      let resets = try SoakTests.resets(of: street.client)
       print(
-        "soak: begun \(counts.begun), unanswered \(counts.failed), capture dropped \(lost), drops \(dropped)")
+        "soak: begun \(counts.begun), resets \(resets), unanswered \(counts.failed), capture dropped \(lost), drops \(dropped)"
+      )
 
       // All sessions are made, but for what the capture had no room for, and come to their end.
-      // Two more are the first ping and the one connection; a packet may come again when its session is over.
-      #expect(Int(stats.events.sessionsCreated) <= begun + 2 + begun / 100_000)
+      // Two more are the first ping and the one connection. Where a port was not free, the host may get one of its own
+      // others at once, which the server may still hold in TIME-WAIT: the client resets that and opens again, and then
+      // it is another session.
+      #expect(Int(stats.events.sessionsCreated) <= begun + 2 + resets)
       #expect(Int(stats.events.sessionsCreated) + lost >= begun - rates.udp)
       #expect(last.sessions == 0 && stats.bindings == 0 && stats.pool.allSatisfy { $0.inUse == 0 })
       #expect(stats.events.sessionsExpired == stats.events.sessionsCreated)
