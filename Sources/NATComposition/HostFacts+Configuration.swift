@@ -42,7 +42,7 @@ extension KernelGuard.Scope {
   /// - Parameter configuration: with the host's addresses in it.
   public init(_ configuration: Configuration) {
     self.init(configuration.ownAddresses)
-    guard configuration.interfaces.outside.isHost else { return }
+    guard configuration.followsHost else { return }
     shared = Shared(
       configuration.sharedAddress.map { [$0] } ?? [], tcpPorts: configuration.portsOnHost(.tcp),
       udpPorts: configuration.portsOnHost(.udp))

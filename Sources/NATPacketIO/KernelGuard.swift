@@ -11,7 +11,9 @@ internal import Synchronization
 ///
 /// Of an address that the gateway shares with the kernel a second table, of the family `ip`, drops TCP and UDP to the
 /// gateway's ports, and no more: where one of the kernel's sockets has a port, or a connection from it, its packets
-/// pass. That is asked for each packet, as programs take ports for as long as one question and one answer.
+/// pass. That is asked for each packet, as programs take ports for as long as one question and one answer. Where the
+/// gateway shares an address, answers of DHCP servers pass the first table as well: a client hears them by a packet
+/// socket before the kernel has the address that they are for, so they would look like what it is to forward.
 ///
 /// The tables belong to the process (`flags owner`): nobody else can change them, and they are gone when the process
 /// is, after SIGKILL too.
@@ -175,17 +177,23 @@ internal import Synchronization
       add chain \(table) ingress { \(hook) device "\(interface)" priority -500; policy accept; }
       add rule \(table) ingress ip daddr @own drop
       add rule \(table) ingress arp daddr ip @own drop
+      \(scope.shared == nil ? "" : "add rule \(table) ingress \(leases) accept")
       add rule \(table) ingress meta pkttype host ether type ip fib daddr type != local drop
       \(scope.shared.map { install(name, interface, $0) } ?? "")
       """
   }
+
+  /// What a DHCP server sends to clients (RFC 2131 section 4.1).
+  private static let leases = "udp sport 67 udp dport 68"
 
   /// Sockets are known where packets are IPv4's already, so this chain stands behind `ip_rcv`: before fragments are put
   /// together, which are the kernel's to drop after their time.
   private static func install(_ name: String, _ interface: String, _ shared: Scope.Shared) -> String {
     let table = "ip \(name)"
     let rules = ["tcp", "udp"].flatMap { transport in
-      ["socket wildcard { 0, 1 } accept", "drop"].map {
+      // A question that has an answer for every kind of socket there is: a connection that is being opened, or was
+      // closed a moment ago, is none that could be bound to all addresses.
+      ["socket transparent { 0, 1 } accept", "drop"].map {
         "add rule \(table) prerouting iifname \"\(interface)\" ip daddr @shared \(transport) dport @\(transport)ports \($0)\n"
       }
     }
@@ -196,6 +204,7 @@ internal import Synchronization
       add set \(table) udpports { type inet_service; flags interval; }
       add chain \(table) prerouting { type filter hook prerouting priority -500; policy accept; }
       \(rules.joined())
+      add rule \(table) prerouting iifname "\(interface)" \(leases) fib daddr type != { local, broadcast, multicast } drop
       \(sets(of: shared).map { set("\(table) \($0)", $1) }.joined(separator: "\n"))
 
       """

@@ -170,6 +170,56 @@ extension Lab {
       #expect(try stage.answers() == .guarded)
     }
 
+    @Test(
+      "FW8 of a shared address the machine's sockets get all that is theirs, from the first segment of a connection on; other ports of the gateway's are silent"
+    )
+    func shared() throws {
+      let stage = try Stage()
+      var scope = KernelGuard.Scope(
+        [], shared: .init([IPv4Address(203, 0, 113, 5)], tcpPorts: [10240...32767], udpPorts: [10240...32767])
+      )
+      var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "wan0", scope) }
+      let server = try stage.cable.here.enter { try HTTPServer(port: 20_000) }
+      func answers(_ port: Int) throws -> Int32 {
+        try stage.beyond.attempt("curl -sS -m 2 -o /dev/null http://203.0.113.5:\(port)/1").code
+      }
+      // 28 is silence, 7 a refusal.
+      #expect(try answers(20_000) == 0)
+      #expect(try answers(20_001) == 28)
+      #expect(try answers(32_768) == 7)
+      scope.shared?.tcpPorts = [8080...8080]
+      try kernelGuard.setScope(scope)
+      #expect(try answers(20_001) == 7)
+      #expect(try answers(20_000) == 0)
+      withExtendedLifetime(server) {}
+    }
+
+    @Test(
+      "FW8 a DHCP client hears its server by a packet socket, for an address that the kernel does not have yet, which forwards nothing of it"
+    )
+    func leases() throws {
+      let stage = try Stage()
+      let (own, peer) = (stage.cable.own, stage.cable.peer)
+      // To an address beyond, which this kernel would have a way to.
+      let offered: WireFrames.Station = (own.mac, Stage.remote.address)
+      let offer = WireFrames.udp(peer, 67, offered, 68, [2, 1, 6, 0])
+      func heard(_ scope: KernelGuard.Scope) throws -> (here: Bool, beyond: Bool) {
+        let kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", scope) }
+        // As systemd-networkd, NetworkManager and udhcpc do; dhclient's hears everything before the guard.
+        let client = try stage.cable.here.enter {
+          try PlainSocket.raw(InterfaceFacts(name: "lan0"), protocolNumber: 0x0800)
+        }
+        let server = try stage.beyond.enter { try PlainSocket.udp(port: 68) }
+        try stage.cable.peerSocket().sendFrame(offer)
+        let isHeard = client.receive(within: 0.5).map { $0 == offer } ?? false
+        defer { withExtendedLifetime(kernelGuard.table) {} }
+        return (isHeard, server.receive(within: 0.2) != nil)
+      }
+      #expect(try heard(.init([], shared: .init([]))) == (here: true, beyond: false))
+      // Where the gateway has its addresses to itself, nothing is the kernel's.
+      #expect(try heard(.init([])) == (here: false, beyond: false))
+    }
+
     @Test("a second guard on an interface is refused, and the first stays")
     func second() throws {
       let stage = try Stage()

@@ -138,15 +138,15 @@ struct PlainSocket: ~Copyable {
     return bytes
   }
 
-  /// A raw socket on an interface that gets every frame there, or sends frames.
-  static func raw(_ facts: InterfaceFacts) throws -> PlainSocket {
-    let everything = UInt16(0x0003).bigEndian
+  /// A raw socket on an interface that gets every frame there, or those of an Ethernet type, or sends frames.
+  static func raw(_ facts: InterfaceFacts, protocolNumber: UInt16 = 0x0003) throws -> PlainSocket {
+    let kind = protocolNumber.bigEndian
     let made = try PlainSocket(
-      socket(AF_PACKET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(everything)))
+      socket(AF_PACKET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(kind)))
     var address = sockaddr_ll()
     address.sll_family = UInt16(AF_PACKET)
     address.sll_ifindex = facts.index
-    address.sll_protocol = everything
+    address.sll_protocol = kind
     try unsafe with(&address) {
       guard unsafe Glibc.bind(made.descriptor, $0, $1) == 0 else {
         throw LabFailure(description: "bind to \(facts.name): error \(errno)")
