@@ -141,7 +141,7 @@ let package = Package(
         "NATPacketIO", "NATWire", "NATLab", "NATControl", "NATControlSocket", "CLinuxPacket", "LabHolder",
         "portico", "porticod",
       ],
-      swiftSettings: house),
+      exclude: ["confined.py"], swiftSettings: house),
     // Holds what a process holds, until it is killed.
     .executableTarget(
       name: "LabHolder", dependencies: ["NATPacketIO", "NATWire"], path: "Tests/LabHolder",
@@ -163,7 +163,11 @@ let package = Package(
         "NATDaemon", "NATControl", "NATConfiguration", "NATComposition", "NATGateway", "NATEngine",
         "NATTable", "NATPacketIO", "NATWire", "NATLab", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
-    .testTarget(name: "PorticoTests", dependencies: ["portico", "porticod"], swiftSettings: house),
+    .testTarget(
+      name: "PorticoTests",
+      dependencies: [
+        "portico", "porticod", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: house),
     .testTarget(
       name: "ConversationTests",
       dependencies: [

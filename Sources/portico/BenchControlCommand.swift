@@ -9,6 +9,7 @@ struct BenchControlCommand: AsyncParsableCommand {
     commandName: "control",
     abstract:
       "Dump a large table over the control socket while packets flow, and see what that costs the packets.",
+    usage: "portico bench control [--sessions <sessions>] [--rate <rate>] [<options>]",
     discussion: """
       As root: porticod between a client and a server in network namespaces of their own, with a million sessions, and \
       packets at a steady rate. In turn, round by round, nobody asks, and `portico table --json` dumps the whole table \
@@ -16,7 +17,13 @@ struct BenchControlCommand: AsyncParsableCommand {
       (medians, with the least and the most), the time of a dump, and whether each dump was whole: every session that \
       lived, each once.
 
-      Exit codes: 0 done, 1 a dump was not whole, 69 no namespaces, 128 and the signal that interrupted it.
+      EXAMPLES
+        portico bench control
+        portico bench control --sessions 100000 --rounds 3
+
+      EXIT CODES
+        0 done, 1 a dump was not whole, 69 no namespaces, 128 and the signal that
+        interrupted it
       """)
 
   @Option(help: "Sessions of the table.") var sessions = 1_000_000

@@ -6,6 +6,7 @@ struct BenchLiveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "live",
     abstract: "Time porticod against the kernel's masquerade and slirp4netns on the same cables.",
+    usage: "portico bench live [--rounds <rounds>] [--seconds <seconds>] [<options>]",
     discussion: """
       As root: a client, a gateway and a server in network namespaces of their own, joined by veth with its offloads \
       on. In turn, round by round, porticod, nftables masquerade in the same namespace, and slirp4netns (a NAT in user \
@@ -16,7 +17,13 @@ struct BenchLiveCommand: ParsableCommand {
       A program that is not installed is left out: `apt-get install -y iperf3 nftables iputils-ping slirp4netns`. Nothing \
       outside the namespaces is touched, and nothing stays behind.
 
-      Exit codes: 0 done, 69 no namespaces, or nothing to measure with, 128 and the signal that interrupted it.
+      EXAMPLES
+        portico bench live
+        portico bench live --rounds 3 --seconds 1
+
+      EXIT CODES
+        0 done, 69 no namespaces, or nothing to measure with, 128 and the signal that
+        interrupted it
       """)
 
   @Option(help: "Rounds; the median counts.") var rounds = 5

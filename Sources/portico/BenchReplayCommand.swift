@@ -12,10 +12,18 @@ struct BenchReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
     abstract: "Time a replay against tcpdump and tcprewrite on the same capture.",
+    usage: "portico bench replay [--packets <packets>] [--rounds <rounds>] [<options>]",
     discussion: """
       Makes a capture of UDP packets of 64 bytes over many flows in a temporary folder, then runs in turn `portico \
       replay`, `tcpdump -r -w` and `tcprewrite --pnat -C` on it, each as a whole process, and prints medians and ratios. \
-      A program that is not installed is left out.
+      A program that is not installed is left out: `apt-get install -y tcpdump tcpreplay`.
+
+      EXAMPLES
+        portico bench replay
+        portico bench replay --packets 100000 --flows 1000 --rounds 3
+
+      EXIT CODES
+        0 done, 1 a program failed, 64 usage
       """)
 
   @Option(help: "Packets of the capture.") var packets = 2_000_000

@@ -11,9 +11,18 @@ struct BenchStateCommand: ParsableCommand {
     discussion: """
       UDP flows that each have a binding and a session of their own. Saved twice: in the steps between which a daemon works \
       on packets, and in one go, as its recorder does. Nothing is written to a file.
+
+      EXAMPLES
+        portico bench state
+        portico bench state --flows 100000
+
+      EXIT CODES
+        0 done, 64 usage
       """)
 
-  @Option(help: "Numbers of flows.") var flows: [Int] = [1000, 100_000, 1_000_000]
+  @Option(help: "Flows (1 to 4000000); may be given several times.") var flows: [Int] = [
+    1000, 100_000, 1_000_000,
+  ]
 
   func validate() throws {
     guard flows.allSatisfy({ (1...4_000_000).contains($0) }) else {

@@ -7,9 +7,14 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Say whether a configuration is good, without starting anything.",
     discussion: """
-      Every problem is printed with its file, line and column, what was found and what would be right. What is allowed \
-      and hardly ever meant is a warning. \
-      Exit codes: 0 good, 66 no such file, 78 bad configuration.
+      Every problem is printed on standard error with its file, line and column, what was found and what would be \
+      right. What is allowed and hardly ever meant is a warning. The machine is not looked at: that is what `portico doctor` does.
+
+      EXAMPLES
+        portico check /etc/portico/portico.yaml
+
+      EXIT CODES
+        0 good, 66 no such file, 78 bad configuration
       """)
 
   @Argument(help: "The configuration file (YAML).", completion: .file(extensions: ["yaml", "yml"]))

@@ -16,7 +16,12 @@ struct DemoCommand: ParsableCommand {
       Without root, or where the kernel gives no namespaces, the capture of a browser's visit that comes with the \
       sources is replayed instead.
 
-      Exit codes: 0 done, 1 a step failed, 69 neither is possible, 128 and the signal that interrupted it.
+      EXAMPLES
+        portico demo
+
+      EXIT CODES
+        0 done, 1 a step failed, 69 neither is possible, 128 and the signal that
+        interrupted it
       """)
 
   func run() throws {

@@ -8,9 +8,14 @@ struct DoctorCommand: ParsableCommand {
     discussion: """
       Looks at both interfaces, their offloads, the kernel's addresses and forwarding, the guard, and asks by ARP: \
       the networks, who has the gateway's addresses and whether its next hop answers, and this machine's kernel, \
-      as if from the wire, whether it answers for them. Nothing is changed; a gateway that runs goes on. Needs root for everything but the first looks.
+      as if from the wire, whether it answers for them. Nothing is changed; a gateway that runs goes on. Needs root for \
+      everything but the first looks.
 
-      Exit codes: 0 nothing is wrong, 1 something is, 66 no such file, 78 bad configuration.
+      EXAMPLES
+        portico doctor --config /etc/portico/portico.yaml
+
+      EXIT CODES
+        0 nothing is wrong, 1 something is, 66 no such file, 78 bad configuration
       """)
 
   @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())

@@ -6,7 +6,18 @@ struct EndCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "end",
     abstract: "End the dynamic sessions that match; a binding ends with its last session.",
-    discussion: "The next packet from inside makes a new binding. Static mappings stay.")
+    usage: "portico end (<filters> | --all) [--json] [<options>]",
+    discussion: """
+      Nothing is sent to either end. The next packet from inside makes a new binding; of a TCP connection only a SYN does, \
+      unless `tcp.loose` is on. Static mappings stay. Without a filter, --all is needed.
+
+      EXAMPLES
+        portico end --private 192.168.1.2
+        portico end --protocol udp --remote 198.51.100.53:53
+        portico end --all
+
+      \(HelpText.daemonExitCodes)
+      """)
 
   @OptionGroup var filters: FilterOptions
 

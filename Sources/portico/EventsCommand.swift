@@ -9,6 +9,12 @@ struct EventsCommand: AsyncParsableCommand {
     discussion: """
       One line an event, until interrupted or the daemon ends (exit code 69). A reader that does not keep up loses \
       events, and is told how many.
+
+      EXAMPLES
+        portico events
+        portico events --json | jq 'select(.event == "binding-created")'
+
+      \(HelpText.daemonExitCodes)
       """)
 
   @Flag(help: "One JSON object a line, for programs.")

@@ -8,12 +8,21 @@ struct ExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
     abstract: "What would happen to a packet now, step by step, changing nothing.",
+    usage: "portico explain --from <side> [<options>]\n         <protocol> <source> <destination>",
     discussion: """
-      portico explain --from inside tcp 192.168.1.2:1234 142.250.195.100:443
+      The daemon takes the packet through every decision and says of each what it was and why: drop and reason, or \
+      the translated packet and where it goes. Of icmp, which stands for an echo request, the source's port is the \
+      identifier; the destination needs none.
 
-      portico explain --config portico.yaml --from inside udp 192.168.1.2:5000 198.51.100.53:53
+      EXAMPLES
+        portico explain --from inside tcp 192.168.1.2:1234 142.250.195.100:443
+        portico explain --from outside udp 198.51.100.7:4500 203.0.113.5:5000
+        portico explain --from inside icmp 192.168.1.2:7 203.0.113.9 --ttl 1
+        portico explain --config /etc/portico/portico.yaml --from inside \\
+          udp 192.168.1.2:5000 198.51.100.53:53
 
-      Of icmp, which stands for an echo request, the source's port is the identifier; the destination needs none.
+      \(HelpText.daemonExitCodes)
+        66  no such file; 78 bad configuration (with --config)
       """)
 
   @Option(

@@ -6,7 +6,15 @@ struct HostsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hosts",
     abstract: "The inside hosts with the most sessions: their sessions, bindings and traffic.",
-    discussion: "Packets and bytes are those of the sessions that live now.")
+    discussion: """
+      Packets and bytes are those of the sessions that live now, from inside (OUT) and from outside (IN).
+
+      EXAMPLES
+        portico hosts
+        portico hosts --limit 3 --json
+
+      \(HelpText.daemonExitCodes)
+      """)
 
   @Option(help: ArgumentHelp("At most so many hosts (1 to 65536).", valueName: "n"))
   var limit = HostsDocument.mostListed

@@ -21,8 +21,25 @@ struct InstallCommand: ParsableCommand {
 
       With --root, files alone are written, below a folder: for a package. No user is made then, no service manager is told.
 
-      Exit codes: 0 done, 65 the porticod beside this program is another release, 66 there is none, 69 a program of the \
-      system failed, 73 a file cannot be written (nothing was changed), 77 not root.
+      EXAMPLES
+        portico install
+        portico install --root build/package
+
+      FILES
+        /etc/portico/portico.yaml                the configuration, yours
+        /usr/bin/portico, /usr/sbin/porticod     the programs
+        /usr/lib/systemd/system/portico.service  the unit
+        /usr/lib/sysusers.d/portico.conf         the user and the group
+        /usr/lib/tmpfiles.d/portico.conf         /run/portico, /var/lib/portico
+        /usr/share/portico                       configuration, alerts, dashboard
+
+      EXIT CODES
+        0   done
+        65  the porticod beside this program is another release
+        66  there is none
+        69  a program of the system failed
+        73  a file cannot be written; if anything was changed, it is said
+        77  not root
       """)
 
   @Option(
@@ -32,6 +49,8 @@ struct InstallCommand: ParsableCommand {
 
   func run() throws {
     let installation = try ServiceSystem.installation(root)
+    // The daemon, which is not root, reads in folders that are made here, whatever the shell's mask says.
+    umask(0o022)
     let items = try installation.items()
     let isConfigured = !items.contains { $0.path == Installation.configuration }
     for result in try installation.install(items) {
@@ -59,9 +78,16 @@ struct UninstallCommand: ParsableCommand {
     abstract: "Stop the service and remove what `portico install` installed.",
     discussion: """
       The configuration (/etc/portico), the state (/var/lib/portico) and the user stay, unless --purge is given. \
-      Uninstalling what is not there is no error.
+      Uninstalling what is not there is no error. What `systemctl edit portico` made stays: `systemctl revert portico` \
+      removes it.
 
-      Exit codes: 0 done, 69 a program of the system failed, 73 a file cannot be removed, 77 not root.
+      EXAMPLES
+        portico uninstall
+        portico uninstall --purge
+
+      EXIT CODES
+        0 done, 69 a program of the system failed, 73 a file cannot be removed,
+        77 not root
       """)
 
   @Option(
@@ -80,7 +106,7 @@ struct UninstallCommand: ParsableCommand {
       try Programs.output(["systemctl", "disable", "--now", Installation.unit])
     }
     var paths = Installation.paths
-    if purge { paths += [Installation.configuration, Installation.state] }
+    if purge { paths += [Installation.configuration, Installation.state, Installation.runtime] }
     let removed = try installation.remove(paths)
     for path in removed { print("removed: \(installation.root)\(path)") }
     if removed.isEmpty { print("nothing is installed") }
@@ -131,8 +157,13 @@ private enum ServiceSystem {
   }
 
   static func makeDirectories() throws {
-    guard Programs.has("systemd-tmpfiles") else { return }
-    try Programs.output(["systemd-tmpfiles", "--create", Installation.directories])
+    guard !Programs.has("systemd-tmpfiles") else {
+      try Programs.output(["systemd-tmpfiles", "--create", Installation.directories])
+      return
+    }
+    for (mode, folder) in [("0750", Installation.state), ("0755", Installation.runtime)] {
+      try Programs.output(["install", "-d", "-o", "portico", "-g", "portico", "-m", mode, folder])
+    }
   }
 
   static func removeUser() throws {

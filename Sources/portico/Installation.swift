@@ -20,6 +20,7 @@ struct Installation {
   /// The operator's file, which is never overwritten.
   static let configuration = "/etc/portico/portico.yaml"
   static let state = "/var/lib/portico"
+  static let runtime = "/run/portico"
   static let unit = "portico.service"
   static let users = "/usr/lib/sysusers.d/portico.conf"
   static let directories = "/usr/lib/tmpfiles.d/portico.conf"
@@ -27,7 +28,7 @@ struct Installation {
   static let command = "/usr/bin/portico"
 
   /// Folders of our own, which go when they are empty.
-  static let folders = ["/usr/share/portico", "/etc/portico"]
+  static let folders = ["/usr/share/portico", "/etc/portico", runtime]
 
   /// What stands in this program.
   private static let carried: [(path: String, bytes: [UInt8])] = [
@@ -64,7 +65,8 @@ struct Installation {
     guard let daemon = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
       throw Failure.exit(
         Failure.noInput,
-        "found no porticod in \(daemon); expected both programs in one folder: `swift build -c release`")
+        "found no porticod in \(daemon); expected both programs in one folder: `swift build -c release --static-swift-stdlib`"
+      )
     }
     let version = try Programs.output([daemon, "--version"]).trimmingCharacters(in: .whitespacesAndNewlines)
     guard version == Release.version else {
@@ -125,7 +127,8 @@ struct Installation {
       }
     }
     var staged: [(item: Item, aside: String, what: String)] = []
-    var results: [(String, String)] = []
+    var results: [(path: String, what: String)] = []
+    var made: [String] = []
     do {
       for item in items {
         let place = root + item.path
@@ -134,8 +137,7 @@ struct Installation {
           results.append((item.path, "is there"))
           continue
         }
-        try FileManager.default.createDirectory(
-          atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try makeFolder(of: place, &made)
         let aside = Self.aside(place)
         staged.append((item, aside, old == nil ? "installed" : "replaced"))
         try item.content.write(to: URL(fileURLWithPath: aside))
@@ -143,20 +145,36 @@ struct Installation {
       }
     } catch {
       for one in staged { try? FileManager.default.removeItem(atPath: one.aside) }
+      // Safety: the paths are not kept.
+      for folder in made.reversed() { unsafe _ = rmdir(folder) }
       throw Failure.exit(Failure.cannotWrite, "\(Self.reason(error)). Nothing was changed")
     }
-    for one in staged {
+    for (number, one) in staged.enumerated() {
       // Safety: neither path is kept.
       guard unsafe rename(one.aside, root + one.item.path) == 0 else {
         let reason = errorText(errno)
         for rest in staged { try? FileManager.default.removeItem(atPath: rest.aside) }
+        let done = staged[..<number].map(\.item.path)
         throw Failure.exit(
           Failure.cannotWrite,
-          "\(root + one.item.path): \(reason). What was printed is done; install again when it is mended")
+          "\(root + one.item.path): \(reason). "
+            + (done.isEmpty
+              ? "Nothing was changed"
+              : "These are of this release already: \(done.joined(separator: ", ")). Install again when it is mended")
+        )
       }
       results.append((one.item.path, one.what))
     }
     return results
+  }
+
+  /// Makes the folders above a place that are not there, and adds them to `made`.
+  private func makeFolder(of place: String, _ made: inout [String]) throws {
+    let folder = (place as NSString).deletingLastPathComponent
+    guard !FileManager.default.fileExists(atPath: folder) else { return }
+    try makeFolder(of: folder, &made)
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    made.append(folder)
   }
 
   /// Removes files, folders of ours that are empty then, and what an installation that was cut off left aside.
@@ -190,7 +208,7 @@ struct Installation {
   private static func reason(_ error: any Error) -> String {
     let error = error as NSError
     let path = error.userInfo[NSFilePathErrorKey] as? String
-    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError
-    return "\(path ?? "a file"): \((cause ?? error).localizedDescription)"
+    let cause = error.userInfo[NSUnderlyingErrorKey] as? POSIXError
+    return "\(path ?? "a file"): \(cause.map { errorText($0.code.rawValue) } ?? error.localizedDescription)"
   }
 }

@@ -36,7 +36,9 @@ enum Programs {
   static func beside(_ name: String) throws -> String {
     let program = URL(fileURLWithPath: try own()).deletingLastPathComponent().appending(path: name).path
     guard FileManager.default.isExecutableFile(atPath: program) else {
-      throw LabFailure(description: "no \(program); `swift build -c release --product \(name)` makes it")
+      throw LabFailure(
+        description:
+          "no \(program); `swift build -c release --static-swift-stdlib --product \(name)` makes it")
     }
     return program
   }

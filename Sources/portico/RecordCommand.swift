@@ -10,6 +10,12 @@ struct RecordCommand: AsyncParsableCommand {
     discussion: """
       What a dump holds can be put through the gateway again, packet by packet, with the same result: its last line says \
       how. `record` in the configuration says how far back it goes, and how much memory it takes.
+
+      EXAMPLES
+        portico record on
+        portico record status
+        portico record dump /var/lib/portico/incident
+        portico record off
       """,
     subcommands: [On.self, Off.self, Status.self, Dump.self], defaultSubcommand: Status.self)
 
@@ -31,7 +37,16 @@ struct RecordCommand: AsyncParsableCommand {
 
   struct On: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Record from now on; what was recorded before is forgotten.")
+      abstract: "Record from now on; what was recorded before is forgotten.",
+      discussion: """
+        The packets of the last `record.window` are held, and no more than `record.memory` takes.
+
+        EXAMPLES
+          portico record on
+          portico record on --content headers
+
+        \(HelpText.daemonExitCodes)
+        """)
 
     @Option(
       help: "packets (all of them: what can be replayed) or headers (to be read); else as configured.",
@@ -50,7 +65,16 @@ struct RecordCommand: AsyncParsableCommand {
   }
 
   struct Off: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Record no more, and forget.")
+    static let configuration = CommandConfiguration(
+      abstract: "Record no more, and forget.",
+      discussion: """
+        Whoever wants what is held dumps it before.
+
+        EXAMPLES
+          portico record off
+
+        \(HelpText.daemonExitCodes)
+        """)
 
     @OptionGroup var answer: Answer
 
@@ -58,7 +82,17 @@ struct RecordCommand: AsyncParsableCommand {
   }
 
   struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say what is held.")
+    static let configuration = CommandConfiguration(
+      abstract: "Say what is held.",
+      discussion: """
+        Whether it records, how many packets and bytes it holds, and from when on.
+
+        EXAMPLES
+          portico record status
+          portico record status --json
+
+        \(HelpText.daemonExitCodes)
+        """)
 
     @OptionGroup var answer: Answer
 
@@ -72,6 +106,11 @@ struct RecordCommand: AsyncParsableCommand {
         The daemon makes the directory, so it must lie where the daemon may write: two captures of what came in \
         (inside.pcap, outside.pcap), the configuration in force (portico.yaml), the table as it stood before the first \
         packet and behind the last one (before.state, after.state), and what to do with them (README).
+
+        EXAMPLES
+          portico record dump /var/lib/portico/incident
+
+        \(HelpText.daemonExitCodes)
         """)
 
     @Argument(help: "The directory to make.", completion: .directory)

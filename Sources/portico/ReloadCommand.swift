@@ -1,4 +1,5 @@
 import ArgumentParser
+import NATConfiguration
 import NATControl
 import NATControlSocket
 
@@ -7,7 +8,26 @@ struct ReloadCommand: AsyncParsableCommand {
     commandName: "reload",
     abstract:
       "Have the daemon read its configuration again: all of it, or, where anything is wrong, nothing.",
-    discussion: "Prints what changed, and which sessions that ended.")
+    discussion: """
+      Prints what changed, and which sessions that ended. Where anything is wrong, all of it is said, with file, line and \
+      column, and the gateway goes on as before. What needs a restart is refused by name.
+
+      The service's unit gives --config, so that `systemctl reload portico` finds the daemon at whatever control socket \
+      the file names, and fails with the reason where the file is wrong.
+
+      EXAMPLES
+        portico reload
+        portico reload --config /etc/portico/portico.yaml
+
+      \(HelpText.daemonExitCodes)
+        66  no such file; 78 bad configuration (with --config)
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Ask the daemon at the control socket of this configuration, instead of --socket.", valueName: "file"),
+    completion: .file(extensions: ["yaml", "yml"]))
+  var config: String?
 
   @Flag(help: "The answer as JSON, for programs.")
   var json = false
@@ -15,9 +35,10 @@ struct ReloadCommand: AsyncParsableCommand {
   @OptionGroup var daemon: SocketOption
 
   func run() async throws {
-    let reload = try await Failure.onRefusal { () async throws(ControlError) in
-      try await daemon.client.reload()
-    }
+    let client =
+      try config.map { ControlClient(socketPath: try Failure.configuration(at: $0).control.socket) }
+      ?? daemon.client
+    let reload = try await Failure.onRefusal { () async throws(ControlError) in try await client.reload() }
     try StandardOutput.write(json ? try ControlJSON.text(reload) : ChangeText.render(reload))
   }
 }

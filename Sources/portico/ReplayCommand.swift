@@ -11,12 +11,25 @@ struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
     abstract: "Put captures through the gateway; write what it would send, its table and its counters.",
+    usage: "portico replay --config <file> [--inside <capture>] [--outside <capture>]\n         [<options>]",
     discussion: """
       The captures of both sides are merged by time and go through the same code as live traffic; the clock is \
       theirs. The same captures, configuration and seed give the same bytes, every time.
 
       Inputs are pcap or pcapng with Ethernet or raw IP; outputs are pcap with nanoseconds and Ethernet. A damaged \
-      capture is translated up to the damage (exit code 65). `-` is standard input or output.
+      capture is translated up to the damage (exit code 65). `-` is standard input or output. Without --table and \
+      --stats, both are printed for people.
+
+      EXAMPLES
+        portico replay --config portico.yaml --inside lan.pcap --outside wan.pcap
+        portico replay --config portico.yaml --inside lan.pcap --outside-out sent.pcap
+        tcpdump -i lan0 -w - | portico replay --config portico.yaml --inside -
+        portico replay --config portico.yaml --inside inside.pcap \\
+          --outside outside.pcap --restore before.state --table -
+
+      EXIT CODES
+        0 done, 64 usage, 65 bad data, 66 no such input, 73 cannot write output,
+        78 bad configuration
       """)
 
   @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())

@@ -5,29 +5,32 @@ import Synchronization
 ///
 /// The runtime calls `swift_allocObject`, `swift_retain` and `swift_release` through variables that instruments may
 /// change; between `begin` and `end` they lead here. Every object, array and closure context is made by the first.
-/// Where the runtime is linked statically the variables cannot be found, and nothing is counted: -1.
+/// Where the runtime is linked statically the variables cannot be found, and nothing is counted.
 struct RuntimeCalls {
-  private(set) var allocations = 0
-  private(set) var retains = 0
-  private(set) var releases = 0
+  struct Counts: Equatable {
+    var allocations = 0
+    var retains = 0
+    var releases = 0
+  }
+
+  /// Nil where they cannot be counted.
+  private(set) var counts: Counts?
 
   private let allocate = Hook("_swift_allocObject")
   private let retain = Hook("_swift_retain")
   private let release = Hook("_swift_release")
 
   init() {
-    guard let allocate, let retain, let release else {
-      (allocations, retains, releases) = (-1, -1, -1)
-      return
-    }
+    guard let allocate, let retain, let release else { return }
     RuntimeCounts.allocateAddress.store(allocate.original, ordering: .relaxed)
     RuntimeCounts.retainAddress.store(retain.original, ordering: .relaxed)
     RuntimeCounts.releaseAddress.store(release.original, ordering: .relaxed)
     // What is not seen to count is not believed.
+    counts = Counts()
     begin()
     _ = Probe.make()
     end()
-    (allocations, retains, releases) = allocations > 0 ? (0, 0, 0) : (-1, -1, -1)
+    counts = counts != Counts() ? Counts() : nil
   }
 
   /// An object that is made while the calls are counted.
@@ -37,7 +40,7 @@ struct RuntimeCalls {
   }
 
   mutating func begin() {
-    guard let allocate, let retain, let release else { return }
+    guard counts != nil, let allocate, let retain, let release else { return }
     RuntimeCounts.allocations.store(0, ordering: .relaxed)
     RuntimeCounts.retains.store(0, ordering: .relaxed)
     RuntimeCounts.releases.store(0, ordering: .relaxed)
@@ -48,13 +51,13 @@ struct RuntimeCalls {
   }
 
   mutating func end() {
-    guard let allocate, let retain, let release else { return }
+    guard counts != nil, let allocate, let retain, let release else { return }
     allocate.restore()
     retain.restore()
     release.restore()
-    allocations += RuntimeCounts.allocations.load(ordering: .relaxed)
-    retains += RuntimeCounts.retains.load(ordering: .relaxed)
-    releases += RuntimeCounts.releases.load(ordering: .relaxed)
+    counts?.allocations += RuntimeCounts.allocations.load(ordering: .relaxed)
+    counts?.retains += RuntimeCounts.retains.load(ordering: .relaxed)
+    counts?.releases += RuntimeCounts.releases.load(ordering: .relaxed)
   }
 }
 

@@ -8,7 +8,15 @@ struct SnapshotCommand: AsyncParsableCommand {
     abstract: "Have the daemon write its bindings, sessions and resting ports to its state file now.",
     discussion: """
       The file is `state.file` of the configuration; the daemon also writes it every `state.interval` and when it \
-      stops, and takes it up again when it starts.
+      stops, and takes it up again when it starts. The new file takes the place of the old one when it is whole.
+
+      EXAMPLES
+        portico snapshot
+
+      FILES
+        /var/lib/portico/state  a usual `state.file`
+
+      \(HelpText.daemonExitCodes)
       """)
 
   @Flag(help: "The answer as JSON, for programs.")

@@ -6,12 +6,29 @@ struct StaticCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "static",
     abstract: "List, add and remove static mappings at run time.",
-    discussion:
-      "What is added here lasts until the daemon restarts, and what the file has comes back with a reload; to keep a change, make it in the configuration too.",
+    discussion: """
+      What is added here lasts until the daemon restarts, and what the file has comes back with a reload; to keep a \
+      change, make it in the configuration (`static`) too.
+
+      EXAMPLES
+        portico static list
+        portico static add tcp 203.0.113.5:8080 192.168.1.10:80
+        portico static remove tcp 203.0.113.5:8080
+      """,
     subcommands: [List.self, Add.self, Remove.self])
 
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The static mappings in force.")
+    static let configuration = CommandConfiguration(
+      abstract: "The static mappings in force.",
+      discussion: """
+        Those of the configuration and those that were added since.
+
+        EXAMPLES
+          portico static list
+          portico static list --json
+
+        \(HelpText.daemonExitCodes)
+        """)
 
     @Flag(help: "As JSON, for programs.")
     var json = false
@@ -33,10 +50,19 @@ struct StaticCommand: AsyncParsableCommand {
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Add a static mapping.",
+      usage: "portico static add <protocol> <public> <private> [<options>]",
       discussion: """
-        portico static add tcp 203.0.113.5:8080 192.168.1.10:80
-        portico static add all 203.0.113.6 192.168.1.20
-        portico static add tcp 203.0.113.5:2222 192.168.1.10:22 --remote 198.51.100.7 --lifetime 10m
+        A port forward, or with `all` a whole public address for one inside host (1:1). It works at once; \
+        dynamic bindings that are in its way end, and the answer says how many. What contradicts another mapping is \
+        refused, and nothing changes. Durations are such as 90s, 10m or 2h4m.
+
+        EXAMPLES
+          portico static add tcp 203.0.113.5:8080 192.168.1.10:80
+          portico static add all 203.0.113.6 192.168.1.20
+          portico static add tcp 203.0.113.5:2222 192.168.1.10:22 \\
+            --remote 198.51.100.7 --lifetime 10m
+
+        \(HelpText.daemonExitCodes)
         """)
 
     @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
@@ -81,7 +107,16 @@ struct StaticCommand: AsyncParsableCommand {
 
   struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Remove a static mapping.", discussion: "portico static remove tcp 203.0.113.5:8080")
+      abstract: "Remove a static mapping.",
+      discussion: """
+        Its sessions end with it.
+
+        EXAMPLES
+          portico static remove tcp 203.0.113.5:8080
+          portico static remove all 203.0.113.6
+
+        \(HelpText.daemonExitCodes)
+        """)
 
     @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
     var transport: String

@@ -5,7 +5,18 @@ import NATControlSocket
 struct StatsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats",
-    abstract: "The counters: packets of both sides, use of the pool, drops by reason, events.")
+    abstract: "The counters: packets of both sides, use of the pool, drops by reason, events.",
+    discussion: """
+      All count from the start of the daemon. Received and sent are packets and bytes of both sides; `captureDropped` are \
+      frames for which the kernel had no room. A packet that is dropped counts under one reason; those that are zero are \
+      left out, but for the JSON.
+
+      EXAMPLES
+        portico stats
+        portico stats --json | jq .drops.noBinding
+
+      \(HelpText.daemonExitCodes)
+      """)
 
   @Flag(help: "As JSON, for programs: every drop reason, zero or not.")
   var json = false

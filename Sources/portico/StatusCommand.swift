@@ -5,7 +5,18 @@ import NATControlSocket
 struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "How the daemon is: version, interfaces, workers, and what does not work as it should.")
+    abstract: "How the daemon is: version, interfaces, workers, and what does not work as it should.",
+    discussion: """
+      Each reason for which the gateway does less than it should stands on a line of its own that begins with \
+      `degraded`. Of each interface: its address, its MTU in bytes, and whether it is up, down (no carrier) or missing. \
+      Of each worker: the share of its time that it works, and the longest that a packet waited for those before it.
+
+      EXAMPLES
+        portico status
+        portico status --json | jq .degraded
+
+      \(HelpText.daemonExitCodes)
+      """)
 
   @Flag(help: "As JSON, for programs.")
   var json = false

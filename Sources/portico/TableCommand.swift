@@ -6,10 +6,22 @@ struct TableCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "table",
     abstract: "The live NAT table: every binding and session, or those that the filters leave.",
+    usage: "portico table [<filters>] [--limit <n>] [--json | --csv] [<options>]",
     discussion: """
+      One line a session; a static mapping without sessions has one too. IDLE is the time since its last packet, \
+      EXPIRES how long it still lives without one; OUT and IN are packets/bytes from inside and from outside. With several \
+      filters, what all of them match is listed.
+
       Entries that live through the listing are on it exactly once, however long the table is; memory does not grow \
       with it. --limit and --cursor list one page; the cursor of the next is said on standard error, or stands as \
       `next` in the JSON.
+
+      EXAMPLES
+        portico table
+        portico table --protocol tcp --private 192.168.1.0/24 --state established
+        portico table --remote 142.250.195.100:443 --csv
+
+      \(HelpText.daemonExitCodes)
       """)
 
   @OptionGroup var filters: FilterOptions

@@ -6,9 +6,16 @@ struct TopCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "top",
     abstract: "What moves now: rates of both sides, the busiest hosts, use of the pool, drops.",
+    usage: "portico top [--interval <seconds>] [--count <n>] [--json] [<options>]",
     discussion: """
       Refreshes in place; q or Ctrl-C ends it. Where standard output is no terminal, one picture follows the other. \
       The first shows totals, the others rates for each second. Each picture is one walk over the table in the daemon.
+
+      EXAMPLES
+        portico top
+        portico top --interval 5 --count 12 --json
+
+      \(HelpText.daemonExitCodes)
       """)
 
   @Option(help: ArgumentHelp("Seconds between two pictures (0.1 to 3600).", valueName: "seconds"))

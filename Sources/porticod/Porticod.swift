@@ -14,6 +14,7 @@ import UnixSignals
   static let configuration = CommandConfiguration(
     commandName: "porticod",
     abstract: "A NAT gateway between two interfaces.",
+    usage: "porticod --config <file> [--kernel-settings <set|restore>]",
     discussion: """
       Takes both interfaces of the configuration, keeps the kernel from answering and forwarding what it handles there, \
       and forwards until SIGTERM or SIGINT. It needs CAP_NET_RAW and CAP_NET_ADMIN; with CAP_SYS_NICE, or LimitRTPRIO=1 of \
@@ -22,6 +23,10 @@ import UnixSignals
       With `address: host` it reserves its ports in net.ipv4.ip_local_reserved_ports while it runs, where it may write \
       kernel settings. Where it may not, `--kernel-settings set` before it and `--kernel-settings restore` after it do that \
       as root, after kill -9 too.
+
+      EXAMPLES
+        porticod --config /etc/portico/portico.yaml
+        porticod --config /etc/portico/portico.yaml --kernel-settings set
 
       SIGNALS
         SIGTERM, SIGINT  ends it: what it set up is gone then
@@ -42,14 +47,16 @@ import UnixSignals
       kernel settings, reserved-ports beside the control socket
 
       EXIT CODES
-        0 done, 66 no such file, 69 an interface or the control socket cannot be used, 77 not permitted, 78 bad \
-      configuration
+        0 done, 66 no such file, 69 an interface or the control socket cannot be
+        used, 77 not permitted, 78 bad configuration
 
       SEE ALSO
         portico --help, portico check --help, portico doctor --help
       """, version: Release.version)
 
-  @Option(help: "The configuration file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
+  @Option(
+    help: ArgumentHelp("The configuration file (YAML).", valueName: "file"),
+    completion: .file(extensions: ["yaml", "yml"]))
   var config: String
 
   @Flag(help: "Stay in the foreground. It always does: a service manager keeps it in the background.")

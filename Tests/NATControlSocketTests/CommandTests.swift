@@ -31,6 +31,30 @@ import Testing
     }
   }
 
+  @Test("reload finds the daemon by its configuration, and where that is bad says so and asks nothing")
+  func reloadByConfiguration() async throws {
+    try await TestServer.run { server in
+      let file = server.folder.appending(path: "portico.yaml")
+      let good = """
+        interfaces:
+          inside: { name: lan0, address: 192.168.1.1/24 }
+          outside: { name: wan0, address: 203.0.113.5/24 }
+        control: { socket: \(server.socketPath) }
+
+        """
+      try Data(good.utf8).write(to: file)
+      let command = "'\(Command.portico)' reload --config portico.yaml"
+      let answer = try await Command.shell(command, in: server.folder)
+      #expect(answer.code == 0 && answer.output.contains("nat.hairpin"), "\(answer)")
+      try Data((good + "nat: { hairpin: perhaps }\n").utf8).write(to: file)
+      let bad = try await Command.shell(command, in: server.folder)
+      #expect(bad.code == 78 && bad.errors.contains("portico.yaml:5:"), "\(bad)")
+      #expect(server.operations.facts.withLock { $0.asked } == ["reload"])
+      try Data(good.replacingOccurrences(of: ".sock", with: ".none").utf8).write(to: file)
+      #expect(try await Command.shell(command, in: server.folder).code == 69)
+    }
+  }
+
   @Test("table as CSV has a line for each session, and as JSON what the socket has")
   func tableForPrograms() async throws {
     let operations = StandIn()

@@ -123,6 +123,15 @@ struct RefusalTests {
 
   // MARK: Bad configuration, 78
 
+  @Test("check says of a good configuration what of it is not done")
+  func workers() throws {
+    let desk = try Desk()
+    try desk.put("workers.yaml", Desk.configuration + "workers: 4\n")
+    let result = try desk.portico("check", "workers.yaml")
+    #expect(result.code == 0 && result.text.contains("workers: 4 are configured, one runs"), "\(result)")
+    #expect(try !desk.portico("check", "portico.yaml").text.contains("workers"))
+  }
+
   @Test("a bad configuration: 78, every problem with file, line and column", arguments: ["replay", "check"])
   func badConfiguration(command: String) throws {
     let desk = try Desk()
