@@ -211,8 +211,12 @@ extension Configuration {
 
   /// What is allowed and hardly ever meant, each with what would be right; in no way a reason not to start.
   public var warnings: [String] {
-    guard interfaces.outside.isHost, !kernelGuard else { return [] }
-    return [
+    var warnings: [String] = []
+    if workers > 1 {
+      warnings.append("workers: found \(workers); expected 1: one runs, whatever is written there")
+    }
+    guard interfaces.outside.isHost, !kernelGuard else { return warnings }
+    return warnings + [
       "guard: found off, where interfaces.outside.address is host: the kernel answers what comes for Portico's ports with "
         + "RST and ICMP, which ends what Portico translates; expected on, or an address of Portico's own"
     ]

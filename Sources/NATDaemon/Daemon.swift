@@ -63,10 +63,6 @@ public struct Daemon: Service, CustomStringConvertible {
     var settings = GatewaySettings(live)
     settings.completesChecksums = false
     settings.asksForNextHops = true
-    if configuration.workers > 1 {
-      logger.warning(
-        "one worker runs, whatever `workers` says", metadata: ["configured": "\(configuration.workers)"])
-    }
     settings.table.workers = 1
     settings.table.reserve = .live(settings.table)
     // Room for all that the configuration says, where some of it waits for the host's address.

@@ -368,7 +368,7 @@ extension Lab {
       }
       /// Starts it as the unit does, and waits until it is ready.
       func start(isSealed: Bool = true) throws -> ChildProcess {
-        let daemon = try stage.start(isSealed: isSealed)
+        let daemon = try stage.start(under: isSealed ? .sealed : nil)
         guard stage.notify.wait(for: "READY=1") != nil else {
           throw LabFailure(description: "not ready: \(daemon.readToEnd())")
         }

@@ -20,7 +20,7 @@ struct Lab {
 }
 
 extension Lab {
-  /// A program of the release build: `swift build -c release --product NAME`.
+  /// A program of the release build: `swift build -c release --static-swift-stdlib --product NAME`.
   static func releaseProgram(_ name: String) throws -> String {
     let debug = URL(fileURLWithPath: try program(name)).deletingLastPathComponent()
     let place = debug.deletingLastPathComponent().appending(path: "release/\(name)").path

@@ -26,10 +26,10 @@ extension Lab {
       }
 
       /// Starts the daemon as the unit does: a user of its own, two capabilities, and what the last one left.
-      /// - Parameter isSealed: kernel settings cannot be written, as with ProtectKernelTunables=.
+      /// - Parameter confinement: further restrictions of the unit.
       func start(
         _ kept: [(name: String, descriptor: Int32)] = [], watchdogMicroseconds: Int? = nil,
-        isSealed: Bool = false
+        under confinement: Confinement? = nil
       ) throws -> ChildProcess {
         var variables = ["NOTIFY_SOCKET=\(notify.name)"]
         if let watchdogMicroseconds { variables.append("WATCHDOG_USEC=\(watchdogMicroseconds)") }
@@ -38,18 +38,17 @@ extension Lab {
             "LISTEN_FDS=\(kept.count)", "LISTEN_FDNAMES=\(kept.map(\.name).joined(separator: ":"))",
           ]
         }
-        let seal = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys"
         // The daemon has the shell's process identifier.
         return try street.gateway.start(
-          (isSealed ? ["/usr/bin/unshare", "--mount"] : []) + [
+          ["/usr/bin/unshare", "--mount"].prefix(confinement == nil ? 0 : 2) + [
             "/bin/sh", "-c",
             """
-            \(isSealed ? seal : ":") || exit 99
+            \(confinement?.preparation ?? "")
             export \(variables.joined(separator: " ")) LISTEN_PID=$$
-            exec setpriv --reuid \(Stage.user) --regid \(Stage.user) --clear-groups --no-new-privs \
+            exec \(confinement?.trace ?? "") setpriv --reuid \(Stage.user) --regid \(Stage.user) --clear-groups --no-new-privs \
               --inh-caps=-all,+net_raw,+net_admin --ambient-caps=-all,+net_raw,+net_admin \
               --bounding-set=-all,+net_raw,+net_admin \
-              \(try Lab.program("porticod")) --config \(street.configurationFile)
+              \(confinement?.launcher ?? "") \(try Lab.program("porticod")) --config \(street.configurationFile)
             """,
           ], descriptors: kept.map(\.descriptor))
       }

@@ -43,8 +43,9 @@ extension Lab {
     }
 
     @Test(
-      "portico install makes user, group and folders on a machine, and uninstall --purge leaves none of it")
-    func machine() throws {
+      "portico install makes user, group and folders on a machine, and uninstall --purge leaves none of it",
+      arguments: [true, false])
+    func machine(hasSystemd: Bool) throws {
       // A machine of its own: copies of /usr, /etc and /var that only its processes see, and no service manager.
       let folder = FileManager.default.temporaryDirectory.appending(path: "portico-lab-\(UUID().uuidString)")
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -58,6 +59,7 @@ extension Lab {
             lowerdir=/$part,upperdir=\(folder.path)/$part/upper,workdir=\(folder.path)/$part/work
         done
         mount -t tmpfs none /run
+        \(hasSystemd ? "" : "rm -f /usr/bin/systemd-sysusers /bin/systemd-sysusers /usr/bin/systemd-tmpfiles")
         \(try Lab.program("portico")) install
         id portico
         stat -c '%n %U:%G %a' /var/lib/portico /run/portico /etc/portico/portico.yaml
@@ -67,7 +69,7 @@ extension Lab {
         \(try Lab.program("portico")) install >/dev/null
         /usr/bin/portico uninstall --purge
         if id portico 2>/dev/null || getent group portico; then echo left: the user; fi
-        find /etc /usr /var/lib -xdev -name '*portico*' | sed 's/^/left: /'
+        find /etc /usr /var/lib /run -xdev -name '*portico*' | sed 's/^/left: /'
         echo end
         """
       let process = try ChildProcess(["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script])
@@ -84,6 +86,51 @@ extension Lab {
       }
       #expect(!output.contains("left: "), "\(output)")
       #expect(!FileManager.default.fileExists(atPath: "/usr/sbin/porticod"))
+    }
+
+    @Test(
+      "a file system that is full or read-only, or a file that cannot be replaced: named, and nothing half done"
+    )
+    func cannotWrite() throws {
+      let folder = FileManager.default.temporaryDirectory.appending(path: "portico-lab-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      let script = """
+        install="\(try Lab.program("portico")) install --root \(folder.path)"
+        mount -t tmpfs -o size=1M none \(folder.path)
+        echo "full: $($install 2>&1; echo " code $?")"
+        echo "left: $(ls -A \(folder.path))"
+        mount -o remount,ro \(folder.path)
+        echo "read-only: $($install 2>&1; echo " code $?")"
+        mount -o remount,rw,size=2G \(folder.path)
+        $install >/dev/null
+        # An older release, of which one file cannot be replaced.
+        for file in usr/sbin/porticod usr/lib/systemd/system/portico.service; do echo old >\(folder.path)/$file; done
+        mount --bind \(folder.path)/usr/sbin/porticod \(folder.path)/usr/sbin/porticod
+        echo "busy: $($install 2>&1; echo " code $?")"
+        find \(folder.path) -name '.*' | sed 's/^/aside: /'
+        umount \(folder.path)/usr/sbin/porticod
+        $install | grep replaced
+        """
+      let process = try ChildProcess(["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script])
+      let output = process.readToEnd()
+      #expect(process.wait() == 0, "\(output)")
+      #expect(
+        output.contains(
+          /full: portico: .*\/usr\/bin\/.*No space left on device. Nothing was changed\n code 73\nleft: \n/),
+        "\(output)")
+      #expect(
+        output.contains(/read-only: portico: .*\/usr: .*[Rr]ead.only.* Nothing was changed\n code 73\n/),
+        "\(output)"
+      )
+      #expect(
+        output.contains(
+          /busy: portico: .*\/usr\/sbin\/porticod: Device or resource busy. Nothing was changed\n code 73\n/),
+        "\(output)")
+      #expect(
+        output.hasSuffix("portico.service\n")
+          && output.contains("replaced: \(folder.path)/usr/sbin/porticod\n"))
+      #expect(!output.contains("aside: "), "\(output)")
     }
   }
 }

@@ -5,7 +5,7 @@ import Testing
 /// How long the floods are, and which build stands in them.
 ///
 /// Every `swift test` runs them short, against the build at hand. `PORTICO_STRESS=full` runs them at full length against
-/// the release build, which must be there: `swift build -c release --product portico`.
+/// the release build, which must be there: `swift build -c release --static-swift-stdlib --product portico`.
 enum Stress {
   static let isFull = ProcessInfo.processInfo.environment["PORTICO_STRESS"] == "full"
 

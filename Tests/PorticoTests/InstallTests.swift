@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import portico
@@ -99,6 +100,22 @@ import Testing
     }
   }
 
+  @Test("whatever the umask, all may read what is installed, and root alone may write it")
+  func modes() throws {
+    try Self.withFolder { root in
+      let line = "umask 077; exec '\(try PorticoCommand.executable().path)' install --root '\(root.path)'"
+      let result = try Self.portico("-c", line, program: URL(fileURLWithPath: "/bin/sh"))
+      #expect(result.code == 0, "\(result)")
+      for path in try FileManager.default.subpathsOfDirectory(atPath: root.path) {
+        let facts = try FileManager.default.attributesOfItem(atPath: root.appending(path: path).path)
+        let isFolder = facts[.type] as? FileAttributeType == .typeDirectory
+        let isProgram = path.hasPrefix("usr/bin/") || path.hasPrefix("usr/sbin/")
+        #expect(facts[.posixPermissions] as? Int == (isFolder || isProgram ? 0o755 : 0o644), "\(path)")
+        #expect(facts[.ownerAccountID] as? UInt32 == geteuid(), "\(path)")
+      }
+    }
+  }
+
   @Test("what stands in the way is named, and nothing is changed")
   func refuses() throws {
     try Self.withFolder { root in
@@ -109,11 +126,11 @@ import Testing
         refused.code == 73 && refused.errors.contains("\(inTheWay.path): found a directory"), "\(refused)")
       #expect(try Self.files(root) == [])
       // A folder that cannot be made, behind files that could be written.
-      try FileManager.default.removeItem(at: inTheWay)
+      try FileManager.default.removeItem(at: root.appending(path: "usr"))
       try "".write(to: root.appending(path: "etc"), atomically: true, encoding: .utf8)
       let half = try Self.portico("install", "--root", root.path)
       #expect(half.code == 73 && half.errors.contains("Nothing was changed"), "\(half)")
-      #expect(try Self.files(root) == ["etc"])
+      #expect(try FileManager.default.subpathsOfDirectory(atPath: root.path) == ["etc"])
       let missing = try Self.portico("install", "--root", root.path + "/none")
       #expect(missing.code == 73 && missing.errors.contains("expected a folder"), "\(missing)")
     }
