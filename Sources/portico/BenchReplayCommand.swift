@@ -12,7 +12,7 @@ struct BenchReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
     abstract: "Time a replay against tcpdump and tcprewrite on the same capture.",
-    usage: "portico bench replay [--packets <packets>] [--rounds <rounds>] [<options>]",
+    usage: "portico bench replay [--packets <packets>] [<options>]",
     discussion: """
       Makes a capture of UDP packets of 64 bytes over many flows in a temporary folder, then runs in turn `portico \
       replay`, `tcpdump -r -w` and `tcprewrite --pnat -C` on it, each as a whole process, and prints medians and ratios. \
