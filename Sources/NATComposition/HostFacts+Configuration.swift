@@ -18,11 +18,7 @@ extension Configuration.Host {
   public static func sockets(
     _ transport: TransportProtocol, _ configuration: Configuration, on address: IPv4Address
   ) throws(InterfaceFault) -> [UInt16] {
-    let ports = configuration.portsOnHost(transport)
-    guard let first = ports.map(\.lowerBound).min(), let last = ports.map(\.upperBound).max() else {
-      return []
-    }
-    return try HostSockets.ports(transport, on: address, in: first...last)
+    try HostSockets.ports(transport, on: address, in: configuration.portsOnHost(transport))
   }
 }
 

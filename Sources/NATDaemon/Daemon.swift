@@ -47,11 +47,12 @@ public struct Daemon: Service, CustomStringConvertible {
     let mailbox = Mailbox()
     // Heard before it is asked what there is, so that no change falls between.
     let listener = configuration.followsHost ? try HostListener() : nil
+    let interfaces = try InterfaceKeeper(
+      configuration, options, besides: manager?.inheritedNames ?? [], logger: logger)
+    // Not before no other gateway has the interfaces: it would be that one's reservation that is taken back.
     let reservation = PortReservation(configuration, logger: logger)
     reservation.reserve(configuration.reservedPorts)
     defer { reservation.restore() }
-    let interfaces = try InterfaceKeeper(
-      configuration, options, besides: manager?.inheritedNames ?? [], logger: logger)
     // The new guards stand, and will stand over the next restart; only now the old ones fall.
     for owner in await interfaces.guardOwners { manager?.store(owner.socket, name: owner.table) }
     manager?.releaseInherited()
@@ -165,7 +166,7 @@ public struct Daemon: Service, CustomStringConvertible {
         ])
       for reason in followed.degraded { logger.warning("degraded", metadata: ["reason": "\(reason)"]) }
     } catch {
-      logger.warning("the host's addresses cannot be followed", metadata: ["reason": "\(error)"])
+      logger.warning("\(error)")
     }
   }
 

@@ -31,6 +31,8 @@ actor GatewayControl: GatewayOperations {
   /// Why less is in force than the configuration says.
   private var degraded: [String] = []
   private let reservation: PortReservation?
+  /// Why the host could not be followed the last time.
+  private var followFault: String?
   /// What the guard keeps the kernel away from.
   private var guarded: KernelGuard.Scope
   /// Statics that were added at run time: they outlive a reload.
@@ -72,7 +74,7 @@ actor GatewayControl: GatewayOperations {
 
   func status() async throws(ControlError) -> StatusDocument {
     let interfaces = await interfaces.documents(live)
-    var degraded = degraded + (reservation?.fault.map { [$0] } ?? [])
+    var degraded = degraded + [reservation?.fault, followFault].compactMap(\.self)
     for (side, interface) in [("inside", interfaces.inside), ("outside", interfaces.outside)] {
       switch interface.link {
       case "missing": degraded.append("the \(side) interface \(interface.name) is missing")
@@ -375,14 +377,32 @@ actor GatewayControl: GatewayOperations {
   /// Takes over what the host has by now.
   /// - Parameter looksAtSockets: whether its sockets are looked at, too: once a second.
   /// - Returns: nil where nothing has changed.
-  /// - Throws: `InterfaceFault` or `ControlError`; it is tried again with the next call.
-  func follow(looksAtSockets: Bool) async throws -> Followed? {
+  /// - Throws: ``FollowFault``, once for what goes on; it is tried again with each call.
+  func follow(looksAtSockets: Bool) async throws(FollowFault) -> Followed? {
     guard inForce.followsHost else { return nil }
     await beginChange()
     defer { endChange() }
+    do {
+      let followed = try await takeOver(looksAtSockets: looksAtSockets)
+      followFault = nil
+      return followed
+    } catch {
+      let fault = FollowFault(description: "the host's addresses cannot be followed: \(error)")
+      guard fault.description != followFault else { return nil }
+      followFault = fault.description
+      throw fault
+    }
+  }
+
+  /// Why the host cannot be followed.
+  struct FollowFault: Error, CustomStringConvertible { let description: String }
+
+  private func takeOver(looksAtSockets: Bool) async throws -> Followed? {
     forgetEndedStatics()
     let host = try await interfaces.host(inForce, looksAtSockets: looksAtSockets)
     let next = await interfaces.completed(inForce.resolved(host).configuration)
+    // Whoever loads kernel settings anew may have taken the ports out.
+    if looksAtSockets { reservation?.reserve(inForce.reservedPorts) }
     guard host != self.host || next != live else { return nil }
     let before = live.sharedAddress
     let ended = try await carryOut(inForce, host)

@@ -7,18 +7,22 @@ public enum HostSockets {
   /// Ports of sockets that take packets for an address: bound to it, or to all addresses; of TCP those of connections
   /// too.
   ///
-  /// - Parameter range: of the ports that are asked for; the kernel looks for no others.
+  /// - Parameter ranges: the ports that are asked for, in any order.
   /// - Returns: ascending.
   /// - Complexity: O(sockets), in the kernel.
   public static func ports(
-    _ transport: TransportProtocol, on address: IPv4Address, in range: ClosedRange<UInt16>
+    _ transport: TransportProtocol, on address: IPv4Address, in ranges: [ClosedRange<UInt16>]
   ) throws(InterfaceFault) -> [UInt16] {
+    guard let first = ranges.map(\.lowerBound).min(), let last = ranges.map(\.upperBound).max() else {
+      return []
+    }
     let socket = try NetlinkSocket(NETLINK_SOCK_DIAG, name: "sockets of the host")
     var ports: Set<UInt16> = []
     for family in [AF_INET, AF_INET6] {
-      try socket.ask(question(transport, family, range)) { message in
+      // The kernel looks for no others than those between the first and the last.
+      try socket.ask(question(transport, family, first...last)) { message in
         guard message.type == Int(SOCK_DIAG_BY_FAMILY), let found = HostSocket(message),
-          found.takes(address), range.contains(found.port)
+          found.takes(address), ranges.contains(where: { $0.contains(found.port) })
         else { return }
         ports.insert(found.port)
       }

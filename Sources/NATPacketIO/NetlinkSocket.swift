@@ -66,8 +66,11 @@ internal import Glibc
   /// The next datagram, for which it waits; nil, and `errno`, where there is none.
   func receive() -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: NetlinkSocket.bufferSize)
-    // Safety: the array has as many bytes.
-    let count = unsafe mnl_socket_recvfrom(socket, &bytes, bytes.count)
+    var count = -1
+    repeat {
+      // Safety: the array has as many bytes.
+      count = unsafe mnl_socket_recvfrom(socket, &bytes, bytes.count)
+    } while count < 0 && errno == EINTR
     return count < 0 ? nil : Array(bytes[..<count])
   }
 

@@ -113,12 +113,24 @@ import UnixSignals
         try ReservedPorts(for: configuration.control).add(configuration.reservedPorts)
       case .restore:
         // A file that was spoilt meanwhile is no reason to leave anything behind.
-        let control = (try? Configuration.load(path: config))?.control ?? Configuration.Control()
-        try ReservedPorts(for: control).restore()
+        let configuration = try? Configuration.load(path: config)
+        if let name = configuration?.interfaces.outside.name { try refuseWhileRunning(name) }
+        try ReservedPorts(for: configuration?.control ?? Configuration.Control()).restore()
       }
     } catch let fault as ReservedPorts.Fault {
       say(fault.description)
       throw ExitCode(fault.isNotPermitted ? 77 : 69)
+    }
+  }
+
+  /// A gateway that runs still needs what it has: this one was started beside it, and did not begin.
+  private func refuseWhileRunning(_ interface: String) throws {
+    do throws(InterfaceFault) {
+      _ = try InterfaceLock(interface: (try? InterfaceFacts(name: interface))?.name ?? interface)
+    } catch {
+      guard error.kind == .inUse else { return }
+      say("\(error.description); nothing is taken back")
+      throw ExitCode(69)
     }
   }
 

@@ -317,16 +317,27 @@ extension Lab {
       try street.gateway.shell("echo 9000,20000-20001 >/proc/sys/net/ipv4/ip_local_reserved_ports")
       let before = try street.reservedPorts()
       let during = "8080,9000,10240-32767"
+      let command = "\(try Lab.program("porticod")) --config \(street.configurationFile) --kernel-settings"
       let first = try street.startDaemon()
       #expect(try street.reservedPorts() == during)
+      // A second one by mistake, and as a service manager starts and cleans up behind it.
+      let second = try street.gateway.attempt(
+        "\(Lab.program("porticod")) --config \(street.configurationFile)")
+      #expect(second.code == 69 && second.output.contains("is the gateway on it"), "\(second)")
+      #expect(try street.gateway.attempt("\(command) set").code == 0)
+      let restored = try street.gateway.attempt("\(command) restore")
+      #expect(restored.code == 69 && restored.output.contains("nothing is taken back"), "\(restored)")
+      #expect(try street.reservedPorts() == during)
+      // Whoever loads kernel settings anew.
+      try street.gateway.shell("echo 9000,20000-20001 >/proc/sys/net/ipv4/ip_local_reserved_ports")
+      #expect(try eventually { try street.reservedPorts() == during })
       first.signal(SIGTERM)
       #expect(first.wait() == 0)
       #expect(try street.reservedPorts() == before)
-      let second = try street.startDaemon()
-      second.signal(SIGKILL)
-      _ = second.wait()
+      let killed = try street.startDaemon()
+      killed.signal(SIGKILL)
+      _ = killed.wait()
       #expect(try street.reservedPorts() == during)
-      let command = "\(try Lab.program("porticod")) --config \(street.configurationFile) --kernel-settings"
       #expect(try street.gateway.attempt("\(command) restore").code == 0)
       #expect(try street.reservedPorts() == before)
       // As a service manager does it, around a daemon that could not.

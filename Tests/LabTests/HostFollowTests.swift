@@ -5,6 +5,7 @@ import NATControl
 import NATControlSocket
 import NATLab
 import NATPacketIO
+import NATWire
 import Testing
 
 extension Lab {
@@ -181,6 +182,45 @@ extension Lab {
       daemon.signal(SIGTERM)
       #expect(daemon.wait() == 0)
       #expect(try street.gateway.shell("nft list ruleset") == "")
+    }
+
+    @Test(
+      "RC2 an address without a network, and a router that is none's neighbour by its address, as clouds have it"
+    )
+    func alone() async throws {
+      let street = try street()
+      try street.gateway.shell(
+        """
+        ip address flush dev wan0 scope global && ip address add 203.0.113.5/32 dev wan0 && \
+        ip route add 203.0.113.9 dev wan0 scope link && ip route add default via 203.0.113.9
+        """)
+      let server = try street.server.enter { try UDPEnd(port: 9) }
+      let daemon = try street.startDaemon()
+      var flow = try Flow(street, server, port: 12_345)
+      try await flow.expectAlive()
+      #expect(try await street.control.status().interfaces.outside.address == "203.0.113.5/32")
+      daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test(
+      "sockets of the machine's are seen in the ports that are asked for, on the address or on all, and in no others"
+    )
+    func sockets() throws {
+      let namespace = try NetworkNamespace()
+      try namespace.shell("ip address add 203.0.113.5/32 dev lo")
+      try namespace.enter {
+        let (streams, datagrams) = (
+          try [8080, 9000, 20_000].map { Stream(try PlainSocket.listener(port: $0)) },
+          try [8081, 10_240, 32_767, 32_768].map { try UDPEnd(port: $0) }
+        )
+        let address = IPv4Address(203, 0, 113, 5)
+        let ranges: [ClosedRange<UInt16>] = [10_240...32_767, 8080...8080]
+        #expect(try HostSockets.ports(.tcp, on: address, in: ranges) == [8080, 20_000])
+        #expect(try HostSockets.ports(.udp, on: address, in: ranges) == [10_240, 32_767])
+        #expect(try HostSockets.ports(.tcp, on: address, in: []) == [])
+        withExtendedLifetime((streams, datagrams)) {}
+      }
     }
 
     @Test("RC3 a machine that has no address of any kind yet, and no table of routes, is no fault")

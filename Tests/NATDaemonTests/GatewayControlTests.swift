@@ -28,11 +28,17 @@ final class Bench: Sendable {
     var host = Configuration.Host()
 
     func set(_ host: Configuration.Host) { self.host = host }
+    /// Why the guards cannot change.
+    var fault: InterfaceFault?
+    func set(_ fault: InterfaceFault?) { self.fault = fault }
     func completed(_ configuration: Configuration) -> Configuration { configuration }
     func host(
       _ configuration: Configuration, looksAtSockets: Bool
     ) throws(InterfaceFault) -> Configuration.Host { host }
-    func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) { guarded.append(scope) }
+    func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
+      if let fault { throw fault }
+      guarded.append(scope)
+    }
     func documents(_ live: Configuration) -> StatusDocument.Interfaces {
       let document = StatusDocument.Interface(
         name: "lan0", address: "192.168.1.1/24", mac: "02:50:00:00:00:01", mtu: 1500, link: "down")
@@ -48,11 +54,16 @@ final class Bench: Sendable {
     """
 
   /// - Parameter reserve: what the table of the gateway keeps free; the control believes in a live gateway's.
-  init(_ text: String = "", reserve: TableReserve? = nil) throws {
+  init(
+    _ text: String = "", interfaces: String = Bench.interfacesText, host: Configuration.Host? = nil,
+    reserve: TableReserve? = nil
+  ) throws {
     path = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString).yaml").path
-    try (Bench.interfacesText + text).write(toFile: path, atomically: true, encoding: .utf8)
+    try (interfaces + text).write(toFile: path, atomically: true, encoding: .utf8)
     let configuration = try Configuration.load(path: path)
-    var settings = GatewaySettings(configuration)
+    let host = host ?? Configuration.Host()
+    let live = configuration.resolved(host).configuration
+    var settings = GatewaySettings(live)
     settings.table.reserve = .live(settings.table)
     // The clock is the machine's: nothing ends while a slow one is at it.
     settings.table.lifetimes.udp = 86_400_000_000_000
@@ -64,9 +75,8 @@ final class Bench: Sendable {
       settings, table: reserve == nil ? table : TranslationTable(smaller.table, random: &random), worker: 0,
       counters: store.counters, random: random)
     control = GatewayControl(
-      configuration, live: configuration, file: path, mailbox: mailbox, table: table, counters: store,
-      worker: figures,
-      interfaces: interfaces)
+      configuration, live: live, host: host, file: path, mailbox: mailbox, table: table, counters: store,
+      worker: figures, interfaces: self.interfaces)
     thread = WorkerThread(
       Worker(Pipeline(gateway), mailbox, logger: Logger(label: "test"), figures: figures), number: 0)
   }
@@ -126,6 +136,50 @@ final class Bench: Sendable {
   private static let c1 = Endpoint(IPv4Address(192, 168, 1, 2), 5000)
   private static func remote(_ number: Int) -> Endpoint {
     Endpoint(IPv4Address(0xC633_6400 + UInt32(number)), 80)
+  }
+
+  @Test(
+    "RC2 the host's address changes: the guards keep to both until it is in force, and one event says what ended"
+  )
+  func followed() async throws {
+    let text = """
+      interfaces:
+        inside: { name: lan0, address: 192.168.1.1/24 }
+        outside: { name: wan0, address: host }
+
+      """
+    func host(_ last: UInt8) -> Configuration.Host {
+      Configuration.Host(
+        outside: Configuration.HostAddress(
+          IPv4Address(203, 0, 113, last), prefixLength: 24, gateway: IPv4Address(203, 0, 113, 1)))
+    }
+    let bench = try Bench(interfaces: text, host: host(5))
+    await bench.interfaces.set(host(5))
+    #expect(try await bench.control.follow(looksAtSockets: true) == nil)
+    await bench.feed((1...25).map { (Self.c1, Self.remote($0)) })
+    let events = try await bench.control.events()
+    // Guards that cannot change: nothing does, it is said once, and stands in the status.
+    let fault = #expect(throws: InterfaceFault.self) { _ = try InterfaceFacts(name: "") }
+    await bench.interfaces.set(host(77))
+    await bench.interfaces.set(fault)
+    await #expect(throws: GatewayControl.FollowFault.self) {
+      _ = try await bench.control.follow(looksAtSockets: false)
+    }
+    #expect(try await bench.control.follow(looksAtSockets: true) == nil)
+    #expect(try await bench.control.status().degraded.joined().contains("cannot be followed: "))
+    #expect(try await bench.control.table(TableFilter(), after: nil, limit: 100).bindings.count == 1)
+    await bench.interfaces.set(nil)
+    let done = try #require(try await bench.control.follow(looksAtSockets: false))
+    #expect(done.outside == "203.0.113.77/24" && done.gateway == "203.0.113.1" && done.sessionsEnded == 25)
+    #expect(try await !bench.control.status().degraded.joined().contains("cannot be followed"))
+    #expect(
+      await bench.interfaces.guarded.map { $0.shared?.addresses.map(\.description) } == [
+        ["203.0.113.5", "203.0.113.77"], ["203.0.113.77"],
+      ])
+    let said = await events.first { $0.kind == .addressChanged }
+    #expect(said?.publicEndpoint?.address == "203.0.113.77" && said?.count == 25)
+    #expect(try await bench.control.table(TableFilter(), after: nil, limit: 100).bindings.isEmpty)
+    await bench.stop()
   }
 
   @Test("SH1 SH4 the table by pages, and its end by host; counts by protocol and state")
