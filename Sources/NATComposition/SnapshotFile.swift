@@ -30,9 +30,13 @@ public enum SnapshotFile {
     }
   }
 
+  /// The largest that is read: more than the largest table fills.
+  static let mostBytes = 16 << 30
+
   private static func words(path: String) throws(Fault) -> [UInt64] {
+    // It never waits, as the reading end of a pipe would.
     // Safety: the call does not keep the path.
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw Fault(path, errno) }
     defer { close(descriptor) }
     var facts = stat()
@@ -41,19 +45,36 @@ public enum SnapshotFile {
     guard facts.st_mode & S_IFMT == S_IFREG else {
       throw Fault(kind: .unreadable, description: "\(path): found no regular file; expected a snapshot")
     }
-    let count = Int(facts.st_size)
-    guard count % 8 == 0 else { throw Fault(path, .length) }
-    var words = [UInt64](repeating: 0, count: count / 8)
-    var code: Int32 = 0
+    let count = Int(facts.st_size) / 8
+    guard facts.st_size % 8 == 0, facts.st_size <= mostBytes else { throw Fault(path, .length) }
+    // A file that has nothing to do with it costs no memory.
+    let (first, last) = (
+      min(count, TableSnapshot.headerWords), min(count, TableSnapshot.trailerWords)
+    )
+    let header = try read(path, descriptor, from: 0, count: first)
+    let trailer = try read(path, descriptor, from: count - last, count: last)
+    do throws(SnapshotFault) {
+      try TableSnapshot.check(first: header, last: trailer, count: count)
+    } catch {
+      throw Fault(path, error)
+    }
+    return try read(path, descriptor, from: 0, count: count)
+  }
+
+  /// Reads `count` words from a place on, counted in words.
+  private static func read(
+    _ path: String, _ descriptor: Int32, from place: Int, count: Int
+  ) throws(Fault) -> [UInt64] {
+    var words = [UInt64](repeating: 0, count: count)
     var done = 0
-    while done < count, code == 0 {
+    while done < count * 8 {
       // Safety: the range lies inside the array.
       let got = unsafe words.withUnsafeMutableBytes {
-        unsafe read(descriptor, $0.baseAddress! + done, count - done)
+        unsafe pread(descriptor, $0.baseAddress! + done, count * 8 - done, off_t(place * 8 + done))
       }
-      if got > 0 { done += got } else if got == 0 { code = EIO } else if errno != EINTR { code = errno }
+      guard got > 0 || got < 0 && errno == EINTR else { throw Fault(path, got == 0 ? EIO : errno) }
+      done += max(0, got)
     }
-    guard code == 0 else { throw Fault(path, code) }
     #if _endian(big)
     for place in words.indices { words[place] = UInt64(littleEndian: words[place]) }
     #endif

@@ -216,9 +216,6 @@ import Testing
     }
     let elsewhere = restored { $0.pool[0].address = IPv4Address(203, 0, 113, 6) }
     #expect(elsewhere.notAllowed == 4 && elsewhere.isEmpty)
-    // 50001 to 50003 UDP and 50001 TCP; 50004 and 50005 rest.
-    let ports = restored { $0.pool[0].ports = [50002...50004] }
-    #expect(ports.notAllowed == 2 && ports.sessions == 2 && ports.restingPorts == 1)
     let forward = restored {
       $0.forwards = [
         StaticForward(
@@ -310,5 +307,286 @@ import Testing
     #expect(unknown.nanoseconds == 150)
     #expect(Instant(nanoseconds: 5).shifted(by: -7) == Instant(nanoseconds: 0))
     #expect(Instant.never.shifted(by: -7) == .never)
+  }
+
+  @Test(
+    "PA17 a pool that a restart made narrower: what lives keeps its port, as over a reload, but for ports of the kernel's"
+  )
+  func narrowedPool() throws {
+    let table = makeTable()
+    var shard = table.makeShard(worker: 0)
+    let now = try filled(&shard)
+    let snapshot = try TableSnapshot(words(of: shard, at: now))
+    // 50001 to 50003 UDP and 50001 TCP; 50004 and 50005 rest.
+    for (shared, kept, resting) in [(nil, 4, 2), (SnapshotTests.pool, 2, 1)] as [(IPv4Address?, Int, Int)] {
+      let narrow = makeTable { $0.pool[0].ports = [50002...50004] }
+      var copy = narrow.makeShard(worker: 0)
+      let restored = copy.restore(snapshot, offset: 0, at: now, shared: shared) { _ in true }
+      #expect(restored.sessions == kept && restored.notAllowed == 4 - kept)
+      #expect(restored.restingPorts == resting)
+      // Ports that are not offered come to nobody when they are free again.
+      copy.advance(to: now.advanced(by: 10_000_000_000_000))
+      #expect(copy.counts.sessions == 0 && copy.counts.dynamicBindings == 0)
+      copy.advance(to: now.advanced(by: 20_000_000_000_000))
+      var free: [UInt16] = []
+      for host in 10..<20 as Range<UInt8> {
+        let endpoint = Endpoint(IPv4Address(192, 168, 1, host), 1000)
+        var random = RandomSource(seed: 3)
+        guard let binding = copy.choosePublic(.udp, for: endpoint, &random) else { break }
+        let isMade = copy.insertBinding(binding, for: endpoint, at: now.advanced(by: 20_000_000_000_000))
+        #expect(isMade)
+        free.append(copy.bindings.publicEndpoint(of: binding).port)
+      }
+      #expect(free == [50002, 50003, 50004])
+    }
+  }
+
+  @Test(
+    "UT6 a session that is restored under a shorter lifetime ends by that, from its next packet on, and its port rests from then"
+  )
+  func shorterLifetime() throws {
+    let table = makeTable()
+    var shard = table.makeShard(worker: 0)
+    let start = SnapshotTests.second
+    try open(&shard, from: client, to: server, at: start)
+    let snapshot = try TableSnapshot(words(of: shard, at: start))
+    let again = makeTable { $0.lifetimes.udp = 20_000_000_000 }
+    var copy = again.makeShard(worker: 0)
+    _ = copy.restore(snapshot, offset: 0, at: start) { _ in true }
+    let known = copy.findBinding(.udp, private: client)
+    let binding = try #require(known)
+    let first = copy.firstSession(of: binding)
+    let session = try #require(first)
+    // As it was set, until a packet comes.
+    #expect(copy.sessions.expires(session) == start.advanced(by: 300_000_000_000))
+    copy.restart(session, at: start.advanced(by: 1_000_000_000))
+    let due = start.advanced(by: 21_000_000_000)
+    copy.advance(to: due)
+    #expect(copy.counts.sessions == 1)
+    copy.advance(to: Instant(nanoseconds: due.nanoseconds + 1))
+    #expect(copy.counts.sessions == 0 && copy.bindings.kind(of: binding) == .resting)
+    #expect(copy.bindings.instant(of: binding) == due.advanced(by: 120_000_000_000))
+  }
+
+  @Test("a session over a forward comes back as far as the forward's terms allow it; a one-shot has one")
+  func forwardTerms() throws {
+    let place = Endpoint(SnapshotTests.pool, 50001)
+    func settings(_ change: (inout ForwardTerms) -> Void) -> (inout TableSettings) -> Void {
+      var terms = ForwardTerms()
+      change(&terms)
+      return { [client] in $0.forwards = [StaticForward(.udp, public: place, private: client, terms: terms)] }
+    }
+    let table = makeTable(settings { _ in })
+    var shard = table.makeShard(worker: 0)
+    let start = SnapshotTests.second
+    let forward = shard.findForward(.udp, public: place)
+    let binding = try #require(forward)
+    let others = (7...9 as ClosedRange<UInt8>).map { Endpoint(IPv4Address(198, 51, 100, $0), 80) }
+    for remote in others {
+      let made = shard.insertSession(
+        binding, remote: remote, state: .active, flags: [], opener: remote.port, at: start)
+      #expect(made != nil)
+    }
+    let snapshot = try TableSnapshot(words(of: shard, at: start))
+    func restored(_ change: (inout ForwardTerms) -> Void) -> (RestoredTable, forwards: Int) {
+      let table = makeTable(settings(change))
+      var shard = table.makeShard(worker: 0)
+      shard.startLifetimes(at: start)
+      let restored = shard.restore(snapshot, offset: 0, at: start) { _ in true }
+      shard.advance(to: start.advanced(by: 301_000_000_000))
+      return (restored, shard.forwardCount)
+    }
+    let all = restored { _ in }
+    #expect(all.0.sessions == 3 && all.forwards == 1)
+    let one = restored { $0.remotes = IPv4Network(others[1].address, prefixLength: 32) }
+    #expect(one.0.sessions == 1 && one.0.notAllowed == 2 && one.forwards == 1)
+    let port = restored { $0.remotePort = 81 }
+    #expect(port.0.sessions == 0 && port.0.notAllowed == 3)
+    // It ends with its session.
+    let once = restored { $0.isOneShot = true }
+    #expect(once.0.sessions == 1 && once.0.notAllowed == 2 && once.forwards == 0)
+  }
+
+  @Test(
+    "a binding whose host's session ended while the table was saved in steps does not live again by what others sent"
+  )
+  func orphans() throws {
+    let table = makeTable()
+    var shard = table.makeShard(worker: 0)
+    let start = SnapshotTests.second
+    let first = try open(&shard, from: client, to: server, at: start)
+    let known = shard.findBinding(.udp, private: client)
+    let binding = try #require(known)
+    func session(_ last: UInt8, _ flags: SessionFlags) throws -> SessionIndex {
+      let made = shard.insertSession(
+        binding, remote: Endpoint(IPv4Address(198, 51, 100, last), 80), state: .active, flags: flags,
+        opener: 80,
+        at: start)
+      return try #require(made)
+    }
+    _ = try session(8, [])
+    let own = try session(9, .insideUsed)
+    shard.end(first, at: start)
+    // The record of the one that only its remote used has been saved when its host's own ends.
+    var walk = SavingWalk()
+    var saved: [UInt64] = []
+    while walk.counts.sessions == 0 { shard.save(&walk, limit: 1, into: &saved) }
+    shard.end(own, at: start.advanced(by: 1_000_000_000))
+    #expect(shard.counts.dynamicBindings == 0)
+    while !walk.isAtEnd { shard.save(&walk, limit: 1, into: &saved) }
+    #expect(walk.counts.sessions == 1)
+    let header = SnapshotHeader(clock: start, unixNanoseconds: 1, started: start)
+    let snapshot = try TableSnapshot(sealed(header, saved, walk.counts))
+    let again = makeTable()
+    var copy = again.makeShard(worker: 0)
+    let restored = copy.restore(snapshot, offset: 0, at: start.advanced(by: 2_000_000_000)) { _ in true }
+    #expect(restored.sessions == 0 && restored.bindings == 0 && restored.contradicting == 1)
+    #expect(restored.restingPorts == 1 && copy.bindings.kind(of: binding) == .resting)
+  }
+
+  /// A snapshot of words, with the checksum that is theirs.
+  private func sealed(_ header: SnapshotHeader, _ body: [UInt64], _ counts: SnapshotCounts) -> [UInt64] {
+    var words: [UInt64] = []
+    header.append(to: &words)
+    words += body
+    TableSnapshot.appendCounts(counts, to: &words)
+    return sealed(words)
+  }
+
+  private func sealed(_ words: [UInt64]) -> [UInt64] {
+    var checksum = Checksum64()
+    checksum.add(words[...])
+    return words + [checksum.value]
+  }
+
+  @Test("counts that cannot be, under a checksum that is right, are refused, and nothing overflows")
+  func wrongCounts() throws {
+    let table = makeTable { $0.tracksWindows = true }
+    var shard = table.makeShard(worker: 0)
+    let whole = words(of: shard, at: try filled(&shard))
+    for place in 2...5 {
+      for count: UInt64 in [
+        0, 1, 1 << 16, 1 << 31, 1 << 32, 1 << 48, 1 << 60, 1 << 63, .max, .max / 16, .max / 16 + 1,
+      ] where count != whole[whole.count - place] {
+        var other = whole
+        other[whole.count - place] = count
+        #expect(throws: SnapshotFault.length, "\(count)") { try TableSnapshot(sealed(other.dropLast())) }
+        // The ends alone say so, before there is memory for what is between them.
+        #expect(throws: SnapshotFault.length, "\(count)") {
+          try TableSnapshot.check(
+            first: Array(other.prefix(10)), last: Array(other.suffix(5)), count: other.count)
+        }
+      }
+    }
+    try TableSnapshot.check(
+      first: Array(whole.prefix(10)), last: Array(whole.suffix(5)), count: whole.count)
+    // As many words as no memory has.
+    #expect(throws: SnapshotFault.length) {
+      try TableSnapshot.check(first: Array(whole.prefix(10)), last: Array(whole.suffix(5)), count: .max)
+    }
+  }
+
+  @Test(
+    "a session in a state that no connection comes to, of no protocol, or of no binding, is left out, the rest comes back"
+  )
+  func impossible() throws {
+    let table = makeTable()
+    var shard = table.makeShard(worker: 0)
+    let now = SnapshotTests.second
+    try open(&shard, .tcp, from: client, to: server, at: now)
+    try open(&shard, .udp, from: client, to: server, at: now)
+    let whole = words(of: shard, at: now)
+    // The first session's third word: remote port:16, protocol:8, kind:8, state:8, flags:8, lifetime:8, 0:8.
+    func restored(_ change: (inout UInt64) -> Void) throws -> RestoredTable {
+      var other = Array(whole.dropLast())
+      change(&other[12])
+      let again = makeTable()
+      var copy = again.makeShard(worker: 0)
+      return copy.restore(try TableSnapshot(sealed(other)), offset: 0, at: now) { _ in true }
+    }
+    var possible: [UInt64] = []
+    for state in 0..<256 as Range<UInt64> {
+      let result = try restored { $0 = $0 & ~(0xFF << 24) | state << 24 }
+      #expect(result.sessions + result.contradicting == 2)
+      if result.sessions == 2 { possible.append(state) }
+    }
+    // SYN of inside, outside, both; established; FIN of inside, outside; closed, and a SYN of either since; reset, the
+    // same, and all three where it had been established.
+    #expect(
+      possible == [0x11, 0x12, 0x13, 0x20, 0x31, 0x32, 0x40, 0x41, 0x42, 0x50, 0x51, 0x52, 0x54, 0x55, 0x56])
+    for transport in [0, 2, 3, 255] as [UInt64] {
+      let result = try restored { $0 = $0 & ~(0xFF << 40) | transport << 40 }
+      #expect(result.contradicting == 1 && result.sessions == 1, "protocol \(transport)")
+    }
+    for kind in 0..<256 as Range<UInt64> where kind != 3 {
+      let result = try restored { $0 = $0 & ~(0xFF << 32) | kind << 32 }
+      // There is no forward and no 1:1 mapping.
+      #expect(result.sessions == 1 && result.contradicting + result.notAllowed == 1, "kind \(kind)")
+    }
+    for flags in [4, 8, 255] as [UInt64] {
+      #expect(try restored { $0 = $0 & ~(0xFF << 16) | flags << 16 }.contradicting == 1)
+    }
+  }
+
+  @Test(
+    "any word of a snapshot may be anything, under a checksum that is right: the table that comes of it is whole"
+  )
+  func nonsense() throws {
+    let seed = UInt64.random(in: 0..<1 << 32)
+    print("seed \(seed)")
+    var random = RandomSource(seed: seed)
+    let table = makeTable { $0.tracksWindows = true }
+    var shard = table.makeShard(worker: 0)
+    let now = try filled(&shard)
+    let whole = Array(words(of: shard, at: now).dropLast())
+    let extremes: [UInt64] = [0, 1, .max, .max - 1, 1 << 63, 1 << 32, 0xFFFF_FFFF]
+    for round in 0..<3000 {
+      var other = whole
+      for _ in 0...random.next(below: 3) {
+        let place = 2 + random.next(below: whole.count - 6)
+        other[place] =
+          switch random.next(below: 3) {
+          case 0: extremes[random.next(below: extremes.count)]
+          case 1: other[2 + random.next(below: whole.count - 6)]
+          default: other[place] ^ 1 << UInt64(random.next(below: 64))
+          }
+      }
+      guard let snapshot = try? TableSnapshot(sealed(other)) else { continue }
+      let again = makeTable { $0.tracksWindows = round % 2 == 0 }
+      var copy = again.makeShard(worker: 0)
+      let (offset, _) = snapshot.header.offset(toClock: now, unixNanoseconds: 1, boot: (0, 0))
+      let restored = copy.restore(snapshot, offset: round % 3 == 0 ? offset : 0, at: now) { _ in true }
+      #expect(restored.sessions == copy.counts.sessions && restored.sessions <= snapshot.counts.sessions)
+      #expect(try listed(again).count == copy.counts.sessions)
+      // All that ends leaves its port to others, ten minutes later at the latest.
+      for record in 0..<copy.freshSessions {
+        let session = SessionIndex(UInt32(record))
+        if copy.sessions.state(of: session).phase != .free { copy.end(session, at: now) }
+      }
+      copy.advance(to: now.advanced(by: 600_000_000_000))
+      #expect(copy.counts.sessions == 0 && copy.counts.dynamicBindings == 0, "seed \(seed), round \(round)")
+      var held = 0
+      copy.poolUse { held += $0.inUse + $0.resting }
+      #expect(held == 0, "seed \(seed), round \(round)")
+    }
+  }
+
+  @Test("what lives in the table already goes before what a snapshot says that comes later")
+  func later() throws {
+    let table = makeTable()
+    var shard = table.makeShard(worker: 0)
+    let now = try filled(&shard)
+    let snapshot = try TableSnapshot(words(of: shard, at: now))
+    let again = makeTable()
+    var copy = again.makeShard(worker: 0)
+    // The second host has the first one's port now, and a port that rests for another.
+    let second = Endpoint(IPv4Address(192, 168, 1, 3), 1000)
+    try open(&copy, from: second, to: server, at: now)
+    try open(&copy, from: second, to: Endpoint(server.address, 81), at: now)
+    let restored = copy.restore(snapshot, offset: 0, at: now) { _ in true }
+    // Lost: the first host's UDP, whose port is another's; the second host's own, which has another port by now.
+    #expect(restored.sessions == 2 && restored.contradicting == 2 && restored.restingPorts == 2)
+    #expect(copy.counts.sessions == 4 && copy.counts.dynamicBindings == 3)
+    #expect(try listed(again).count == 4)
   }
 }

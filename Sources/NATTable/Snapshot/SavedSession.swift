@@ -84,10 +84,16 @@ public struct SavedSession: BitwiseCopyable, Sendable {
 extension SessionState {
   /// Whether a session of the protocol can be in it.
   fileprivate func isOf(_ transport: TransportProtocol) -> Bool {
-    switch phase {
+    let (marks, sides) = (rawValue & 0b1111, rawValue & SessionState.bothMarks)
+    return switch phase {
     case .free: false
-    case .active: transport != .tcp && self == .active
-    case .synSent, .established, .halfClosed, .closed, .reset: transport == .tcp && rawValue & 0b1000 == 0
+    case .active: transport != .tcp && marks == 0
+    case .synSent: transport == .tcp && marks == sides && marks != 0
+    case .established: transport == .tcp && marks == 0
+    // What both sides did has led on from there.
+    case .halfClosed: transport == .tcp && (marks == 0b01 || marks == 0b10)
+    case .closed: transport == .tcp && marks < 0b11
+    case .reset: transport == .tcp && marks & 0b1000 == 0 && sides != SessionState.bothMarks
     }
   }
 }

@@ -35,15 +35,23 @@ extension Shard {
 
   /// Makes what a snapshot holds as packets would have made it, then ends what has fallen due since, each at its own time.
   ///
+  /// What lives in the table already goes before what the snapshot says. A binding on a port that the pool does not offer any
+  /// more lives on, as it does where the pool changes at run time.
+  ///
   /// - Parameters:
   ///   - offset: from the clock of the snapshot to that of this table.
+  ///   - shared: an address of the pool's whose other ports are the kernel's.
   ///   - isInside: whether the address is in a network that is translated.
-  /// - Precondition: the shard is the only one of its table, and fresh.
+  /// - Precondition: the shard is the only one of its table.
   /// - Complexity: O(n log n) in what the snapshot holds.
   public mutating func restore(
-    _ snapshot: TableSnapshot, offset: Int64, at now: Instant, isInside: (IPv4Address) -> Bool
+    _ snapshot: TableSnapshot, offset: Int64, at now: Instant, shared: IPv4Address? = nil,
+    isInside: (IPv4Address) -> Bool
   ) -> RestoredTable {
     var restored = RestoredTable()
+    advance(to: now)
+    let before = counts
+    let rules = RestoreRules(offset: offset, now: now, shared: shared)
     var transitory: [(expires: Instant, session: Int)] = []
     for number in 0..<snapshot.counts.sessions {
       guard let saved = snapshot.session(number) else {
@@ -53,40 +61,57 @@ extension Shard {
       if saved.session.state.isTransitory {
         transitory.append((saved.session.expires, number))
       } else {
-        restore(saved, snapshot, offset, isInside, &restored)
+        restore(saved, snapshot, rules, isInside, &restored)
       }
     }
     // They stand in one queue, in the order in which they end.
     transitory.sort { $0.expires < $1.expires }
     for (_, number) in transitory {
-      if let saved = snapshot.session(number) { restore(saved, snapshot, offset, isInside, &restored) }
+      if let saved = snapshot.session(number) { restore(saved, snapshot, rules, isInside, &restored) }
     }
-    let before = counts.sessionsExpired
+    let orphans = endOrphans(at: min(now, snapshot.header.clock.shifted(by: offset)))
+    restored.contradicting += orphans
     advance(to: now)
-    restored.expired = counts.sessionsExpired - before
-    restored.sessions = counts.sessions
-    restored.bindings = counts.dynamicBindings
+    restored.expired = counts.sessionsExpired - before.sessionsExpired - orphans
+    restored.sessions = counts.sessions - before.sessions
+    restored.bindings = counts.dynamicBindings - before.dynamicBindings
     for number in 0..<snapshot.counts.hosts { restore(snapshot.host(number)) }
-    restored.restingPorts = restorePorts(snapshot, offset, at: now)
+    restored.restingPorts = restorePorts(snapshot, rules)
     return restored
   }
 
+  /// Ends dynamic bindings without a session that their host used: where a table was saved in steps, that session had ended
+  /// before its turn came, and the binding with it.
+  /// - Returns: how many sessions that were.
+  private mutating func endOrphans(at instant: Instant) -> Int {
+    let before = counts.sessions
+    for record in 0..<freshSessions {
+      let session = SessionIndex(UInt32(record))
+      guard sessions.state(of: session).phase != .free else { continue }
+      let binding = sessions.binding(of: session)
+      guard bindings.kind(of: binding) == .dynamic, bindings.low(binding, 2) == 0 else { continue }
+      end(session, at: instant)
+    }
+    return before - counts.sessions
+  }
+
   private mutating func restore(
-    _ saved: SavedSession, _ snapshot: TableSnapshot, _ offset: Int64, _ isInside: (IPv4Address) -> Bool,
-    _ restored: inout RestoredTable
+    _ saved: SavedSession, _ snapshot: TableSnapshot, _ rules: RestoreRules,
+    _ isInside: (IPv4Address) -> Bool, _ restored: inout RestoredTable
   ) {
+    let offset = rules.offset
     var saved = saved
     saved.session.expires = saved.session.expires.shifted(by: offset)
-    saved.session.lastPacket = saved.session.lastPacket.shifted(by: offset)
-    saved.session.bindingCreated = saved.session.bindingCreated.shifted(by: offset)
+    saved.session.lastPacket = min(saved.session.lastPacket.shifted(by: offset), rules.now)
+    saved.session.bindingCreated = min(saved.session.bindingCreated.shifted(by: offset), rules.now)
     saved.lifetime = lifetimes.known(
       saved.lifetime, lasting: snapshot.lifetime(of: saved.lifetime), saved.session.transport)
     do throws(RestoreRefusal) {
-      let binding = try restoreBinding(saved.session, isInside)
+      let binding = try restoreBinding(saved.session, rules, isInside)
       guard findSession(binding, remote: saved.session.remote, at: Instant(nanoseconds: 0)) == nil else {
         throw .contradiction
       }
-      guard restoreSession(saved, binding) else {
+      guard restoreSession(saved, binding, at: rules.now) else {
         endUnused(binding, at: saved.session.lastPacket)
         throw .noRoom
       }
@@ -97,7 +122,7 @@ extension Shard {
 
   /// The binding of a saved session, made if it is not there yet.
   private mutating func restoreBinding(
-    _ session: SessionSnapshot, _ isInside: (IPv4Address) -> Bool
+    _ session: SessionSnapshot, _ rules: RestoreRules, _ isInside: (IPv4Address) -> Bool
   ) throws(RestoreRefusal) -> BindingIndex {
     let transport = session.transport
     switch session.kind {
@@ -111,10 +136,12 @@ extension Shard {
         guard bindings.privateEndpoint(of: binding) == session.private else { throw .contradiction }
         return binding
       case .forward: throw .notAllowed
-      case .oneToOne, .resting, .closing: throw .contradiction
+      case .resting:
+        guard resting.isOwn(binding, of: session.private.address) else { throw .contradiction }
+      case .oneToOne, .closing: throw .contradiction
       case .free: break
       }
-      guard portMaps[Int(binding.rawValue >> 16)].isFree(session.public.port) else { throw .notAllowed }
+      guard rules.keeps(session.public, portMaps[Int(binding.rawValue >> 16)]) else { throw .notAllowed }
       if let other = findBinding(transport, private: session.private) {
         guard bindings.isStatic(other) else { throw .contradiction }
         guard leavesRoomForDynamic(behind: other) else { throw .notAllowed }
@@ -125,7 +152,9 @@ extension Shard {
       return binding
     case .forward:
       guard let binding = findForward(transport, public: session.public),
-        bindings.privateEndpoint(of: binding) == session.private
+        bindings.privateEndpoint(of: binding) == session.private,
+        takes(
+          binding, from: .outside, session.flags.contains(.hairpin) ? nil : session.remote)
       else { throw .notAllowed }
       return binding
     case .oneToOne:
@@ -143,7 +172,9 @@ extension Shard {
   }
 
   /// - Returns: whether there was room.
-  private mutating func restoreSession(_ saved: SavedSession, _ binding: BindingIndex) -> Bool {
+  private mutating func restoreSession(
+    _ saved: SavedSession, _ binding: BindingIndex, at now: Instant
+  ) -> Bool {
     let session = saved.session
     guard
       let index = insertSession(
@@ -151,6 +182,10 @@ extension Shard {
         clock: session.state.isTransitory ? .tcpTransitory : saved.lifetime, expires: session.expires,
         at: session.lastPacket)
     else { return false }
+    // Its lifetime may be a shorter one by now, and its next packet bring its end nearer.
+    if session.expires > now.advanced(by: durations[Int(saved.lifetime.rawValue)]) {
+      reschedule(index, at: now)
+    }
     let words = sessions.words
     words[sessions.at(index, 4)] = session.counters.packetsOut
     words[sessions.at(index, 5)] = session.counters.bytesOut
@@ -176,7 +211,7 @@ extension Shard {
 
   /// Lets ports rest on, those that the snapshot names together with those that were freed since.
   /// - Returns: how many rest.
-  private mutating func restorePorts(_ snapshot: TableSnapshot, _ offset: Int64, at now: Instant) -> Int {
+  private mutating func restorePorts(_ snapshot: TableSnapshot, _ rules: RestoreRules) -> Int {
     var ports: [(freeFrom: Instant, binding: BindingIndex)] = []
     // The queue is in the order of time, so all of them go through it again.
     while let binding = resting.popFree(at: .never) { ports.append((bindings.instant(of: binding), binding)) }
@@ -184,10 +219,11 @@ extension Shard {
       guard let saved = snapshot.port(number), let place = poolPlace(of: saved.public.address) else {
         continue
       }
-      let freeFrom = saved.freeFrom.shifted(by: offset)
+      let freeFrom = min(
+        saved.freeFrom.shifted(by: rules.offset), rules.now.advanced(by: RestoreRules.longestRest))
       let binding = bindings.direct(poolAddress: place, saved.transport, port: saved.public.port)
       let map = portMaps[Int(binding.rawValue >> 16)]
-      guard freeFrom > now, bindings.kind(of: binding) == .free, map.isFree(saved.public.port) else {
+      guard freeFrom > rules.now, bindings.kind(of: binding) == .free, rules.keeps(saved.public, map) else {
         continue
       }
       map.take(saved.public.port)
@@ -201,6 +237,23 @@ extension Shard {
       quietUntil = min(quietUntil, Instant(nanoseconds: first.freeFrom.nanoseconds &- 1))
     }
     return ports.count
+  }
+}
+
+/// By what a snapshot is restored.
+struct RestoreRules {
+  /// From the clock of the snapshot to that of the table.
+  var offset: Int64
+  var now: Instant
+  /// An address whose ports are the kernel's where the pool does not offer them.
+  var shared: IPv4Address?
+
+  /// The longest that `port-rest` may be, in nanoseconds.
+  static let longestRest: UInt64 = 600_000_000_000
+
+  /// Whether what has a public endpoint of the pool's may go on having it.
+  func keeps(_ endpoint: Endpoint, _ map: PortMap) -> Bool {
+    endpoint.address != shared || map.isOffered(endpoint.port)
   }
 }
 

@@ -24,6 +24,7 @@ public struct SnapshotHeader: Sendable {
   public static let version: UInt32 = 1
   static let magic: UInt64 = 0x0A4F_4349_5452_4F50
   static let words = 10
+  var sessionWords: Int { tracksWindows ? SavedSession.wordsWithWindows : SavedSession.words }
   private static let withWindows: UInt64 = 1
   private static let withRandom: UInt64 = 2
 

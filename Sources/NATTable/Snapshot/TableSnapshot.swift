@@ -24,24 +24,27 @@ public struct TableSnapshot: Sendable {
   private let words: [UInt64]
   private let sessionWords: Int
 
-  static let trailerWords = 5
+  /// Words that stand at the beginning and at the end, and say how many there are between them.
+  public static let headerWords = SnapshotHeader.words
+  public static let trailerWords = 5
+
+  /// Checks that both ends fit each other, and the length: to be asked before there is memory for all of it.
+  ///
+  /// - Parameters:
+  ///   - first: the first ``headerWords``, or what there is of them.
+  ///   - last: the last ``trailerWords``, or what there is of them.
+  ///   - count: words in all.
+  /// - Complexity: O(1).
+  public static func check(first: [UInt64], last: [UInt64], count: Int) throws(SnapshotFault) {
+    _ = try SnapshotCounts(SnapshotHeader(first), last[...], wordCount: count)
+  }
 
   /// - Complexity: O(words).
   public init(_ words: consuming [UInt64]) throws(SnapshotFault) {
     header = try SnapshotHeader(words)
-    let trailer = words.count - TableSnapshot.trailerWords
-    guard trailer >= SnapshotHeader.words else { throw .length }
-    counts = SnapshotCounts(
-      lifetimes: Int(truncatingIfNeeded: words[trailer]),
-      sessions: Int(truncatingIfNeeded: words[trailer + 1]),
-      ports: Int(truncatingIfNeeded: words[trailer + 2]), hosts: Int(truncatingIfNeeded: words[trailer + 3]))
-    sessionWords = header.tracksWindows ? SavedSession.wordsWithWindows : SavedSession.words
-    let most = words.count
-    guard [counts.lifetimes, counts.sessions, counts.ports, counts.hosts].allSatisfy((0...most).contains),
-      SnapshotHeader.words + counts.lifetimes + counts.sessions * sessionWords
-        + counts.ports * SavedPort.words
-        + counts.hosts * SavedHost.words == trailer
-    else { throw .length }
+    counts = try SnapshotCounts(
+      header, words[max(0, words.count - TableSnapshot.trailerWords)...], wordCount: words.count)
+    sessionWords = header.sessionWords
     var checksum = Checksum64()
     checksum.add(words[..<(words.count - 1)])
     guard checksum.value == words[words.count - 1] else { throw .damaged }
@@ -93,10 +96,21 @@ public struct SnapshotCounts: BitwiseCopyable, Equatable, Sendable {
 
   public init() {}
 
-  init(lifetimes: Int, sessions: Int, ports: Int, hosts: Int) {
-    self.lifetimes = lifetimes
-    self.sessions = sessions
-    self.ports = ports
-    self.hosts = hosts
+  /// What the words at the end say, if all that fills `wordCount` words.
+  fileprivate init(
+    _ header: SnapshotHeader, _ trailer: ArraySlice<UInt64>, wordCount: Int
+  ) throws(SnapshotFault) {
+    let room = wordCount - SnapshotHeader.words - TableSnapshot.trailerWords
+    guard room >= 0, trailer.count == TableSnapshot.trailerWords else { throw .length }
+    // What is counted has words, so nothing that is larger than the room can be right, and nothing else overflows.
+    let counted = trailer.prefix(4).map { Int(clamping: $0) }
+    guard counted.allSatisfy({ $0 <= room }), room < 1 << 48 else { throw .length }
+    lifetimes = counted[0]
+    sessions = counted[1]
+    ports = counted[2]
+    hosts = counted[3]
+    let used =
+      lifetimes + sessions * header.sessionWords + ports * SavedPort.words + hosts * SavedHost.words
+    guard used == room else { throw .length }
   }
 }
