@@ -71,6 +71,11 @@ extension Configuration {
   /// Whether an interface has the host's address.
   public var followsHost: Bool { interfaces.inside.isHost || interfaces.outside.isHost }
 
+  /// Whether an address of the host's is not known (yet).
+  public var waitsForHost: Bool {
+    [interfaces.inside, interfaces.outside].contains { $0.isHost && $0.address == .host }
+  }
+
   /// The address that the gateway shares with the host's kernel, outside; nil where it has one of its own, or none.
   public var sharedAddress: IPv4Address? {
     let outside = interfaces.outside

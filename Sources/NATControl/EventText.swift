@@ -23,8 +23,8 @@ public enum EventText {
     return switch event.kind {
     case .bindingCreated, .sessionCreated: paint.good(name)
     case .bindingEnded, .sessionEnded: name
-    case .exhaustion, .limit, .lost: paint.bad(name)
-    case .reload, .addressChanged: paint.notable(name)
+    case .exhaustion, .limit, .stateDropped, .lost: paint.bad(name)
+    case .reload, .addressChanged, .stateRestored: paint.notable(name)
     }
   }
 }

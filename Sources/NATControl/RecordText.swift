@@ -5,6 +5,13 @@ public enum RecordText {
       "\(HumanText.amount(record.packets, "packet")) (\(record.content.rawValue)), \(record.bytes) bytes, "
       + "of \(record.span.nanoseconds / 1_000_000_000) s"
     if let directory = record.directory { return "\(directory): \(held)\n" }
-    return record.isRecording ? "recording: \(held)\n" : "not recording\n"
+    guard record.isRecording else { return "not recording\n" }
+    let begin =
+      switch record.begin {
+      case .dump: ", begun anew behind a dump"
+      case .change: ", begun anew behind a change of the configuration, of addresses or of the table"
+      case .on, .none: ""
+      }
+    return "recording: \(held)\(begin)\n"
   }
 }

@@ -74,13 +74,15 @@ public struct Daemon: Service, CustomStringConvertible {
     var gateway = Gateway(
       settings, table: table, worker: 0, counters: counterStore.counters, random: random)
     let state = StateKeeper(configuration.state, mailbox, logger: logger)
-    state?.restore(&gateway)
+    if let state, let table = await state.load(waits: live.waitsForHost) {
+      await state.took(table, gateway.restore(table.snapshot, offset: table.offset, at: LiveClock.now))
+    }
     let figures = WorkerFigures()
     let worker = Worker(Pipeline(gateway), mailbox, logger: logger, figures: figures)
     let control = GatewayControl(
       configuration, live: live, host: host, reservation: reservation, file: file, mailbox: mailbox,
       table: table, counters: counterStore, worker: figures, interfaces: interfaces, state: state,
-      logLevel: logLevel)
+      logLevel: logLevel, logger: logger)
     let thread = WorkerThread(worker, number: 0)
     await control.beginRecording()
     let serving: Task<Void, any Error>

@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import NATComposition
 import NATConfiguration
 import NATControl
@@ -13,11 +14,13 @@ actor FlightRecorder {
   private let mailbox: Mailbox
   /// When the gateway started: forwards are as old.
   private let started: Instant
+  private let logger: Logger?
 
-  init(_ settings: Configuration.Record, _ mailbox: Mailbox, started: Instant) {
+  init(_ settings: Configuration.Record, _ mailbox: Mailbox, started: Instant, logger: Logger?) {
     self.settings = settings
     self.mailbox = mailbox
     self.started = started
+    self.logger = logger
   }
 
   /// Records from the start where that is configured.
@@ -30,14 +33,15 @@ actor FlightRecorder {
     let wanted = Recorder.Settings(
       keepsHeaders: keepsHeaders, span: settings.windowNanoseconds / 2,
       bytes: Int(settings.memoryBytes) / Recorder.stretchCount)
-    guard await mailbox.perform({ pipeline, now in pipeline.record(wanted, at: now) }) != nil else {
+    guard await mailbox.perform({ pipeline, now in pipeline.record(wanted, with: .on, at: now) }) != nil
+    else {
       throw .stopping
     }
     return try await status()
   }
 
   func off() async throws(ControlError) -> RecordDocument {
-    guard await mailbox.perform({ pipeline, now in pipeline.record(nil, at: now) }) != nil else {
+    guard await mailbox.perform({ pipeline, now in pipeline.record(nil, with: .on, at: now) }) != nil else {
       throw .stopping
     }
     return try await status()
@@ -50,11 +54,10 @@ actor FlightRecorder {
     return document(recording, until: LiveClock.now)
   }
 
-  /// What operators change is in no capture: what is recorded begins anew behind it.
-  func beginAnew() async {
-    _ = await mailbox.perform { pipeline, now in
-      if let settings = pipeline.recording.settings { _ = pipeline.record(settings, at: now) }
-    }
+  /// Says in the log that a change has let the recording begin anew.
+  func note(change: String) async {
+    guard let logger, let status = try? await status(), status.isRecording else { return }
+    logger.notice("what is recorded begins anew", metadata: ["because": "\(change)"])
   }
 
   /// Writes what was recorded into a new directory; the recorder begins anew.
@@ -65,7 +68,9 @@ actor FlightRecorder {
         status: 400, reason: "bad-directory",
         "directory: found \"\(directory)\"; expected the path of a directory to be made, from the root")
     }
-    guard try await status().isRecording else {
+    let held = await mailbox.perform { pipeline, _ in RecordedFigures(pipeline.recording) }
+    guard let held else { throw .stopping }
+    guard held.settings != nil else {
       throw ControlError(
         status: 409, reason: "not-recording", "nothing is recorded; switch it on first (`portico record on`)")
     }
@@ -76,13 +81,21 @@ actor FlightRecorder {
         "cannot make \(directory): \(errorText(errno)); expected one that is not there yet"
       )
     }
+    do throws(SnapshotWriter.Fault) {
+      // What was recorded is gone from memory with the next step.
+      try RecordingFiles.requireRoom(held.fileBytes, in: directory)
+    } catch {
+      _ = unsafe rmdir(directory)
+      throw ControlError(status: 500, reason: "not-written", "\(error)")
+    }
     let taken = await mailbox.perform { pipeline, now in
-      pipeline.record(pipeline.recording.settings, at: now)
+      pipeline.record(pipeline.recording.settings, with: .dump, at: now)
     }
     guard let recording = taken else { throw .stopping }
     do {
       try RecordingFiles(recording, configuration, started: started).write(to: directory)
     } catch {
+      RecordingFiles.remove(from: directory)
       throw ControlError(status: 500, reason: "not-written", "\(error)")
     }
     var document = document(RecordedFigures(recording), until: recording.lastFrame)
@@ -95,7 +108,8 @@ actor FlightRecorder {
       isRecording: figures.settings != nil,
       content: figures.settings?.keepsHeaders ?? (settings.content == .headers) ? .headers : .packets,
       packets: figures.packets, bytes: figures.bytes,
-      span: figures.begin.map { Seconds(from: $0, to: end) } ?? Seconds(nanoseconds: 0))
+      span: figures.begin.map { Seconds(from: $0, to: end) } ?? Seconds(nanoseconds: 0),
+      begin: figures.settings == nil ? nil : figures.reason)
   }
 }
 
@@ -105,11 +119,17 @@ private struct RecordedFigures: Sendable {
   let packets: Int
   let bytes: Int
   let begin: Instant?
+  let reason: RecordDocument.Begin
+  /// About as many as a dump takes: captures, two tables, and what is small.
+  let fileBytes: Int
 
   init(_ recording: Recording) {
     settings = recording.settings
     packets = recording.stretches.reduce(0) { $0 + $1.frameCount }
     bytes = recording.stretches.reduce(0) { $0 + $1.byteCount }
     begin = recording.stretches.first?.table.clock
+    reason = recording.begin
+    fileBytes =
+      bytes + 16 * packets + 16 * (recording.stretches.first?.table.words.count ?? 0) + 1 << 16
   }
 }

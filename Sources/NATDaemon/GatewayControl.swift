@@ -50,7 +50,7 @@ actor GatewayControl: GatewayOperations {
     _ configuration: Configuration, live: Configuration, host: Configuration.Host = Configuration.Host(),
     reservation: PortReservation? = nil, file: String?, mailbox: Mailbox, table: TranslationTable,
     counters: CounterStore, worker: WorkerFigures, interfaces: any GatewayInterfaces,
-    state: StateKeeper? = nil, logLevel: LogLevel? = nil
+    state: StateKeeper? = nil, logLevel: LogLevel? = nil, logger: Logger? = nil
   ) {
     inForce = configuration
     self.live = live
@@ -67,7 +67,7 @@ actor GatewayControl: GatewayOperations {
     self.logLevel = logLevel
     lifetimes = Set(configuration.nat.lifetimes.ports.map(\.nanoseconds))
     hub = EventHub(mailbox, table, counters)
-    recorder = FlightRecorder(configuration.record, mailbox, started: started)
+    recorder = FlightRecorder(configuration.record, mailbox, started: started, logger: logger)
   }
 
   // MARK: Reading
@@ -82,6 +82,8 @@ actor GatewayControl: GatewayOperations {
       default: break
       }
     }
+    let state = await state?.status
+    if let fault = state?.fault { degraded.append(fault) }
     if inForce.workers > 1 { degraded.append("workers: \(inForce.workers) are configured, one runs") }
     return StatusDocument(
       version: Release.version, uptime: uptime, interfaces: interfaces,
@@ -90,7 +92,7 @@ actor GatewayControl: GatewayOperations {
           number: 0, busyNanoseconds: worker.busyNanoseconds,
           longestRoundNanoseconds: worker.longestRoundNanoseconds,
           longestRoundBySecondNanoseconds: worker.longestRounds(at: LiveClock.now), rounds: worker.roundCount)
-      ], degraded: degraded)
+      ], degraded: degraded, restored: state?.restored)
   }
 
   private var uptime: Seconds { Seconds(nanoseconds: LiveClock.now.nanoseconds &- started.nanoseconds) }
@@ -174,7 +176,7 @@ actor GatewayControl: GatewayOperations {
 
   func end(_ filter: TableFilter) async throws(ControlError) -> EndedDocument {
     guard let job = await mailbox.perform(EndSessions(SessionFilter(filter))) else { throw .stopping }
-    await recorder.beginAnew()
+    await recorder.note(change: "an operator ended sessions")
     return EndedDocument(job.ended)
   }
 
@@ -311,9 +313,12 @@ actor GatewayControl: GatewayOperations {
     let after = KernelGuard.Scope(next)
     if before != after { try await setGuards(before.union(after)) }
     let plan = ChangePlan(from: live, to: next)
-    guard let job = await mailbox.perform(GatewayChange(plan.operations)) else { throw .stopping }
+    let held = next.waitsForHost ? nil : await state?.held
+    guard let job = await mailbox.perform(GatewayChange(plan.operations, takingUp: held)) else {
+      throw .stopping
+    }
     lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
-    await recorder.beginAnew()
+    await recorder.note(change: "the configuration, static mappings or the host's addresses changed")
     // What the host had before it has no more: there is no way back from that.
     guard job.refused == 0 || host != self.host else {
       // All or nothing: what did find room is taken back.
@@ -327,12 +332,24 @@ actor GatewayControl: GatewayOperations {
     live = next
     self.host = host
     degraded = resolved.degraded
+    if let held, let restored = job.restored { await tell(held, restored) }
     if job.refused > 0 {
       degraded.append("\(job.refused) statics or pool addresses found no room in the table")
     }
     // The change is in force. A guard that keeps more from the kernel than it need is no reason to call it failed.
     if before != after { try? await setGuards(after) }
     return EndedDocument(job.ended)
+  }
+
+  /// What has waited for the host's addresses is taken up.
+  private func tell(_ held: HeldTable, _ restored: RestoredTable) async {
+    await state?.took(held, restored)
+    let now = LiveClock.unixNanoseconds
+    await hub.tell(
+      EventDocument(unixNanoseconds: now, kind: .stateRestored, count: UInt64(restored.sessions)))
+    let lost = restored.notAllowed + restored.withoutRoom + restored.contradicting
+    guard lost > 0 else { return }
+    await hub.tell(EventDocument(unixNanoseconds: now, kind: .stateDropped, count: UInt64(lost)))
   }
 
   /// Leaves out of what is in force the port forwards that have ended by themselves.

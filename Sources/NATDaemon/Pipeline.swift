@@ -1,3 +1,4 @@
+import NATControl
 import NATEngine
 import NATGateway
 import NATPacketIO
@@ -9,6 +10,7 @@ struct Recording: Sendable {
   var stretches: [RecordedStretch] = []
   /// Nil where nothing is recorded.
   var settings: Recorder.Settings?
+  var begin = RecordDocument.Begin.on
   var lastFrame = Instant(nanoseconds: 0)
   /// The table behind the last frame.
   var after = SaveTable(limit: .max)
@@ -94,28 +96,38 @@ struct Pipeline: ~Copyable, FrameReceiver {
 
   /// Records from now on, or no more; what was recorded before is given away.
   ///
+  /// - Parameter begin: what lets it begin.
   /// - Returns: what was recorded, and the table behind its last frame.
-  mutating func record(_ settings: Recorder.Settings?, at now: Instant) -> Recording {
+  mutating func record(
+    _ settings: Recorder.Settings?, with begin: RecordDocument.Begin, at now: Instant
+  ) -> Recording {
     self.now = now
     var recording = self.recording
     if recorder != nil {
       recording.lastFrame = lastFrame
       _ = work(on: &recording.after, at: now)
-      recorder = nil
-      // What was given away tells which ports came next.
-      gateway.translator.random = .secret()
+      stopRecording()
     }
-    if let settings {
-      recorder = Recorder(settings)
-      beginStretch()
-    }
+    if let settings { beginRecording(settings, with: begin) }
     return recording
+  }
+
+  private mutating func stopRecording() {
+    recorder = nil
+    // What was given away, or may be seen in memory, tells which ports came next.
+    gateway.translator.random = .secret()
+  }
+
+  private mutating func beginRecording(_ settings: Recorder.Settings, with begin: RecordDocument.Begin) {
+    recorder = Recorder(settings, begin)
+    beginStretch()
   }
 
   /// What is recorded now.
   var recording: Recording {
     switch recorder {
-    case .some(let recorder): Recording(stretches: recorder.stretches, settings: recorder.settings)
+    case .some(let recorder):
+      Recording(stretches: recorder.stretches, settings: recorder.settings, begin: recorder.begin)
     case .none: Recording()
     }
   }
@@ -137,11 +149,16 @@ struct Pipeline: ~Copyable, FrameReceiver {
     recorder!.begin(table)
   }
 
-  /// Takes a step of a job, and sends what it left.
+  /// Takes a step of a job, and sends what it left. Behind a change, which is in no capture, what is recorded begins anew.
   /// - Returns: whether the job is done.
-  mutating func work(on job: inout some GatewayJob, at now: Instant) -> Bool {
+  mutating func work<Job: GatewayJob>(on job: inout Job, at now: Instant) -> Bool {
     let isDone = job.step(&gateway, into: &outbox, at: now)
     transmit()
+    if isDone, Job.isChange, let settings = recorder?.settings {
+      self.now = now
+      stopRecording()
+      beginRecording(settings, with: .change)
+    }
     return isDone
   }
 

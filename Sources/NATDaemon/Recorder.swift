@@ -1,3 +1,4 @@
+import NATControl
 import NATGateway
 import NATTable
 import NATWire
@@ -16,13 +17,17 @@ struct Recorder: ~Copyable {
   }
 
   let settings: Settings
+  let begin: RecordDocument.Begin
   private(set) var stretches: [RecordedStretch] = []
   private var current: RecordedStretch?
   private var ends = Instant(nanoseconds: 0)
 
   static let stretchCount = 3
 
-  init(_ settings: Settings) { self.settings = settings }
+  init(_ settings: Settings, _ begin: RecordDocument.Begin) {
+    self.settings = settings
+    self.begin = begin
+  }
 
   func isDue(at now: Instant) -> Bool { now >= ends }
 

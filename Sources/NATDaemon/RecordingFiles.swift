@@ -20,6 +20,31 @@ struct RecordingFiles {
     epoch = LiveClock.unixNanoseconds &- LiveClock.now.nanoseconds
   }
 
+  private static let names = [
+    "before.state", "after.state", "inside.pcap", "outside.pcap", "portico.yaml", "README",
+  ]
+
+  /// Looks whether a directory has room for so many bytes.
+  static func requireRoom(_ bytes: Int, in directory: String) throws(SnapshotWriter.Fault) {
+    var facts = statvfs()
+    // Safety: the call does not keep the path; the structure is ours.
+    guard unsafe statvfs(directory, &facts) == 0 else {
+      throw SnapshotWriter.Fault("look at", directory, errno)
+    }
+    let free = Int(clamping: facts.f_bavail).multipliedReportingOverflow(by: Int(clamping: facts.f_frsize))
+    guard facts.f_blocks == 0 || free.overflow || free.partialValue >= bytes else {
+      throw SnapshotWriter.Fault(
+        "cannot write to \(directory): found room for \(free.partialValue) bytes; expected \(bytes)")
+    }
+  }
+
+  /// Takes back what was written, and the directory.
+  static func remove(from directory: String) {
+    // Safety: the calls do not keep the paths.
+    for name in names { _ = unsafe unlink(directory + "/" + name) }
+    _ = unsafe rmdir(directory)
+  }
+
   /// - Throws: `CaptureWriteFault`, `SnapshotWriter.Fault`.
   func write(to directory: String) throws {
     if let first = recording.stretches.first {
@@ -52,7 +77,7 @@ struct RecordingFiles {
     header.random = table.random
     var writer = try SnapshotWriter(path: path, header)
     try writer.append(table.words)
-    _ = try writer.commit(table.walk.counts)
+    close(try writer.commit(table.walk.counts).descriptor)
   }
 
   private func write(_ text: String, to path: String) throws(SnapshotWriter.Fault) {

@@ -8,6 +8,10 @@ struct SnapshotWriter: ~Copyable {
   /// What the system refused.
   struct Fault: Error, CustomStringConvertible {
     let description: String
+    /// Another gateway has the file.
+    var isAnothers = false
+
+    init(_ description: String) { self.description = description }
 
     init(_ doing: String, _ path: String, _ code: Int32) {
       description = "cannot \(doing) \(path): \(errorText(code))"
@@ -24,12 +28,25 @@ struct SnapshotWriter: ~Copyable {
   /// For the daemon alone: it tells who talks with whom.
   private static let mode: mode_t = 0o600
 
+  /// The draft is locked while it is written: no two writers have one.
   init(path: String, _ header: SnapshotHeader) throws(Fault) {
     self.path = path
     // Safety: the call does not keep the path.
     descriptor = unsafe open(
-      path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, SnapshotWriter.mode)
+      path + ".new", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, SnapshotWriter.mode)
     guard descriptor >= 0 else { throw Fault("create", path + ".new", errno) }
+    var (mine, there) = (stat(), stat())
+    // What another writer has renamed meanwhile is no draft any more.
+    // Safety: the calls do not keep the path; the structures are ours.
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, unsafe fstat(descriptor, &mine) == 0,
+      unsafe lstat(path + ".new", &there) == 0, mine.st_ino == there.st_ino, ftruncate(descriptor, 0) == 0
+    else {
+      let code = errno == 0 ? EBUSY : errno
+      close(descriptor)
+      // Not ours to remove.
+      descriptor = -1
+      throw Fault("write", path + ".new", code)
+    }
     var words: [UInt64] = []
     header.append(to: &words)
     try append(words)
@@ -65,8 +82,8 @@ struct SnapshotWriter: ~Copyable {
   }
 
   /// Makes it the file. It blocks until the disk has it.
-  /// - Returns: bytes of the file.
-  consuming func commit(_ counts: SnapshotCounts) throws(Fault) -> Int {
+  /// - Returns: the open file, still locked, for the caller to close; and its bytes.
+  consuming func commit(_ counts: SnapshotCounts) throws(Fault) -> (descriptor: Int32, byteCount: Int) {
     var words: [UInt64] = []
     TableSnapshot.appendCounts(counts, to: &words)
     try append(words)
@@ -74,7 +91,7 @@ struct SnapshotWriter: ~Copyable {
     guard fsync(descriptor) == 0 else { throw Fault("write", draft, errno) }
     // Safety: the call does not keep the paths.
     guard unsafe rename(draft, path) == 0 else { throw Fault("replace", path, errno) }
-    close(descriptor)
+    let written = descriptor
     descriptor = -1
     // The name is on the disk when the folder is.
     let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
@@ -84,6 +101,6 @@ struct SnapshotWriter: ~Copyable {
       _ = fsync(parent)
       close(parent)
     }
-    return byteCount
+    return (written, byteCount)
   }
 }

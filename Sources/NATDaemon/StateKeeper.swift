@@ -8,57 +8,114 @@ import NATWire
 
 /// Keeps the state of a gateway in a file: bindings, sessions and resting ports outlive the process.
 ///
-/// The worker saves its table in short steps between its rounds; writing is done here, one step behind the other.
+/// The worker saves its table in short steps between its rounds; writing is done here, one step behind the other. A state
+/// that waits for the host's addresses is in its file meanwhile, which nothing replaces.
 actor StateKeeper {
-  private let file: String
+  private let path: String
   private let interval: UInt64
   private let mailbox: Mailbox
   private let logger: Logger
   private let started = LiveClock.now
+  private var file: StateFile
   private var isSaving = false
-  private var isBroken = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+  /// Why it cannot be saved.
+  private(set) var fault: String?
+  /// What waits for the host's addresses.
+  private(set) var held: HeldTable?
+  /// What became of what was in the file.
+  private(set) var restored: RestoredDocument
 
   /// Nil where no state is to be kept.
   init?(_ state: Configuration.State, _ mailbox: Mailbox, logger: Logger) {
-    guard let file = state.file else { return nil }
-    self.file = file
+    guard let path = state.file else { return nil }
+    self.path = path
+    file = StateFile(path: path)
     interval = state.intervalNanoseconds
     self.mailbox = mailbox
     self.logger = logger
+    restored = RestoredDocument(file: path, outcome: .none)
   }
 
-  /// Gives a gateway, before its first packet, what the file holds, and logs what came of it.
-  nonisolated func restore(_ gateway: inout Gateway) {
+  // MARK: Restoring
+
+  /// Reads what the file holds, and logs what cannot be used.
+  ///
+  /// - Returns: what a gateway may take up before its first packet; nil where there is nothing, or where it has to wait.
+  /// - Parameter waits: whether addresses of the host's are not known yet.
+  func load(waits: Bool) -> HeldTable? {
+    do throws(SnapshotWriter.Fault) {
+      // Said at once, not when the first snapshot is due.
+      _ = try file.begin(SnapshotHeader(clock: started, unixNanoseconds: 0, started: started))
+    } catch {
+      _ = failed(error)
+      if error.isAnothers {
+        refused(error.description)
+        return nil
+      }
+    }
     let snapshot: TableSnapshot
     do throws(SnapshotFile.Fault) {
-      snapshot = try SnapshotFile.load(path: file)
+      snapshot = try SnapshotFile.load(path: path)
     } catch {
       if error.kind == .missing {
-        logger.info("no state to restore", metadata: ["file": "\(file)"])
+        logger.info("no state to restore", metadata: ["file": "\(path)"])
       } else {
-        logger.warning("state not restored, starting empty", metadata: ["reason": "\(error)"])
+        refused(error.description)
       }
-      return
+      return nil
     }
-    let now = LiveClock.now
     let (offset, clockWentBack) = snapshot.header.offset(
-      toClock: now, unixNanoseconds: LiveClock.unixNanoseconds, boot: LiveClock.boot)
+      toClock: LiveClock.now, unixNanoseconds: LiveClock.unixNanoseconds, boot: LiveClock.boot)
     if clockWentBack {
       logger.warning("the clock is behind that of the state: no time counts as passed since")
     }
-    let restored = gateway.restore(snapshot, offset: offset, at: now)
+    let table = HeldTable(snapshot: snapshot, offset: offset)
+    guard waits, snapshot.counts.sessions + snapshot.counts.ports > 0 else { return table }
+    held = table
+    restored = RestoredDocument(
+      file: path, outcome: .waiting, reason: "the host's addresses are not known yet")
+    logger.notice(
+      "the state waits for the host's addresses",
+      metadata: ["file": "\(path)", "sessions": "\(snapshot.counts.sessions)"])
+    return nil
+  }
+
+  private func refused(_ reason: String) {
+    restored = RestoredDocument(file: path, outcome: .refused, reason: reason)
+    logger.warning("state not restored, starting empty", metadata: ["reason": "\(reason)"])
+  }
+
+  /// Takes down what became of a table that was taken up.
+  func took(_ table: HeldTable, _ result: RestoredTable) {
+    held = nil
+    let now = LiveClock.now
+    restored = RestoredDocument(
+      file: path, outcome: .restored, age: table.age(at: now), sessions: result.sessions,
+      bindings: result.bindings, restingPorts: result.restingPorts, expired: result.expired,
+      notAllowed: result.notAllowed, withoutRoom: result.withoutRoom, contradicting: result.contradicting)
     let figures: Logger.Metadata = [
-      "file": "\(file)", "sessions": "\(restored.sessions)", "bindings": "\(restored.bindings)",
-      "restingPorts": "\(restored.restingPorts)", "expired": "\(restored.expired)",
-      "notAllowed": "\(restored.notAllowed)", "withoutRoom": "\(restored.withoutRoom)",
-      "contradicting": "\(restored.contradicting)",
+      "file": "\(path)", "age": "\(table.age(at: now).nanoseconds / 1_000_000_000)s",
+      "sessions": "\(result.sessions)", "bindings": "\(result.bindings)",
+      "restingPorts": "\(result.restingPorts)", "expired": "\(result.expired)",
+      "notAllowed": "\(result.notAllowed)", "withoutRoom": "\(result.withoutRoom)",
+      "contradicting": "\(result.contradicting)",
     ]
-    if restored.isEmpty, snapshot.counts.sessions + snapshot.counts.ports > 0 {
+    if result.isEmpty, table.snapshot.counts.sessions + table.snapshot.counts.ports > 0 {
       logger.warning("nothing of the state could be restored, starting empty", metadata: figures)
     } else {
       logger.notice("state restored", metadata: figures)
     }
   }
+
+  /// How it is, for the status.
+  var status: (restored: RestoredDocument, fault: String?) {
+    var document = restored
+    if let held { document.age = held.age(at: LiveClock.now) }
+    return (document, fault)
+  }
+
+  // MARK: Saving
 
   /// Saves now and then, until it is cancelled. A failure is logged when it begins, and when it is over.
   func run() async {
@@ -68,8 +125,21 @@ actor StateKeeper {
       } catch {
         return
       }
+      forgetOutdated()
       _ = try? await save()
     }
+  }
+
+  /// When nothing lives any more of what waits, there is nothing to wait for.
+  private func forgetOutdated() {
+    let now = LiveClock.now
+    guard let held, held.isOutdated(at: now) else { return }
+    self.held = nil
+    restored = RestoredDocument(
+      file: path, outcome: .restored, age: held.age(at: now), expired: held.snapshot.counts.sessions)
+    logger.notice(
+      "the time of the state that waited for the host's addresses is over",
+      metadata: ["file": "\(path)", "expired": "\(restored.expired)"])
   }
 
   /// Saves the table as it is.
@@ -77,12 +147,17 @@ actor StateKeeper {
     guard !isSaving else {
       throw ControlError(status: 409, reason: "busy", "a snapshot is being written; try again")
     }
+    guard held == nil else {
+      throw ControlError(
+        status: 409, reason: "state-waits",
+        "the state in \(path) waits for the host's addresses; a snapshot would take its place")
+    }
     isSaving = true
-    defer { isSaving = false }
+    defer { endSaving() }
     let begin = LiveClock.now
     guard var job = await mailbox.perform(SaveTable()) else { throw .stopping }
     do throws(SnapshotWriter.Fault) {
-      var writer = try SnapshotWriter(path: file, header(job))
+      var writer = try file.begin(header(job))
       try writer.append(job.words)
       while !job.walk.isAtEnd {
         guard let next = await mailbox.perform(SaveTable(job.walk)) else { break }
@@ -96,19 +171,33 @@ actor StateKeeper {
     throw .stopping
   }
 
-  /// Stops the worker, and saves what it leaves.
+  /// Stops the worker, and saves what it leaves, behind a snapshot that is being written.
   func stop() async {
+    if isSaving { await withCheckedContinuation { waiting.append($0) } }
+    guard held == nil else {
+      logger.notice(
+        "the state still waits for the host's addresses, its file stays", metadata: ["file": "\(path)"])
+      return
+    }
+    isSaving = true
+    defer { endSaving() }
     let begin = LiveClock.now
     guard let job = await mailbox.stop(after: SaveTable(limit: .max)) else { return }
     do throws(SnapshotWriter.Fault) {
-      var writer = try SnapshotWriter(path: file, header(job))
+      var writer = try file.begin(header(job))
       try writer.append(job.words)
       let document = try finish(writer, job, since: begin)
       logger.notice(
-        "state saved", metadata: ["file": "\(file)", "sessions": "\(document.sessions)"])
+        "state saved", metadata: ["file": "\(path)", "sessions": "\(document.sessions)"])
     } catch {
       _ = failed(error)
     }
+  }
+
+  private func endSaving() {
+    isSaving = false
+    for continuation in waiting { continuation.resume() }
+    waiting = []
   }
 
   private func header(_ job: SaveTable) -> SnapshotHeader {
@@ -125,17 +214,22 @@ actor StateKeeper {
   private func finish(
     _ writer: consuming SnapshotWriter, _ job: SaveTable, since begin: Instant
   ) throws(SnapshotWriter.Fault) -> SnapshotDocument {
-    let bytes = try writer.commit(job.walk.counts)
-    if isBroken { logger.notice("the state can be saved again", metadata: ["file": "\(file)"]) }
-    isBroken = false
+    let bytes = try file.commit(writer, job.walk.counts)
+    if fault != nil { logger.notice("the state can be saved again", metadata: ["file": "\(path)"]) }
+    fault = nil
     return SnapshotDocument(
-      file: file, sessions: job.walk.counts.sessions, restingPorts: job.walk.counts.ports, bytes: bytes,
+      file: path, sessions: job.walk.counts.sessions, restingPorts: job.walk.counts.ports, bytes: bytes,
       duration: Seconds(from: begin, to: LiveClock.now))
   }
 
   private func failed(_ fault: SnapshotWriter.Fault) -> ControlError {
-    if !isBroken { logger.error("state not saved", metadata: ["reason": "\(fault)"]) }
-    isBroken = true
+    if self.fault == nil { logger.error("state not saved", metadata: ["reason": "\(fault)"]) }
+    self.fault = "the state is not saved: \(fault)"
     return ControlError(status: 500, reason: "not-written", "\(fault)")
   }
+}
+
+extension HeldTable {
+  /// How long ago its snapshot was taken, as far as is known.
+  func age(at now: Instant) -> Seconds { Seconds(from: snapshot.header.clock.shifted(by: offset), to: now) }
 }

@@ -2,6 +2,28 @@ import NATEngine
 public import NATTable
 public import NATWire
 
+/// A snapshot that is to be taken up, by this machine's clock.
+public struct HeldTable: Sendable {
+  public let snapshot: TableSnapshot
+  /// From the snapshot's clock to the gateway's.
+  public let offset: Int64
+
+  public init(snapshot: TableSnapshot, offset: Int64) {
+    self.snapshot = snapshot
+    self.offset = offset
+  }
+
+  /// Whether nothing in it lives any more.
+  /// - Complexity: O(what it holds).
+  public func isOutdated(at now: Instant) -> Bool {
+    let (sessions, ports) = (0..<snapshot.counts.sessions, 0..<snapshot.counts.ports)
+    return sessions.allSatisfy {
+      (snapshot.session($0)?.session.expires.shifted(by: offset)).map { $0 < now } ?? true
+    }
+      && ports.allSatisfy { (snapshot.port($0)?.freeFrom.shifted(by: offset)).map { $0 <= now } ?? true }
+  }
+}
+
 extension Gateway {
   /// Takes over what a snapshot holds, as far as the configuration gives it to the same hosts still.
   ///
@@ -9,16 +31,18 @@ extension Gateway {
   ///   - offset: from the snapshot's clock to this gateway's.
   ///   - repeatsChoice: whether new ports are those that the saved gateway would have chosen. To be true only where its
   ///     packets are worked on again: else whoever read the snapshot could foresee them.
-  /// - Precondition: nothing has come to this gateway yet, which is the only worker of its table.
+  /// - Precondition: this gateway is the only worker of its table.
   public mutating func restore(
     _ snapshot: TableSnapshot, offset: Int64, at now: Instant, repeatsChoice: Bool = false
   ) -> RestoredTable {
-    clock = now
+    clock = max(clock, now)
     started = snapshot.header.started.shifted(by: offset)
     if repeatsChoice, let random = snapshot.header.random { translator.random = random }
     translator.shard.startLifetimes(at: now)
     let networks = insideNetworks
-    return translator.shard.restore(snapshot, offset: offset, at: now) { networks.contains($0) }
+    return translator.shard.restore(
+      snapshot, offset: offset, at: clock, shared: settings.sharesOutside ? settings.outsideAddress : nil
+    ) { networks.contains($0) }
   }
 }
 

@@ -34,6 +34,7 @@ public struct EndedSessions: Sendable {
 ///
 /// - Complexity: one walk over the sessions, in short steps.
 public struct EndSessions: GatewayJob {
+  public static var isChange: Bool { true }
   public private(set) var ended = EndedSessions()
   private let filter: SessionFilter
   private var sweep = Sweep(.session, because: .ended)
@@ -96,7 +97,10 @@ public struct GatewayChange: GatewayJob {
   public private(set) var ended = EndedSessions()
   /// Operations that found no room; they changed nothing.
   public private(set) var refused = 0
+  /// What became of the table that was held.
+  public private(set) var restored: RestoredTable?
   private let operations: [Operation]
+  private var held: HeldTable?
   private var next = 0
   /// What the operation in hand has come to.
   private var closing: Shard.Closing?
@@ -104,7 +108,14 @@ public struct GatewayChange: GatewayJob {
   private var poolSweep: PoolSweep?
   private var lifetimeSweep: LifetimeSweep?
 
-  public init(_ operations: [Operation]) { self.operations = operations }
+  /// - Parameter held: what is to be taken up when all is done, before a packet can take its places: then there is but one
+  ///   step, in which the operations must end little.
+  public init(_ operations: [Operation], takingUp held: HeldTable? = nil) {
+    self.operations = operations
+    self.held = held
+  }
+
+  public static var isChange: Bool { true }
 
   /// Small operations of one step.
   private static let operationsPerStep = 32
@@ -112,6 +123,22 @@ public struct GatewayChange: GatewayJob {
   public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
     let now = gateway.settle(at: now)
     var ended = ended
+    repeat {
+      advance(&gateway, &outbox, &ended, at: now)
+    } while held != nil && next < operations.count
+      && outbox.hasRoomForAnyPacket
+    self.ended = ended
+    if next == operations.count, let held {
+      restored = gateway.restore(held.snapshot, offset: held.offset, at: now)
+      self.held = nil
+    }
+    gateway.forgetFacts()
+    return next == operations.count
+  }
+
+  private mutating func advance(
+    _ gateway: inout Gateway, _ outbox: inout Outbox, _ ended: inout EndedSessions, at now: Instant
+  ) {
     _ = ended.count(&gateway) { gateway in
       for _ in 0..<GatewayChange.operationsPerStep where next < operations.count {
         guard outbox.hasRoomForAnyPacket else { return false }
@@ -121,9 +148,6 @@ public struct GatewayChange: GatewayJob {
       }
       return true
     }
-    self.ended = ended
-    gateway.forgetFacts()
-    return next == operations.count
   }
 
   /// - Returns: whether the operation is done, and whether that took next to no time.

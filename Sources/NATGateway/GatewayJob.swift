@@ -4,11 +4,18 @@ public import NATWire
 
 /// Work on a gateway between two batches: what operators ask of it, in steps none of which holds packets up for long.
 public protocol GatewayJob: Sendable {
+  /// Whether it does what no packet does: what was recorded before it cannot be put through the gateway again.
+  static var isChange: Bool { get }
+
   /// Takes one step, of a millisecond or so.
   ///
   /// - Parameter outbox: empty; what is left in it is sent after the step.
   /// - Returns: whether the work is done.
   mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool
+}
+
+extension GatewayJob {
+  public static var isChange: Bool { false }
 }
 
 extension Gateway {

@@ -96,11 +96,14 @@ extension Lab {
       #expect(try street.ping("203.0.113.9"))
       #expect(try await street.control.recording().packets >= 6)
       #expect(try street.portico("end --all").code == 0)
-      #expect(try await street.control.recording().packets == 0)
+      let anew = try await street.control.recording()
+      #expect(anew.packets == 0 && anew.begin == .change)
+      #expect(try street.portico("record").output.contains("begun anew behind a change"))
       #expect(try street.ping("203.0.113.9"))
       let there = try street.portico("record dump \(folder)")
       #expect(there.code == 1 && there.output.contains("expected one that is not there yet"), "\(there)")
       try dump(street, "first")
+      #expect(try await street.control.recording().begin == .dump)
       #expect(try compare(street, "first").code == 0)
       #expect(try street.portico("record on --content headers").code == 0)
       #expect(try street.ping("203.0.113.9", count: 3, "-s 1000"))
@@ -112,6 +115,7 @@ extension Lab {
       #expect(text.contains("ICMP echo request") && text.contains("length 1008"), "\(text)")
       #expect(try street.portico("record off").output == "not recording\n")
       daemon.signal(SIGTERM)
+      #expect(daemon.readToEnd().contains("what is recorded begins anew"))
       #expect(daemon.wait() == 0)
     }
   }

@@ -31,6 +31,17 @@ extension Lab {
       return daemon
     }
 
+    /// Ends the daemon, takes the address from the kernel, and starts it again.
+    private func restartWithoutAddress(
+      _ street: Street, _ daemon: consuming ChildProcess, log: inout String
+    ) throws -> ChildProcess {
+      daemon.signal(SIGTERM)
+      _ = daemon.readToEnd()
+      #expect(daemon.wait() == 0)
+      try street.gateway.shell("ip address flush dev wan0")
+      return try start(street, log: &log)
+    }
+
     /// A connection through the gateway, and its other end.
     private func connect(_ street: Street, _ listener: borrowing PlainSocket) throws -> (Stream, Stream) {
       let near = try street.client.enter { Stream(try .stream(port: 0, to: [203, 0, 113, 9], 7)) }
@@ -67,6 +78,9 @@ extension Lab {
       daemon = try restart(street, daemon, log: &log)
       #expect(log.contains("state restored") && log.contains("sessions=201"), "\(log)")
       #expect(Set(Flow.all(try await street.control.wholeTable())) == before)
+      let restored = try #require(try await street.control.status().restored)
+      #expect(restored.outcome == .restored && restored.sessions == 201 && restored.lost == 0, "\(restored)")
+      #expect(restored.age.map { $0.nanoseconds < 60_000_000_000 } == true)
       for (near, far) in pairs[..<100] {
         #expect(far.socket.receive(within: 15) == [2])
         #expect(near.socket.receive(within: 15) == [3])
@@ -179,6 +193,8 @@ extension Lab {
         var log = ""
         daemon = try start(street, log: &log)
         #expect(log.contains("state not restored, starting empty") && log.contains(message), "\(log)")
+        let refused = try await street.control.status().restored
+        #expect(refused?.outcome == .refused && refused?.reason?.contains(message) == true)
         #expect(try await street.control.wholeTable().isEmpty)
         daemon.signal(SIGKILL)
         #expect(daemon.wait() == 128 + SIGKILL)
@@ -203,6 +219,111 @@ extension Lab {
         log.contains("nothing of the state could be restored") && log.contains("notAllowed=1"), "\(log)")
       #expect(try street.ping("203.0.113.9"))
       daemon.signal(SIGTERM)
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test(
+      "RC8 RC2 a state waits for the host's address where that comes after the daemon: it lives again under the same address, and is dropped and counted under another"
+    )
+    func lateAddress() async throws {
+      let street = try Street()
+      try street.configureHost(inside: "192.168.1.1/24", state(of: street))
+      try street.giveOutside()
+      let there = try street.server.enter { try UDPEnd(port: 9) }
+      let here = try street.client.enter { try UDPEnd(port: 4000) }
+      var daemon = try street.startDaemon()
+      try here.send([1], [203, 0, 113, 9], 9)
+      let seen = try there.socket.receiveDatagram()
+      #expect(seen.data == [1] && seen.host == [203, 0, 113, 5])
+      // Twice: the daemon that did not see an address leaves the file as it was.
+      for _ in 0..<2 {
+        var log = ""
+        daemon = try restartWithoutAddress(street, daemon, log: &log)
+        #expect(log.contains("the state waits for the host's addresses"), "\(log)")
+        let waiting = try await street.control.status().restored
+        #expect(waiting?.outcome == .waiting && waiting?.age != nil)
+        let refused = try street.portico("snapshot")
+        #expect(refused.code != 0 && refused.output.contains("waits for the host's addresses"), "\(refused)")
+      }
+      #expect(try await street.control.wholeTable().isEmpty)
+      let events = try await street.control.events()
+      try street.giveOutside()
+      #expect(try await eventually { try await street.control.status().restored?.outcome == .restored })
+      let restored = try #require(try await street.control.status().restored)
+      #expect(restored.sessions == 1 && restored.bindings == 1 && restored.notAllowed == 0, "\(restored)")
+      for await event in events where event.kind == .stateRestored {
+        #expect(event.count == 1)
+        break
+      }
+      // From outside first: only the old binding leads in.
+      try there.send([2], [203, 0, 113, 5], seen.port)
+      #expect(here.socket.receive(within: 5) == [2])
+      try here.send([3], [203, 0, 113, 9], 9)
+      let again = try there.socket.receiveDatagram()
+      #expect(again.data == [3] && again.port == seen.port)
+      var log = ""
+      daemon = try restartWithoutAddress(street, daemon, log: &log)
+      try street.giveOutside("203.0.113.77")
+      #expect(try await eventually { try await street.control.status().restored?.outcome == .restored })
+      let dropped = try #require(try await street.control.status().restored)
+      #expect(dropped.sessions == 0 && dropped.notAllowed == 1, "\(dropped)")
+      try here.send([4], [203, 0, 113, 9], 9)
+      #expect(try there.socket.receiveDatagram().host == [203, 0, 113, 77])
+      daemon.signal(SIGTERM)
+      #expect(daemon.readToEnd().contains("nothing of the state could be restored"))
+      #expect(daemon.wait() == 0)
+    }
+
+    @Test(
+      "a disk without room: the old snapshot stays whole, nothing is left beside it, the status says so until there is room"
+    )
+    func fullDisk() async throws {
+      let street = try Street()
+      let disk = street.folder.appending(path: "disk").path
+      try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+      try street.configure(
+        """
+        nat: { port-rest: 0s }
+        state: { file: \(disk)/state, interval: 1d }
+        """)
+      // A mount of its own: the machine's stay as they are.
+      let daemon = try street.gateway.start([
+        "/bin/sh", "-c",
+        """
+        exec unshare -m sh -c "mount -t tmpfs -o size=40k none \(disk) && exec \(Lab.program("porticod")) \
+        --config \(street.configurationFile) --foreground"
+        """,
+      ])
+      let log = daemon.read(until: "started")
+      try #require(log.contains("started"), "\(log)")
+      let there = "/proc/\(daemon.identifier)/root\(disk)"
+      let here = try street.client.enter { try UDPEnd(port: 4000) }
+      try here.send([1], [203, 0, 113, 9], 9)
+      #expect(try street.portico("snapshot").code == 0)
+      let whole = try Data(contentsOf: URL(fileURLWithPath: there + "/state"))
+      // 88 bytes each.
+      for port in 1000..<1800 as Range<UInt16> { try here.send([1], [203, 0, 113, 9], port) }
+      #expect(try await eventually { try await street.control.stats().sessions > 700 })
+      let refused = try street.portico("snapshot")
+      #expect(refused.code != 0 && refused.output.contains("No space left on device"), "\(refused)")
+      #expect(try Data(contentsOf: URL(fileURLWithPath: there + "/state")) == whole)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: there) == ["state"])
+      let degraded = try await street.control.status().degraded
+      #expect(degraded.contains { $0.contains("the state is not saved") }, "\(degraded)")
+      // A dump that has no room is refused before what is recorded is given away.
+      #expect(try street.portico("record on").code == 0)
+      for port in 1000..<1800 as Range<UInt16> { try here.send([2], [203, 0, 113, 9], port) }
+      #expect(try await eventually { try await street.control.recording().packets > 700 })
+      let dump = try street.portico("record dump \(disk)/dump")
+      #expect(dump.code != 0 && dump.output.contains("found room for"), "\(dump)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: there) == ["state"])
+      #expect(try await street.control.recording().packets > 700)
+      #expect(try street.portico("end --all").code == 0)
+      #expect(try street.portico("snapshot").code == 0)
+      #expect(try await street.control.status().degraded.isEmpty)
+      daemon.signal(SIGTERM)
+      let end = daemon.readToEnd()
+      #expect(end.contains("the state can be saved again") && end.contains("state saved"), "\(end)")
       #expect(daemon.wait() == 0)
     }
   }

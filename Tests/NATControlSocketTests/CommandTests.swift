@@ -97,7 +97,13 @@ import Testing
   func people() async throws {
     try await TestServer.run { server in
       let cases: [(String, [String])] = [
-        ("status", ["portico 0.1.0, up 1h", "degraded: the outside interface wan0", "lan0", "down"]),
+        (
+          "status",
+          [
+            "portico 0.1.0, up 1h", "degraded: the outside interface wan0", "lan0", "down",
+            "state of 2s ago: restored 201 sessions, 200 bindings, 3 resting ports, 4 expired, 1 not allowed\n",
+          ]
+        ),
         ("stats", ["up 1h, 2 bindings, 2 sessions", "noBinding", "0.0%"]),
         ("hosts", ["192.168.1.2  1         1        0       7/1.0K  6/5.2K"]),
         ("static list", ["tcp    203.0.113.5:8080  192.168.1.10:80"]),

@@ -57,7 +57,10 @@ enum Examples {
         number: 0, busyNanoseconds: 1_500_000_000, longestRoundNanoseconds: 210_000,
         longestRoundBySecondNanoseconds: [0, 210_000, 90_000], rounds: 4)
     ],
-    degraded: ["the outside interface wan0 has no carrier"])
+    degraded: ["the outside interface wan0 has no carrier"],
+    restored: RestoredDocument(
+      file: "/var/lib/portico/state", outcome: .restored, age: Seconds(nanoseconds: 1_500_000_000),
+      sessions: 201, bindings: 200, restingPorts: 3, expired: 4, notAllowed: 1))
 
   static let ended = EndedDocument(
     sessions: 1, bindings: 1,
@@ -111,7 +114,7 @@ enum Examples {
 
   static let recording = RecordDocument(
     isRecording: true, content: .packets, packets: 1200, bytes: 960_000,
-    span: Seconds(nanoseconds: 75_000_000_000))
+    span: Seconds(nanoseconds: 75_000_000_000), begin: .on)
 
   static let event = EventDocument(
     unixNanoseconds: 1_792_000_000_000_000_000, kind: .sessionEnded, transport: .tcp,

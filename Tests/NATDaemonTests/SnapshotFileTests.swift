@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NATComposition
 import NATTable
 import NATWire
@@ -38,7 +39,9 @@ import Testing
     var words: [UInt64] = []
     shard.save(&walk, limit: .max, into: &words)
     try writer.append(words)
-    return try writer.commit(walk.counts)
+    let written = try writer.commit(walk.counts)
+    close(written.descriptor)
+    return written.byteCount
   }
 
   @Test("a file that is cut off at any byte is refused by name, with what would be right")

@@ -27,6 +27,7 @@ import Testing
   /// A private port of the pool's range, which is preserved.
   private static let c1 = Endpoint(IPv4Address(192, 168, 1, 2), 12_345)
   private static let s1 = Town.s1
+  private static let s2 = Town.s2
 
   private func town(_ host: Configuration.Host = first, _ more: String = "") throws -> Town {
     try Town(Self.text + more, host: host)
@@ -316,5 +317,55 @@ import Testing
       }
     }
     #expect(town.counters.events(.leftToKernel) == 6 && town.counters.totalDrops == 0)
+  }
+
+  @Test(
+    "RC8 ST-7 a state that waits for the host's address is taken up with it, before a packet can take its ports; under another one it is dropped and counted"
+  )
+  func held() throws {
+    var before = try town()
+    for port in UInt16(12_345)..<12_355 { before.send(from: Endpoint(Self.c1.address, port), to: Self.s1) }
+    let forward = before.send(from: Self.s1, to: Endpoint(Self.h1, 8080), .outside)
+    before.send(.tcp, from: Self.s1, to: Endpoint(Self.h1, 8080), .outside)
+    #expect(forward == [])
+    let held = HeldTable(snapshot: try before.snapshot(), offset: 0)
+    #expect(held.snapshot.counts.sessions == 11)
+    let lines = Set(before.listing())
+    for (host, kept) in [(Self.first, 11), (Self.second, 0)] {
+      var after = try town(Configuration.Host())
+      after.now = before.now
+      // Nothing is translated yet, and what is sent meanwhile makes nothing that would stand in the way.
+      #expect(after.send(from: Self.c1, to: Self.s2).filter { $0.side == .outside } == [])
+      #expect(after.listing() == [])
+      let changed = after.follow(host, takingUp: held) { _ in
+        Issue.record("a packet comes between the address and what waits for it")
+      }
+      let restored = try #require(changed.restored)
+      #expect(restored.sessions == kept && restored.notAllowed == 11 - kept)
+      #expect(changed.ended.sessions == 0)
+      if kept > 0 {
+        #expect(Set(after.listing()) == lines)
+        let goesOn = after.send(from: Endpoint(Self.c1.address, 12_350), to: Self.s1)
+        #expect(goesOn.map(\.source) == [Endpoint(Self.h1, 12_350)])
+      } else {
+        #expect(after.listing().count == 1)
+      }
+      #expect(after.faults() == [])
+    }
+    #expect(!held.isOutdated(at: Instant(nanoseconds: before.now)))
+    #expect(!held.isOutdated(at: Instant(nanoseconds: before.now + 230_000_000_000)))
+    #expect(held.isOutdated(at: Instant(nanoseconds: before.now + 301_000_000_000)))
+  }
+
+  @Test("a port of the host's own that was taken while the daemon was down is not restored")
+  func heldPort() throws {
+    var before = try town()
+    for port in UInt16(12_345)..<12_347 { before.send(from: Endpoint(Self.c1.address, port), to: Self.s1) }
+    let snapshot = try before.snapshot()
+    var host = Self.first
+    host.udpPorts = [12_346]
+    var after = try town(host)
+    let restored = after.gateway.restore(snapshot, offset: 0, at: Instant(nanoseconds: before.now))
+    #expect(restored.sessions == 1 && restored.notAllowed == 1)
   }
 }

@@ -123,16 +123,32 @@ struct Town: ~Copyable {
   }
 
   /// Comes to what the host has from now on, as news of its kernel's does.
+  ///
+  /// - Parameter held: what has waited for that.
   @discardableResult
   mutating func follow(
-    _ host: Configuration.Host, meanwhile: (inout Town) -> Void = { _ in }
-  ) -> (ended: EndedSessions, sent: [Sent]) {
+    _ host: Configuration.Host, takingUp held: HeldTable? = nil, meanwhile: (inout Town) -> Void = { _ in }
+  ) -> (ended: EndedSessions, sent: [Sent], restored: RestoredTable?) {
     let new = written.resolved(host).configuration
     let done = perform(
-      GatewayChange(ChangePlan(from: configuration, to: new).operations), meanwhile: meanwhile)
+      GatewayChange(ChangePlan(from: configuration, to: new).operations, takingUp: held),
+      meanwhile: meanwhile)
     precondition(done.job.refused == 0, "there is room for everything")
     configuration = new
-    return (done.job.ended, done.sent)
+    return (done.job.ended, done.sent, done.job.restored)
+  }
+
+  /// The table as a snapshot.
+  mutating func snapshot() throws -> TableSnapshot {
+    let saved = perform(SaveTable(limit: .max)).job
+    var words: [UInt64] = []
+    SnapshotHeader(clock: saved.clock, unixNanoseconds: saved.clock.nanoseconds, started: saved.clock).append(
+      to: &words)
+    words += saved.words
+    TableSnapshot.appendCounts(saved.walk.counts, to: &words)
+    var checksum = Checksum64()
+    checksum.add(words[...])
+    return try TableSnapshot(words + [checksum.value])
   }
 
   /// The table as a replay would list it, an entry a line.

@@ -12,6 +12,10 @@ public struct EventDocument: Codable, Hashable, Sendable {
     case reload
     /// The host's address outside, which the gateway shares, is another one, `public`, or gone.
     case addressChanged = "address-changed"
+    /// What an earlier daemon left has waited for the host's addresses, and is taken up.
+    case stateRestored = "state-restored"
+    /// What of it could not be.
+    case stateDropped = "state-dropped"
     /// The subscriber did not keep up: `count` events are missing here.
     case lost
   }
@@ -25,7 +29,8 @@ public struct EventDocument: Codable, Hashable, Sendable {
   public var remote: EndpointDocument?
   /// In kebab case: `expired`, `closed`, `operator`, `evicted`, ...; of a limit its drop reason.
   public var reason: String?
-  /// Of `lost`, `exhaustion` and `limit`: how many events or packets; of `address-changed`: how many sessions ended.
+  /// Of `lost`, `exhaustion` and `limit`: how many events or packets; of `address-changed`: how many sessions ended;
+  /// of `state-restored` and `state-dropped`: how many sessions live again, and how many do not.
   public var count: UInt64?
 
   public init(

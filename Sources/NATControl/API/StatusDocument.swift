@@ -56,20 +56,24 @@ public struct StatusDocument: Codable, Hashable, Sendable {
   public var workers: [Worker]
   /// Why the gateway does less than it should; empty when all is well.
   public var degraded: [String]
+  /// What became of the state of an earlier daemon; nil where no state is kept.
+  public var restored: RestoredDocument?
 
   public init(
-    version: String, uptime: Seconds, interfaces: Interfaces, workers: [Worker], degraded: [String]
+    version: String, uptime: Seconds, interfaces: Interfaces, workers: [Worker], degraded: [String],
+    restored: RestoredDocument? = nil
   ) {
     self.version = version
     self.uptime = uptime
     self.interfaces = interfaces
     self.workers = workers
     self.degraded = degraded
+    self.restored = restored
   }
 
   enum CodingKeys: String, CodingKey {
     case version
     case uptime = "uptimeSeconds"
-    case interfaces, workers, degraded
+    case interfaces, workers, degraded, restored
   }
 }
