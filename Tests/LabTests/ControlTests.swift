@@ -232,6 +232,11 @@ extension Lab {
       try street.server.shell("ip address add 142.250.195.100/32 dev lo")
       let state = "state: { file: \(street.folder.path)/state }"
       try street.configure(state)
+      // The page's daemon has found the state of an earlier one.
+      let earlier = try street.startDaemon()
+      earlier.signal(SIGTERM)
+      _ = earlier.readToEnd()
+      #expect(earlier.wait() == 0)
       let daemon = try street.startDaemon()
       let listener = try street.server.enter { Stream(try PlainSocket.listener(port: 443)) }
       let stream = try street.client.enter {
