@@ -7,24 +7,39 @@ import NATWire
 /// What must hold of everything that leaves, whatever came in. The engine's own checks run as well: this is a build
 /// with `DEBUG`.
 struct Checks {
-  private let settings: GatewaySettings
+  /// More than one while one gives way to another.
+  private let settings: [GatewaySettings]
   private let publics: Set<UInt32>
+  private let mtu: (inside: Int, outside: Int)
 
-  init(_ settings: GatewaySettings) {
+  /// - Parameter settings: what is in force; while one gives way to another, both.
+  init(_ settings: [GatewaySettings]) {
     self.settings = settings
-    var publics: Set = [settings.outside.address.rawValue]
-    for pool in settings.table.pool { publics.insert(pool.address.rawValue) }
-    for mapping in settings.table.forwards { publics.insert(mapping.public.address.rawValue) }
-    for mapping in settings.table.oneToOne { publics.insert(mapping.public.rawValue) }
+    var publics: Set<UInt32> = []
+    var mtu = (inside: 0, outside: 0)
+    for settings in settings {
+      publics.insert(settings.outside.address.rawValue)
+      for pool in settings.table.pool { publics.insert(pool.address.rawValue) }
+      for mapping in settings.table.forwards { publics.insert(mapping.public.address.rawValue) }
+      for mapping in settings.table.oneToOne { publics.insert(mapping.public.rawValue) }
+      mtu = (max(mtu.inside, settings.inside.mtu), max(mtu.outside, settings.outside.mtu))
+    }
+    // What an interface without an address has.
+    publics.remove(0)
     self.publics = publics
+    self.mtu = mtu
   }
 
   private func isInside(_ address: UInt32) -> Bool {
-    settings.insideNetworks.contains { $0.contains(IPv4Address(address)) }
+    settings.contains { $0.insideNetworks.contains { $0.contains(IPv4Address(address)) } }
+  }
+
+  private func isOutside(_ address: UInt32) -> Bool {
+    settings.contains { !$0.insideNetworks.contains { $0.contains(IPv4Address(address)) } }
   }
 
   private func isExempt(_ address: UInt32) -> Bool {
-    settings.exempt.contains { $0.contains(IPv4Address(address)) }
+    settings.contains { $0.exempt.contains { $0.contains(IPv4Address(address)) } }
   }
 
   /// A frame by itself.
@@ -43,7 +58,7 @@ struct Checks {
       // The answer to a host that sent from port 0.
       require(refusal == "portZero" && sent.side == .inside, "\(refusal) of what left: \(bytes)")
     }
-    let mtu = sent.side == .inside ? settings.inside.mtu : settings.outside.mtu
+    let mtu = sent.side == .inside ? mtu.inside : mtu.outside
     // A super-frame, which a device will cut, and the answer to an echo request: as long as what came. An error of
     // the gateway's own: as long as RFC 1812 section 4.3.2.3 lets it be, also where the MTU is less.
     let isOwnMessage = sent.inPlace == nil && packet.protocolNumber == 1
@@ -58,10 +73,11 @@ struct Checks {
       require(
         publics.contains(packet.source) || isInside(packet.source) && isExempt(packet.destination),
         "\(IPv4Address(packet.source)) left outside")
-      require(!isInside(packet.destination), "\(IPv4Address(packet.destination)) is not outside")
+      require(isOutside(packet.destination), "\(IPv4Address(packet.destination)) is not outside")
     } else {
       require(
-        isInside(packet.destination) || settings.inside.network.contains(IPv4Address(packet.destination)),
+        isInside(packet.destination)
+          || settings.contains { $0.inside.network.contains(IPv4Address(packet.destination)) },
         "\(IPv4Address(packet.destination)) is not inside")
     }
   }

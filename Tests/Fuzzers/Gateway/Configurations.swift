@@ -2,25 +2,31 @@ import FuzzerSupport
 import NATComposition
 import NATConfiguration
 import NATGateway
+import NATTable
+import NATWire
 
 /// A gateway to be fuzzed.
 struct Setting: Sendable {
   var configuration: Configuration
-  var gateway: GatewaySettings
+  /// What its machine has at first, where the configuration follows that.
+  var host = Configuration.Host()
+  /// It asks for its next hops.
+  var isLive: Bool
+  /// From so many sessions on batches are prefetched.
+  var sessionsWorthPrefetching = 4096
 
   /// - Parameters:
   ///   - nat: lines below `nat:`.
   ///   - more: further lines of the file.
   ///   - mtu: of the outside.
-  ///   - isLive: it asks for its next hops.
   init(
     _ nat: String, more: String = "", mtu: Int = 1500, router: String = ", gateway: 203.0.113.1",
-    isLive: Bool = false
+    inside: String = "192.168.1.1/24", outside: String = "203.0.113.5/24", isLive: Bool = false
   ) {
     let text = """
       interfaces:
-        inside: { name: lan0, address: 192.168.1.1/24 }
-        outside: { name: wan0, address: 203.0.113.5/24\(router), mtu: \(mtu) }
+        inside: { name: lan0, address: \(inside) }
+        outside: { name: wan0, address: \(outside)\(router), mtu: \(mtu) }
       nat:
       \(nat.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n"))
       \(more)
@@ -30,8 +36,26 @@ struct Setting: Sendable {
     } catch {
       fatalError("\(error)\n\(text)")
     }
-    gateway = GatewaySettings(configuration)
-    gateway.asksForNextHops = isLive
+    self.isLive = isLive
+    if configuration.followsHost {
+      host.inside = Configuration.HostAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
+      host.outside = Configuration.HostAddress(
+        IPv4Address(203, 0, 113, 5), prefixLength: 24, gateway: IPv4Address(203, 0, 113, 1))
+    }
+  }
+
+  /// What a gateway is told of a configuration with the host's addresses in it. Little is kept free for changes: room
+  /// costs time.
+  func gateway(_ configuration: Configuration) -> GatewaySettings {
+    var settings = GatewaySettings(configuration)
+    settings.asksForNextHops = isLive
+    settings.sessionsWorthPrefetching = sessionsWorthPrefetching
+    settings.table.reserve.poolAddresses = 2
+    settings.table.reserve.forwards = 8
+    settings.table.reserve.oneToOne = 4
+    settings.table.reserve.bindings = 64
+    settings.table.reserve.sessions = 64
+    return settings
   }
 
   /// Few limits and ports: a gateway is made for every input, and each port costs it time.
@@ -143,5 +167,37 @@ struct Setting: Sendable {
         routes:
           - { network: 10.9.0.0/24, via: 192.168.1.254 }
         """, mtu: 576, isLive: true),
+    Setting("\(onHost)\n\(limits)", more: staticsOnHost, router: "", outside: "host"),
+    Setting(
+      """
+      \(onHost)
+      filtering: endpoint-independent
+      limits: { bindings: 512, sessions: 1024, per-host: { sessions-per-second: 2 } }
+      """, more: staticsOnHost, router: "", inside: "host", outside: "host", isLive: true),
+    Setting(
+      """
+      \(ports)
+      limits: { bindings: 64, sessions: 64, per-host: { ports: 20, sessions: 20, sessions-per-second: 3 } }
+      lifetimes: { udp: 2s, tcp-transitory: 2s, icmp: 3s, tcp-established: 5s }
+      tcp: { window-tracking: true }
+      """,
+      more: """
+        static:
+          - { protocol: tcp, public: 203.0.113.5:8080, private: 192.168.1.10:80, direction: inbound }
+          - { protocol: tcp, public: 203.0.113.6:443, private: 192.168.1.2:80, remote: 198.51.100.0/24 }
+          - { protocol: udp, public: 203.0.113.8:53, private: 192.168.1.10:53, once: true }
+          - { protocol: udp, public: 203.0.113.5:5001, private: 192.168.1.10:53, lifetime: 3s, direction: inbound }
+          - { protocol: all, public: 203.0.113.6, private: 192.168.1.10 }
+        """),
   ]
+
+  private static let onHost = "pool: [{ address: host, ports: 1024-1087,5000-5063,50001-50064 }]"
+
+  private static let staticsOnHost = """
+    static:
+      - { protocol: tcp, public: host:8080, private: 192.168.1.10:80 }
+      - { protocol: udp, public: host:5001, private: 192.168.1.10:53, once: true }
+      - { protocol: udp, public: 198.18.0.1:53, private: 192.168.1.10:53 }
+      - { protocol: all, public: 198.18.0.7, private: 192.168.1.3 }
+    """
 }

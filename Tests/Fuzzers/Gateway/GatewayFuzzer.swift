@@ -14,19 +14,19 @@ import NATWire
 @c(LLVMFuzzerTestOneInput)
 public func fuzzGateway(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   var input = unsafe Input(data, count)
-  let number = Int(input.byte()) % settings.count
-  let setting = settings[number]
+  let first = Int(input.byte())
+  let setting = settings[first < settings.count ? first : first % Step.firstConfigurations]
   let flags = input.byte()
   let script = Script(
     input, links: (flags & 1 == 0 ? .ethernet : .rawIP, flags & 2 == 0 ? .ethernet : .rawIP),
     floodsFar: setting.configuration.nat.limits.sessions > 4096)
-  var run = Run(setting.gateway)
+  var run = Run(setting)
   // Safety: libFuzzer calls from one thread, one call after the other.
   unsafe run.play(script, &buffers)
   // Both cost as much as a short input or more.
   run.finish(looksClosely: count % 16 == 0)
   guard count % 4 == 0 else { return 0 }
-  let replayed = unsafe Run.replay(run.events, setting.gateway, batch: Int(flags >> 2) + 1, &buffers)
+  let replayed = unsafe Run.replay(run.events, setting, batch: Int(flags >> 2) + 1, &buffers)
   require(replayed.sent == run.sent, "in batches other frames leave")
   require(replayed.report == run.report, "in batches another table or other counters come out")
   return 0
@@ -44,14 +44,16 @@ nonisolated(unsafe) private var buffers = Buffers()
 /// One way through an input.
 private struct Run: ~Copyable {
   private var machine: Machine
-  private let checks: Checks
+  private var checks: Checks
+  /// Of what is in force.
+  private var checksVersion = 0
   private(set) var events: [Event] = []
   private(set) var sent: [Sent] = []
   private var largestReceived = 0
 
-  init(_ settings: GatewaySettings) {
-    machine = Machine(settings)
-    checks = Checks(settings)
+  init(_ setting: Setting) {
+    machine = Machine(setting)
+    checks = Checks(machine.inForce)
   }
 
   mutating func play(_ script: consuming Script, _ buffers: inout Buffers) {
@@ -72,6 +74,10 @@ private struct Run: ~Copyable {
     )
     if case .frame(let frame) = event { largestReceived = max(largestReceived, frame.bytes.count) }
     let left = machine.receive(event, &buffers)
+    if checksVersion != machine.version {
+      checks = Checks(machine.inForce)
+      checksVersion = machine.version
+    }
     for frame in left { checks.check(frame, largestReceived: largestReceived) }
     checkSides(before.inside, counters.side(.inside), event, left, .inside)
     checkSides(before.outside, counters.side(.outside), event, left, .outside)
@@ -80,6 +86,8 @@ private struct Run: ~Copyable {
       table.sessionsCreated != before.table.sessionsCreated
       || table.bindingsCreated != before.table.bindingsCreated
     guard case .frame(let frame) = event else {
+      // A restored gateway has made what it took over.
+      if case .restore = event { return left }
       require(!hasMade, "idleness made state")
       return left
     }
@@ -119,9 +127,13 @@ private struct Run: ~Copyable {
       table.bindings.count == stats.bindings, "\(table.bindings.count) bindings, \(stats.bindings) counted")
     let sessions = table.bindings.reduce(0) { $0 + $1.sessions.count }
     require(sessions == stats.sessions, "\(sessions) sessions, \(stats.sessions) counted")
+    // Where a change is not done, addresses give way that are no pool's any more.
+    guard machine.changing == nil else { return }
     let inUse = stats.pool.reduce(0) { $0 + $1.inUse }
     let dynamic = table.bindings.count { $0.kind == .dynamic }
     require(inUse == dynamic, "\(dynamic) dynamic bindings, \(inUse) ports in use")
+    // Bindings keep ports that are not offered any more.
+    guard !machine.hasChanged else { return }
     for pool in stats.pool { require(pool.inUse + pool.resting <= pool.ports, "\(pool)") }
   }
 
@@ -137,11 +149,11 @@ private struct Run: ~Copyable {
   }
 
   static func replay(
-    _ events: [Event], _ settings: GatewaySettings, batch: Int, _ buffers: inout Buffers
+    _ events: [Event], _ setting: Setting, batch: Int, _ buffers: inout Buffers
   ) -> (sent: [Sent], report: [Int]) {
-    var settings = settings
-    settings.sessionsWorthPrefetching = 1
-    var run = Run(settings)
+    var setting = setting
+    setting.sessionsWorthPrefetching = 1
+    var run = Run(setting)
     var start = 0
     while start < events.count {
       let end = min(events.count, start + batch)

@@ -1,5 +1,6 @@
 import FuzzerSupport
 import NATComposition
+import NATConfiguration
 import NATControl
 import NATEngine
 import NATGateway
@@ -21,6 +22,24 @@ enum Event {
   /// A live gateway has nothing to do.
   case idle(nanoseconds: UInt64)
   case announce(nanoseconds: UInt64)
+  /// Another configuration, at once or with steps before each of the next events.
+  case change(Change, isWhole: Bool, nanoseconds: UInt64)
+  case end(SessionFilter, nanoseconds: UInt64)
+  case machineAddresses([IPv4Address], nanoseconds: UInt64)
+  /// A snapshot is begun; before each of the next events it goes on by a step.
+  case save(limit: Int, nanoseconds: UInt64)
+  /// A snapshot, begun before or made now, becomes another gateway that goes on.
+  case restore(Restoration, nanoseconds: UInt64)
+
+  var nanoseconds: UInt64 {
+    switch self {
+    case .frame(let frame): frame.nanoseconds
+    case .idle(let nanoseconds), .announce(let nanoseconds), .change(_, _, let nanoseconds),
+      .end(_, let nanoseconds), .machineAddresses(_, let nanoseconds), .save(_, let nanoseconds),
+      .restore(_, let nanoseconds):
+      nanoseconds
+    }
+  }
 }
 
 /// A frame that left.
@@ -42,19 +61,56 @@ struct Buffers: ~Copyable {
   var outbox = Outbox()
 }
 
-/// A gateway at work.
+/// A gateway at work, with who steers it.
 struct Machine: ~Copyable {
-  private(set) var gateway: Gateway
-  private let table: TranslationTable
+  var gateway: Gateway
+  private var table: TranslationTable
   private let store = CounterStore()
+  let setting: Setting
+  /// As the file has it, with what changed since.
+  var written: Configuration
+  var host: Configuration.Host
+  /// The same with the host's addresses in it.
+  var live: Configuration
+  /// What the gateway goes by; while one gives way to another, both.
+  private(set) var inForce: [GatewaySettings] { didSet { version += 1 } }
+  private(set) var version = 0
+  var changing: GatewayChange?
+  var saving: Saving?
+  /// Lifetimes that ports have had.
+  var lifetimes: Set<UInt64>
+  /// A snapshot holds what another configuration may refuse.
+  var hasChanged = false
+  private var generation: UInt64 = 1
 
-  init(_ settings: GatewaySettings) {
-    var random = RandomSource(seed: 1)
+  init(_ setting: Setting) {
+    self.setting = setting
+    written = setting.configuration
+    host = setting.host
+    live = written.resolved(host).configuration
+    lifetimes = Set(written.nat.lifetimes.ports.map(\.nanoseconds))
+    let settings = setting.gateway(live)
+    inForce = [settings]
+    var random = RandomSource(seed: generation)
     table = TranslationTable(settings.table, random: &random)
     gateway = Gateway(settings, table: table, worker: 0, counters: store.counters, random: random)
   }
 
   var counters: Counters { store.counters }
+  var capacity: TableCapacity { table.capacity }
+
+  /// Another gateway in the place of this one: with what is in force, and other keys.
+  mutating func startAgain() {
+    generation += 1
+    let settings = setting.gateway(live)
+    inForce.append(settings)
+    var random = RandomSource(seed: generation)
+    table = TranslationTable(settings.table, random: &random)
+    gateway = Gateway(settings, table: table, worker: 0, counters: store.counters, random: random)
+  }
+
+  /// What `live` says now is in force too, until the change in hand is done.
+  mutating func noteSettings() { inForce.append(setting.gateway(live)) }
 
   /// Puts an event in alone.
   mutating func receive(_ event: Event, _ buffers: inout Buffers) -> [Sent] {
@@ -66,6 +122,11 @@ struct Machine: ~Copyable {
   /// Puts events in, the frames in batches as large as there are frames in a row and the batch has room for.
   mutating func receive(_ events: ArraySlice<Event>, _ buffers: inout Buffers, _ sent: inout [Sent]) {
     for event in events {
+      if changing == nil, inForce.count > 1 { inForce.removeFirst(inForce.count - 1) }
+      if changing != nil || saving != nil {
+        process(&buffers, &sent)
+        step(at: Instant(nanoseconds: event.nanoseconds), &buffers, &sent)
+      }
       switch event {
       case .frame(let frame):
         if !buffers.batch.hasRoom(for: frame.bytes.count) { process(&buffers, &sent) }
@@ -87,9 +148,22 @@ struct Machine: ~Copyable {
             from: place, at: Instant(nanoseconds: nanoseconds), into: &buffers.outbox)
           collect(&buffers, &sent)
         }
+      case .change, .end, .machineAddresses, .save, .restore:
+        process(&buffers, &sent)
+        operate(event, at: Instant(nanoseconds: event.nanoseconds), &buffers, &sent)
       }
     }
     process(&buffers, &sent)
+  }
+
+  /// One step of a job; what it sends leaves.
+  /// - Returns: whether it is done.
+  mutating func step(
+    _ job: inout some GatewayJob, at now: Instant, _ buffers: inout Buffers, _ sent: inout [Sent]
+  ) -> Bool {
+    let isDone = job.step(&gateway, into: &buffers.outbox, at: now)
+    collect(&buffers, &sent)
+    return isDone
   }
 
   private mutating func process(_ buffers: inout Buffers, _ sent: inout [Sent]) {
@@ -126,14 +200,15 @@ struct Machine: ~Copyable {
   }
 
   /// What is wrong with the table, for people.
-  var faults: [String] {
-    guard let reader = TableReader(table) else { return ["nobody else reads"] }
-    return TableAudit(reader, gateway.translator.shard, at: gateway.clock).faults
+  var faults: [String] { TableAudit(reader, gateway.translator.shard, at: gateway.clock).faults }
+
+  var reader: TableReader {
+    guard let reader = TableReader(table) else { fatalError("nobody else reads") }
+    return reader
   }
 
   var tableDocument: TableDocument {
-    guard let reader = TableReader(table) else { fatalError("nobody else reads") }
-    return TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock)
+    TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock)
   }
 
   var statsDocument: StatsDocument { StatsDocument(gateway) }

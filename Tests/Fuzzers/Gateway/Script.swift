@@ -1,4 +1,5 @@
 import FuzzerSupport
+import NATTable
 import NATWire
 
 /// Turns the bytes of an input into what happens to a gateway. What leaves is heard, so that packets meet live bindings.
@@ -13,6 +14,9 @@ struct Script {
   private var waiting: [Event] = []
   private var datagrams: UInt16 = 0
   private var left = 700
+  /// Both cost more than frames.
+  private var changesLeft = 30
+  private var restorationsLeft = 6
 
   private static let memory = 32
 
@@ -70,6 +74,8 @@ struct Script {
     case .flood: flood()
     case .idle:
       waiting.append(input.byte() & 1 == 0 ? .idle(nanoseconds: now) : .announce(nanoseconds: now))
+    case .control: control()
+    case .snapshot: snapshot()
     }
   }
 
@@ -294,6 +300,55 @@ struct Script {
     send(
       Draft.fragment(of: Array(packet[..<20]), offset: offset, isLast: flags & 2 == 0, payload),
       from: isFromInside ? .inside : .outside)
+  }
+
+  // MARK: Operators
+
+  private mutating func control() {
+    let what = input.byte() & 3
+    guard what == 3 else {
+      let change = input.change()
+      guard changesLeft > 0 else { return }
+      changesLeft -= 1
+      return waiting.append(.change(change, isWhole: what < 2, nanoseconds: now))
+    }
+    let choice = input.byte()
+    let which = input.byte()
+    var filter = SessionFilter()
+    switch choice & 7 {
+    case 0: break
+    case 1: filter.transport = TransportProtocol(rawValue: which % 3)
+    case 2: filter.private = .init(IPv4Network(IPv4Address(input.host()), prefixLength: 32))
+    case 3:
+      filter.remote = .init(
+        IPv4Network(IPv4Address(input.remote()), prefixLength: 24), port: which == 0 ? nil : input.port())
+    case 4: filter.public = .init(IPv4Network(IPv4Address(input.publicAddress()), prefixLength: 32))
+    case 5: filter.phase = [.synSent, .established, .closed, .active][Int(which & 3)]
+    default:
+      let addresses = (0..<which & 3).map { _ in IPv4Address(input.remote()) }
+      return waiting.append(.machineAddresses(addresses, nanoseconds: now))
+    }
+    waiting.append(.end(filter, nanoseconds: now))
+  }
+
+  private mutating func snapshot() {
+    let flags = input.byte()
+    let number = Int(flags >> 5)
+    if flags & 1 != 0 {
+      return waiting.append(.save(limit: [1, 2, 3, 8, 64, 2048, 7, 20][number], nanoseconds: now))
+    }
+    var damage: [Int] = []
+    if flags & 12 != 0 {
+      for _ in 0...Int(input.byte() & 7) { damage.append(Int(input.word()) << 3 | Int(input.byte() & 7)) }
+    }
+    guard restorationsLeft > 0 else { return }
+    restorationsLeft -= 1
+    let offsets: [Int64] = [0, 0, 0, 0, 1, -1_000_000_000, 3_600_000_000_000, .min]
+    waiting.append(
+      .restore(
+        Restoration(
+          isFresh: flags & 2 != 0, damage: damage, isMended: flags & 8 != 0, repeatsChoice: flags & 16 != 0,
+          offset: offsets[number]), nanoseconds: now))
   }
 
   // MARK: The rest

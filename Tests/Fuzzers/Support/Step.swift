@@ -33,10 +33,14 @@ public enum Operation: UInt8, CaseIterable, Sendable {
   case flood
   /// A live gateway has nothing to do; flags (bit 0 it announces its addresses).
   case idle
+  /// What is asked of a running gateway (remainder of 4: 0 and 1 another configuration at once, 2 the same in steps with
+  /// frames between them, 3 something else), and what that reads.
+  case control
+  /// Flags (bit 0 a snapshot is begun, else it is finished and restored; 1 a fresh one, 2 damaged, 3 damaged with its
+  /// checksum mended, 4 port choice goes on, 5 to 7 the clock's correction, or how much a step saves), the damage.
+  case snapshot
 
-  public init(_ byte: UInt8) {
-    self = Operation.allCases[Int(byte & 15) % Operation.allCases.count]
-  }
+  public init(_ byte: UInt8) { self = Operation.allCases[Int(byte & 15)] }
 
   /// How long before a step, in nanoseconds, by its upper half.
   public static let delays: [UInt64] = [
@@ -99,12 +103,45 @@ public enum Step {
       [byte(.arp), 0, 0, 8] + [byte(.arp), 1, 0, 0] + [byte(.flood), 0, 0, 4] + [byte(.idle), 1]
       + fromInside(udp) + [byte(.idle, delay: 8), 0] + [byte(.idle, delay: 8), 0] + [byte(.again), 0, 0]
       + [byte(.change), 0, 1, 0, 22, 63, 3] + [byte(.fragment), 2, 0, 0, 0, 3, 0, 40]
-    let scripts = [connection, queries, errors, fragments, orphans, hairpins, unsolicited, times, rest]
+    let flows = fromInside(udp) + fromInside(tcp, port: 8) + answer(flags: 0x12) + fromInside(echo) + answer()
+    // Each kind of change, at once and in steps, with flows that live.
+    let changes = (0..<UInt8(changeCount)).flatMap { kind -> [UInt8] in
+      let change = [kind, kind, 1, 2, 3, kind &* 3, 9]
+      return flows + [byte(.control), kind % 3] + change + flows + [byte(.control), 2] + change + flows
+    }
+    let statics = (0..<12).flatMap { number -> [UInt8] in
+      [
+        byte(.control), 0, 8, number, number, 9, 2, 9, number &* 21, byte(.fromOutside), 1, 0, number, 9, 9,
+        0, 3, 2,
+      ]
+        + answer(flags: 0x12) + [byte(.time, delay: 8), 0, 0, 0]
+    }
+    let ends = flows + [byte(.control), 3, 0, 0] + flows + [byte(.control), 3, 1, 0] + flows
+    // Saved whole and in steps, restored with each correction of the clock; damaged. Few in an input are restored.
+    let snapshots = (0..<UInt8(8)).map { number -> [UInt8] in
+      flows + [byte(.snapshot), number << 5 | 1] + flows + [byte(.snapshot), number << 5 | 16]
+        + flows + [byte(.snapshot), number << 5 | 2] + answer(flags: 0x18) + flows
+    }
+    let damages = (0..<UInt8(4)).map { number -> [UInt8] in
+      flows + [byte(.snapshot), 6, 0, number, number &* 40] + flows
+        + [byte(.snapshot), 14, 1, 0, number &* 40 &+ 10, number, 0, 16, 3] + answer(flags: 0x18)
+    }
+    let scripts =
+      [
+        connection, queries, errors, fragments, orphans, hairpins, unsolicited, times, rest, changes, statics,
+        ends,
+      ] + snapshots + damages
     return (0..<UInt8(configurationCount)).flatMap { configuration in
       scripts.map { [configuration, 0] + $0 }
     }
   }
 
   /// How many configurations the gateway's fuzzer has.
-  public static let configurationCount = 14
+  public static let configurationCount = 17
+
+  /// As many as there were first: a larger first byte of an input counts from there, as it always did.
+  public static let firstConfigurations = 14
+
+  /// How many kinds of changes of a running gateway there are.
+  public static let changeCount = 15
 }
