@@ -26,11 +26,13 @@ final class Bench: Sendable {
   actor Interfaces: GatewayInterfaces {
     var guarded: [KernelGuard.Scope] = []
     var host = Configuration.Host()
+    var link = "down"
 
     func set(_ host: Configuration.Host) { self.host = host }
     /// Why the guards cannot change.
     var fault: InterfaceFault?
     func set(_ fault: InterfaceFault?) { self.fault = fault }
+    func set(link: String) { self.link = link }
     func completed(_ configuration: Configuration) -> Configuration { configuration }
     func host(
       _ configuration: Configuration, looksAtSockets: Bool
@@ -41,7 +43,7 @@ final class Bench: Sendable {
     }
     func documents(_ live: Configuration) -> StatusDocument.Interfaces {
       let document = StatusDocument.Interface(
-        name: "lan0", address: "192.168.1.1/24", mac: "02:50:00:00:00:01", mtu: 1500, link: "down")
+        name: "lan0", address: "192.168.1.1/24", mac: "02:50:00:00:00:01", mtu: 1500, link: link)
       return StatusDocument.Interfaces(inside: document, outside: document)
     }
   }

@@ -308,6 +308,28 @@ import Testing
     #expect(town.faults() == [])
   }
 
+  @Test("RC1 PA12 a port that rests on an address which is removed rests on none that takes its place")
+  func restingRemoved() throws {
+    func resting(_ town: borrowing Town) -> [Int] {
+      var resting: [Int] = []
+      town.gateway.translator.shard.poolUse { if $0.transport == .udp { resting.append($0.resting) } }
+      return resting
+    }
+    var town = try Town("nat: { pool: [{ address: 203.0.113.8, ports: 1024-65535 }] }")
+    town.send(from: Town.c1, to: Town.s1)
+    _ = town.perform(EndSessions(SessionFilter()))
+    #expect(resting(town) == [1])
+    try town.reload("nat: { pool: [{ address: 203.0.113.9, ports: 1024-65535 }] }")
+    #expect(resting(town) == [0])
+    let other = Endpoint(IPv4Address(192, 168, 1, 30), Town.c1.port)
+    let sent = town.send(from: other, to: Town.s1)
+    #expect(sent.map(\.source) == [Endpoint(IPv4Address(203, 0, 113, 9), Town.c1.port)])
+    // Nothing is left that would become free once more.
+    town.wait(seconds: 121)
+    #expect(town.listing().count == 1 && resting(town) == [0])
+    #expect(town.faults() == [])
+  }
+
   @Test("RC1 an address with many sessions is removed in short steps, beside traffic of its own hosts")
   func busyAddressRemoved() throws {
     var town = try Town("nat: { pool: [{ address: 203.0.113.8, ports: 1024-65535 }] }")
