@@ -21,13 +21,14 @@ struct PrivateFile {
 
   func read() throws(Fault) -> String {
     // A pipe would keep it waiting.
+    // Safety: the path is not kept.
     let descriptor = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else {
       throw errno == ELOOP ? unexpected("a symbolic link") : fault("cannot be read", errno)
     }
     defer { close(descriptor) }
     var status = stat()
-    // Safety: as above.
+    // Safety: the status is written before it is read.
     guard unsafe fstat(descriptor, &status) == 0 else { throw fault("cannot be read", errno) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw unexpected("what is no file") }
     guard status.st_uid == geteuid() else { throw unexpected("a file of user \(status.st_uid)'s") }
@@ -62,6 +63,7 @@ struct PrivateFile {
     guard descriptor >= 0 else { throw fault("cannot be written", errno) }
     let failure = PrivateFile.write(Array(text.utf8), to: descriptor)
     close(descriptor)
+    // Safety: the paths are not kept.
     if let failure {
       unsafe unlink(aside)
       throw fault("cannot be written", failure)
@@ -73,6 +75,7 @@ struct PrivateFile {
     }
   }
 
+  // Safety: the path is not kept.
   func remove() { unsafe unlink(path) }
 
   /// - Returns: the error number; nil where all is written.

@@ -320,10 +320,18 @@ extension Lab {
       let command = "\(try Lab.program("porticod")) --config \(street.configurationFile) --kernel-settings"
       let first = try street.startDaemon()
       #expect(try street.reservedPorts() == during)
-      // A second one by mistake, and as a service manager starts and cleans up behind it.
+      // A second one by mistake, and as a service manager starts and cleans up behind it. The first one would mend what is
+      // taken from it within a second; its record would be another file then.
+      func record() -> ino_t {
+        var status = stat()
+        // Safety: the path is not kept.
+        return unsafe lstat(ReservedPorts.record(for: street.controlSocket), &status) == 0 ? status.st_ino : 0
+      }
+      let its = record()
       let second = try street.gateway.attempt(
         "\(Lab.program("porticod")) --config \(street.configurationFile)")
       #expect(second.code == 69 && second.output.contains("is the gateway on it"), "\(second)")
+      #expect(its != 0 && record() == its)
       #expect(try street.gateway.attempt("\(command) set").code == 0)
       let restored = try street.gateway.attempt("\(command) restore")
       #expect(restored.code == 69 && restored.output.contains("nothing is taken back"), "\(restored)")
