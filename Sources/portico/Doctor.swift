@@ -35,6 +35,7 @@ struct Doctor {
   init(_ configuration: Configuration) { self.configuration = configuration }
 
   mutating func examine() -> [Finding] {
+    for warning in configuration.warnings { note(warning) }
     examineHost()
     let inside = configuration.interfaces.inside
     let shared = configuration.sharedAddress
@@ -174,7 +175,7 @@ struct Doctor {
     if let holder {
       if KernelGuard.isInstalled(interface: facts.name) {
         guarded.insert(facts.name)
-        good("\(name): a gateway runs, and its guard stands (\(holder.description))")
+        good("\(name): a gateway runs, and its guard stands")
       } else {
         wrong(
           "\(name): a gateway runs without a guard (\(holder.description))",
