@@ -85,18 +85,8 @@ struct RecordingFiles {
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw SnapshotWriter.Fault("create", path, errno) }
     defer { close(descriptor) }
-    let bytes = Array(text.utf8)
-    var done = 0
-    while done < bytes.count {
-      // Safety: the range lies inside the array.
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done)
-      }
-      guard count >= 0 || errno == EINTR else {
-        throw SnapshotWriter.Fault("write", path, errno)
-      }
-      done += max(0, count)
-    }
+    let code = writeAll(Array(text.utf8), to: descriptor)
+    guard code == 0 else { throw SnapshotWriter.Fault("write", path, code) }
   }
 
   private var text: String {

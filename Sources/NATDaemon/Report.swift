@@ -2,6 +2,7 @@ import Glibc
 import NATComposition
 import NATControl
 import NATGateway
+import NATPacketIO
 import NATTable
 import UnixSignals
 
@@ -29,15 +30,6 @@ struct Report {
 
   /// Whoever reads no more gets no more.
   private func write(_ text: String) {
-    let bytes = Array(text.utf8)
-    var done = 0
-    while done < bytes.count {
-      // Safety: the range lies inside the array, which lives for the call.
-      let count = unsafe bytes.withUnsafeBytes { all in
-        unsafe Glibc.write(STDOUT_FILENO, all.baseAddress! + done, all.count - done)
-      }
-      guard count > 0 || errno == EINTR else { return }
-      done += max(0, count)
-    }
+    _ = writeAll(Array(text.utf8), to: STDOUT_FILENO)
   }
 }

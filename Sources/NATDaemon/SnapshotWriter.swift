@@ -68,17 +68,10 @@ struct SnapshotWriter: ~Copyable {
     #if _endian(big)
     let words = words.map(\.littleEndian)
     #endif
-    let count = words.count * 8
-    var done = 0
-    while done < count {
-      // Safety: the range lies inside the array.
-      let written = unsafe words.withUnsafeBytes {
-        unsafe Glibc.write(descriptor, $0.baseAddress! + done, count - done)
-      }
-      guard written >= 0 || errno == EINTR else { throw Fault("write", draft, errno) }
-      done += max(0, written)
-    }
-    byteCount += count
+    // Safety: the array lives for the call.
+    let code = unsafe words.withUnsafeBytes { unsafe writeAll($0, to: descriptor) }
+    guard code == 0 else { throw Fault("write", draft, code) }
+    byteCount += words.count * 8
   }
 
   /// Makes it the file. It blocks until the disk has it.

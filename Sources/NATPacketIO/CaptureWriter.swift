@@ -124,19 +124,3 @@ public import NATWire
     used += MemoryLayout<Value>.size
   }
 }
-
-/// Writes everything, however often a signal or a short write interrupts.
-/// - Returns: 0, or the error number.
-private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
-  var done = 0
-  while done < bytes.count {
-    // Safety: the range is inside the buffer.
-    let count = unsafe write(descriptor, bytes.baseAddress! + done, bytes.count - done)
-    if count >= 0 {
-      done += count
-    } else if errno != EINTR {
-      return errno
-    }
-  }
-  return 0
-}

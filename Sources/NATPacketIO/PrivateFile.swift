@@ -61,10 +61,10 @@ struct PrivateFile {
       if descriptor < 0 && errno == EEXIST { unsafe unlink(aside) }
     }
     guard descriptor >= 0 else { throw fault("cannot be written", errno) }
-    let failure = PrivateFile.write(Array(text.utf8), to: descriptor)
+    let failure = writeAll(Array(text.utf8), to: descriptor)
     close(descriptor)
     // Safety: the paths are not kept.
-    if let failure {
+    if failure != 0 {
       unsafe unlink(aside)
       throw fault("cannot be written", failure)
     }
@@ -77,19 +77,6 @@ struct PrivateFile {
 
   // Safety: the path is not kept.
   func remove() { unsafe unlink(path) }
-
-  /// - Returns: the error number; nil where all is written.
-  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      // Safety: the slice has as many bytes.
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { return errno }
-      rest = rest.dropFirst(count)
-    }
-    return nil
-  }
 
   private func fault(_ what: String, _ code: Int32) -> Fault {
     Fault("\(path): \(what): \(errorText(code))", isNotPermitted: [EACCES, EPERM, EROFS].contains(code))

@@ -6,22 +6,11 @@ import NATPacketIO
 /// programs.
 enum StandardOutput {
   static func write(_ bytes: [UInt8]) throws {
-    var done = 0
-    while done < bytes.count {
-      // Safety: the range lies inside the array, which lives for the call.
-      let count = unsafe bytes.withUnsafeBytes { all in
-        unsafe Glibc.write(STDOUT_FILENO, all.baseAddress! + done, all.count - done)
-      }
-      guard count < 0 else {
-        done += count
-        continue
-      }
-      switch errno {
-      case EINTR: continue
-      case EPIPE: throw ExitCode(128 + SIGPIPE)
-      default:
-        throw Failure.exit(Failure.cannotWrite, "standard output: cannot write: \(errorText(errno))")
-      }
+    switch writeAll(bytes, to: STDOUT_FILENO) {
+    case 0: return
+    case EPIPE: throw ExitCode(128 + SIGPIPE)
+    case let code:
+      throw Failure.exit(Failure.cannotWrite, "standard output: cannot write: \(errorText(code))")
     }
   }
 

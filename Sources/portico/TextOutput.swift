@@ -24,18 +24,8 @@ struct TextOutput: ~Copyable {
   deinit { if descriptor >= 0 { _ = Glibc.close(descriptor) } }
 
   func write(_ bytes: [UInt8]) throws(Fault) {
-    var done = 0
-    while done < bytes.count {
-      // Safety: the range lies inside the array, which lives for the call.
-      let count = unsafe bytes.withUnsafeBytes { all in
-        unsafe Glibc.write(descriptor, all.baseAddress! + done, all.count - done)
-      }
-      if count >= 0 {
-        done += count
-      } else if errno != EINTR {
-        throw Fault(description: "\(path): cannot write: \(errorText(errno))")
-      }
-    }
+    let code = writeAll(bytes, to: descriptor)
+    guard code == 0 else { throw Fault(description: "\(path): cannot write: \(errorText(code))") }
   }
 
   /// Only now it is known that everything reached the file.
