@@ -128,26 +128,10 @@ extension Lab {
       }
       #expect(try isRefused())
 
-      /// Whom the test keeps descriptors for.
-      var kept: [(name: String, descriptor: Int32)] = []
-      defer { for one in kept { close(one.descriptor) } }
-      /// Does what the service manager does, until the daemon is ready.
-      func serve() throws {
-        while true {
-          let message = try #require(notify.receive(within: 60))
-          let name = message.value(of: "FDNAME") ?? ""
-          if message.lines.contains("FDSTORE=1") { kept.append((name, try #require(message.descriptor))) }
-          if message.lines.contains("FDSTOREREMOVE=1") {
-            for one in kept where one.name == name { close(one.descriptor) }
-            kept.removeAll { $0.name == name }
-          }
-          if message.lines.contains("READY=1") { return }
-        }
-      }
-
+      let store = DescriptorStore()
       var daemon = try stage.start()
-      try serve()
-      #expect(kept.map(\.name) == ["portico-lan0", "portico-wan0"])
+      try store.serveUntilReady(notify)
+      #expect(store.kept.map(\.name) == ["portico-lan0", "portico-wan0"])
       // Two that look all the while: at the tables, and at what a connection gets.
       let tables = try street.gateway.start([
         "/bin/sh", "-c",
@@ -167,10 +151,10 @@ extension Lab {
         #expect(daemon.wait() == (signal == SIGTERM ? 0 : 128 + SIGKILL))
         // Time in which a kernel without a guard would answer.
         usleep(400_000)
-        daemon = try stage.start(kept)
-        try serve()
+        daemon = try stage.start(store.kept)
+        try store.serveUntilReady(notify)
         let suffix = number % 2 == 0 ? "/2" : ""
-        #expect(kept.map(\.name) == ["portico-lan0\(suffix)", "portico-wan0\(suffix)"])
+        #expect(store.kept.map(\.name) == ["portico-lan0\(suffix)", "portico-wan0\(suffix)"])
         let rules = try stage.rules()
         #expect(rules.components(separatedBy: "table netdev").count == 3, "\(rules)")
         #expect(try street.ping("203.0.113.9"))
@@ -187,8 +171,7 @@ extension Lab {
       // Stopped for good: the service manager lets go of all.
       daemon.signal(SIGTERM)
       #expect(daemon.wait() == 0)
-      for one in kept { close(one.descriptor) }
-      kept = []
+      store.releaseAll()
       #expect(try stage.rules() == "")
       #expect(try isRefused())
     }

@@ -46,26 +46,6 @@ extension Lab.ServiceTests {
     }
   }
 
-  /// Does what the service manager does with the sockets that the daemon leaves to it.
-  private final class Store {
-    private(set) var kept: [(name: String, descriptor: Int32)] = []
-
-    func serveUntilReady(_ notify: NotifySocket) throws {
-      while true {
-        let message = try #require(notify.receive(within: 120))
-        let name = message.value(of: "FDNAME") ?? ""
-        if message.lines.contains("FDSTORE=1") { kept.append((name, try #require(message.descriptor))) }
-        if message.lines.contains("FDSTOREREMOVE=1") {
-          for one in kept where one.name == name { close(one.descriptor) }
-          kept.removeAll { $0.name == name }
-        }
-        if message.lines.contains("READY=1") { return }
-      }
-    }
-
-    deinit { for one in kept { close(one.descriptor) } }
-  }
-
   @Test(
     "under all that the unit takes away a whole life works: start, traffic, requests, reload, lost link, stop, restart"
   )
@@ -132,13 +112,13 @@ extension Lab.ServiceTests {
     )
 
     defer { try? privileged("ExecStopPost") }
-    let store = Store()
+    let store = DescriptorStore()
     for life in 1...2 {
       let trace = log.appending(path: "\(life)")
       let confinement = try Confinement(unit, writable: [run, state], trace: trace)
       try privileged("ExecStartPre")
       let daemon = try stage.start(store.kept, watchdogMicroseconds: 20_000_000, under: confinement)
-      try store.serveUntilReady(stage.notify)
+      try store.serveUntilReady(stage.notify, within: 120)
       let status = try String(contentsOfFile: "/proc/\(daemon.identifier)/status", encoding: .utf8)
       #expect(status.contains("Seccomp:\t2") && status.contains("CapEff:\t0000000000003000"), "\(status)")
       try portico("record on")

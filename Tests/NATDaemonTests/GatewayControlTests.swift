@@ -101,6 +101,20 @@ final class Bench: Sendable {
   /// Lets time pass in the gateway.
   func pass(seconds: UInt64) async { _ = await mailbox.perform(Pass(seconds: seconds)) }
 
+  /// Lets the worker stand still from now on, until what is returned is signalled.
+  func holdWorker() async -> DispatchSemaphore {
+    let (gate, beginning) = (DispatchSemaphore(value: 0), AsyncStream<Void>.makeStream())
+    mailbox.post(
+      Command(
+        step: { _, _ in
+          beginning.continuation.finish()
+          gate.wait()
+          return true
+        }, giveUp: {}))
+    for await _ in beginning.stream {}
+    return gate
+  }
+
   struct Pass: GatewayJob {
     let seconds: UInt64
 

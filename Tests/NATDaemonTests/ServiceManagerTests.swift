@@ -110,15 +110,7 @@ import Testing
       return false
     }
     #expect(await isFed(rounds: 1200))
-    let (gate, beginning) = (DispatchSemaphore(value: 0), AsyncStream<Void>.makeStream())
-    bench.mailbox.post(
-      Command(
-        step: { _, _ in
-          beginning.continuation.finish()
-          gate.wait()
-          return true
-        }, giveUp: {}))
-    for await _ in beginning.stream {}
+    let gate = await bench.holdWorker()
     // What it did before may still count once.
     _ = await isFed(rounds: 10)
     #expect(await !isFed(rounds: 40))

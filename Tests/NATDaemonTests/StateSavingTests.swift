@@ -97,15 +97,7 @@ import Testing
   @Test("one snapshot at a time: another one is refused while it is written")
   func busy() async throws {
     let stage = try Stage()
-    let (gate, beginning) = (DispatchSemaphore(value: 0), AsyncStream<Void>.makeStream())
-    stage.bench.mailbox.post(
-      Command(
-        step: { _, _ in
-          beginning.continuation.finish()
-          gate.wait()
-          return true
-        }, giveUp: {}))
-    for await _ in beginning.stream {}
+    let gate = await stage.bench.holdWorker()
     let keeper = stage.keeper
     let answers = await withTaskGroup(of: String?.self) { group in
       for _ in 0..<2 {

@@ -4,7 +4,7 @@ import Testing
 @testable import NATTable
 
 /// What a restored table does in order, where the snapshot has another one.
-@Suite struct RestoringOrderTests {
+@Suite struct RestoringOrderTests: SmallTables {
   private static let second: UInt64 = 1_000_000_000
   private static let server = Endpoint(IPv4Address(198, 51, 100, 7), 80)
   private static let addresses = [IPv4Address(203, 0, 113, 5), IPv4Address(203, 0, 113, 6)]
@@ -16,39 +16,7 @@ import Testing
   }
 
   private func makeTable(_ change: (inout TableSettings) -> Void = { _ in }) -> TranslationTable {
-    var settings = TableSettings(pool: Self.addresses.map { PoolAddress($0, ports: [50001...50010]) })
-    settings.policy.portChoice = .sequential
-    settings.policy.parity = false
-    change(&settings)
-    var random = RandomSource(seed: 1)
-    return TranslationTable(settings, random: &random)
-  }
-
-  @discardableResult
-  private func open(
-    _ shard: inout Shard, _ transport: TransportProtocol, from host: Endpoint, at now: Instant
-  ) throws -> SessionIndex {
-    var random = RandomSource(seed: 2)
-    let chosen = shard.choosePublic(transport, for: host, &random)
-    let binding = try #require(chosen)
-    let isMade = shard.insertBinding(binding, for: host, at: now)
-    #expect(isMade)
-    let made = shard.insertSession(
-      binding, remote: Self.server, state: transport == .tcp ? .opened(by: .inside) : .active,
-      flags: .insideUsed, opener: 80, at: now)
-    return try #require(made)
-  }
-
-  private func snapshot(_ shard: borrowing Shard, at clock: Instant) throws -> TableSnapshot {
-    let header = SnapshotHeader(clock: clock, unixNanoseconds: 1, started: at(1))
-    var words: [UInt64] = []
-    header.append(to: &words)
-    var walk = SavingWalk()
-    shard.save(&walk, limit: .max, into: &words)
-    TableSnapshot.appendCounts(walk.counts, to: &words)
-    var checksum = Checksum64()
-    checksum.add(words[...])
-    return try TableSnapshot(words + [checksum.value])
+    makeTable(Self.addresses, change)
   }
 
   private func hosts(of shard: borrowing Shard, _ transport: TransportProtocol) -> [UInt8] {
@@ -60,14 +28,14 @@ import Testing
     let table = makeTable(change)
     var shard = table.makeShard(worker: 0)
     // Each end leaves its record to the next session.
-    let first = try open(&shard, .udp, from: host(8), at: at(1))
-    let second = try open(&shard, .udp, from: host(9), at: at(1))
-    try open(&shard, .tcp, from: host(4), at: at(10))
+    let first = try open(&shard, .udp, from: host(8), to: Self.server, at: at(1))
+    let second = try open(&shard, .udp, from: host(9), to: Self.server, at: at(1))
+    try open(&shard, .tcp, from: host(4), to: Self.server, at: at(10))
     shard.end(second, at: at(11))
-    try open(&shard, .tcp, from: host(2), at: at(20))
+    try open(&shard, .tcp, from: host(2), to: Self.server, at: at(20))
     shard.end(first, at: at(21))
-    try open(&shard, .tcp, from: host(3), at: at(30))
-    return try snapshot(shard, at: at(31))
+    try open(&shard, .tcp, from: host(3), to: Self.server, at: at(30))
+    return try TableSnapshot(words(of: shard, at: at(31)))
   }
 
   @Test("RC8 TCP2 restored connections on the transitory clock end each at its time, whatever place they had")
@@ -106,13 +74,13 @@ import Testing
     var shard = table.makeShard(worker: 0)
     var sessions: [SessionIndex] = []
     for number in 2...4 as ClosedRange<UInt8> {
-      sessions.append(try open(&shard, .udp, from: host(number), at: at(1)))
+      sessions.append(try open(&shard, .udp, from: host(number), to: Self.server, at: at(1)))
     }
     // The ports of the pool are saved in their own order.
     for (place, seconds) in [(2, 10), (0, 20), (1, 30)] as [(Int, UInt64)] {
       shard.end(sessions[place], at: at(seconds))
     }
-    let saved = try snapshot(shard, at: at(31))
+    let saved = try TableSnapshot(words(of: shard, at: at(31)))
     let again = makeTable()
     var copy = again.makeShard(worker: 0)
     let restored = copy.restore(saved, offset: 0, at: at(31)) { _ in true }
@@ -147,7 +115,7 @@ import Testing
     _ = try bind(&shard, host(2, 50002), poolAddress: 0)
     shard.end(passing, at: at(2))
     _ = try bind(&shard, host(2, 50003), poolAddress: 1)
-    let saved = try snapshot(shard, at: at(2))
+    let saved = try TableSnapshot(words(of: shard, at: at(2)))
     let again = makeTable()
     var copy = again.makeShard(worker: 0)
     let restored = copy.restore(saved, offset: 0, at: at(2)) { _ in true }

@@ -4,57 +4,14 @@ import Testing
 @testable import NATTable
 
 /// A table as words, and what becomes of words that are not as they were.
-@Suite struct SnapshotTests {
+@Suite struct SnapshotTests: SmallTables {
   private static let pool = IPv4Address(203, 0, 113, 5)
   private static let second = Instant(nanoseconds: 1_000_000_000)
   private let client = Endpoint(IPv4Address(192, 168, 1, 2), 1234)
   private let server = Endpoint(IPv4Address(198, 51, 100, 7), 80)
 
   private func makeTable(_ change: (inout TableSettings) -> Void = { _ in }) -> TranslationTable {
-    var settings = TableSettings(pool: [PoolAddress(SnapshotTests.pool, ports: [50001...50010])])
-    settings.policy.portChoice = .sequential
-    settings.policy.parity = false
-    change(&settings)
-    var random = RandomSource(seed: 1)
-    return TranslationTable(settings, random: &random)
-  }
-
-  /// Opens a session from a port of a host.
-  @discardableResult
-  private func open(
-    _ shard: inout Shard, _ transport: TransportProtocol = .udp, from host: Endpoint, to remote: Endpoint,
-    at now: Instant
-  ) throws -> SessionIndex {
-    var random = RandomSource(seed: 2)
-    let known = shard.findBinding(transport, private: host)
-    let chosen = known ?? shard.choosePublic(transport, for: host, &random)
-    let binding = try #require(chosen)
-    if known == nil {
-      let isMade = shard.insertBinding(binding, for: host, at: now)
-      #expect(isMade)
-    }
-    let made = shard.insertSession(
-      binding, remote: remote, state: transport == .tcp ? .opened(by: .inside) : .active, flags: .insideUsed,
-      opener: remote.port, at: now)
-    return try #require(made)
-  }
-
-  private func words(
-    of shard: borrowing Shard, at clock: Instant, limit: Int = .max,
-    _ change: (inout SnapshotHeader) -> Void = { _ in }
-  ) -> [UInt64] {
-    var header = SnapshotHeader(
-      clock: clock, unixNanoseconds: 1_700_000_000_000_000_000, started: SnapshotTests.second)
-    header.tracksWindows = shard.savesWindows
-    change(&header)
-    var words: [UInt64] = []
-    header.append(to: &words)
-    var walk = SavingWalk()
-    while !walk.isAtEnd { shard.save(&walk, limit: limit, into: &words) }
-    TableSnapshot.appendCounts(walk.counts, to: &words)
-    var checksum = Checksum64()
-    checksum.add(words[...])
-    return words + [checksum.value]
+    makeTable([SnapshotTests.pool], change)
   }
 
   /// Three hosts' sessions, and two ports that rest.
