@@ -1,4 +1,24 @@
-/// The two interfaces of the gateway.
+/// The place of an interface in the gateway's list of interfaces.
+///
+/// Interfaces are numbered from 0 in the order of the configuration: the inside interfaces first, then the outside
+/// ones. Counters, neighbours, captures and transmitters are arrays with one element an interface.
+public struct InterfaceIndex: BitwiseCopyable, Hashable, Sendable {
+  public var rawValue: UInt8
+
+  /// How many interfaces a gateway may have. An index is always below.
+  public static let limit = 64
+
+  /// - Precondition: `rawValue` is below ``limit``.
+  @inlinable public init(_ rawValue: UInt8) {
+    precondition(rawValue < InterfaceIndex.limit)
+    self.rawValue = rawValue
+  }
+
+  /// The index as the subscript of an array.
+  @inlinable public var place: Int { Int(rawValue) }
+}
+
+/// On which side of the gateway an interface lies: towards the inside hosts, or towards the rest of the network.
 public enum Side: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case inside, outside
 
