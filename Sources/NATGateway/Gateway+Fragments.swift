@@ -15,6 +15,8 @@ extension Gateway {
   mutating func receiveFragment(
     _ packet: inout Packet, _ role: PublicRole?, from side: Side, at now: Instant, _ outbox: inout Outbox
   ) {
+    // No first fragment could let it pass.
+    if role == nil, side == .outside { return counters.countDrop(.noBinding) }
     guard let datagram = datagrams.open(DatagramKey(of: packet, from: side), at: now) else {
       return counters.countDrop(.fragmentDatagramLimit)
     }

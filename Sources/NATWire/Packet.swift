@@ -267,8 +267,9 @@ extension Packet {
     let offset = transportOffset
     let length = transportLength
     if isFragment {
-      // A fragment carries something, and none reaches beyond 65,535 bytes (RFC 791).
-      if length == 0 { return .malformedIPv4 }
+      // A fragment carries data, in units of 8 bytes unless it is the last one, and ends at or before byte 65,535
+      // (RFC 791 section 3.2).
+      if length == 0 || hasMoreFragments && length & 7 != 0 { return .malformedIPv4 }
       if headerLength &+ fragmentByteOffset &+ length > IPv4.maximumLength { return .malformedIPv4 }
       if fragmentByteOffset > 0 {
         kind = .laterFragment

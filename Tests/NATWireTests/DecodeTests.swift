@@ -114,7 +114,9 @@ import Testing
         $0.fragment = 0x2000
         $0.payload = []
       }),
-    Case("a fragment in no units of eight bytes", nil, with(.udp()) { $0.fragment = 0x2000 }),
+    Case(
+      "FR10 a fragment with MF in no units of eight bytes", .malformedIPv4,
+      with(.udp()) { $0.fragment = 0x2000 }),
     Case("FR10 a fragment beyond 65,535 bytes", .malformedIPv4, with(.udp()) { $0.fragment = 0x1FFF }),
     Case(
       "a last fragment of three bytes", nil,

@@ -68,6 +68,8 @@ func decodeIPv4(
   if packet.fragmentOffset + totalLength > 65535 { return .drop(.malformedIPv4) }
   // A fragment carries something.
   if packet.isFragment && packet.payload.isEmpty { return .drop(.malformedIPv4) }
+  // All fragments but the last carry whole units of 8 bytes.
+  if packet.moreFragments && packet.payload.count % 8 != 0 { return .drop(.malformedIPv4) }
   if let reason = transportLengthFault(packet) { return .drop(reason) }
 
   // CS6, IE11.

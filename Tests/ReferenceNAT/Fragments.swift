@@ -64,6 +64,7 @@ struct IdentificationGrant {
 
 extension ReferenceNAT {
   mutating func receiveFragment(_ packet: Packet, on side: ReferenceSide) {
+    if side == .outside && !isPublic(packet.destination) { return drop(.noBinding) }
     let key = DatagramKey(
       side: side, source: packet.source, destination: packet.destination,
       identification: packet.identification, transport: packet.transport)

@@ -174,7 +174,7 @@ struct FragmentContradictionTests {
     script.receive(.s(2), .inside, segment.fragments([24])[0])
     script.expect(.s(2), .outside, seen.fragments([24])[0])
     script.dropped(
-      .s(3), .inside, segment.fragment(8, segment.bytes[28..<2000], isLast: false), FragmentStage.dead)
+      .s(3), .inside, segment.fragment(8, segment.bytes[28..<1996], isLast: false), FragmentStage.dead)
     try script.check()
   }
 
@@ -241,5 +241,29 @@ struct FragmentContradictionTests {
         $0.timeToLive = 63
       })
     try script.check()
+  }
+
+  @Test(
+    "FR10 MF with a data length that is no multiple of 8 is malformed, opens nothing and moves no state, RFC 791"
+  )
+  func oddLength() throws {
+    var script = try FragmentStage.script()
+    script.outbound(.s(2), .tcp(FragmentStage.host, FragmentStage.remote, .syn), as: FragmentStage.x)
+    var answer = Datagram.tcp(FragmentStage.remote, FragmentStage.x, [.syn, .ack])
+    answer.flagsAndOffset = 0x2000
+    script.dropped(.s(3), .outside, answer, "malformedIPv4")
+    for length in [7, 9, 1479] {
+      let data = [UInt8](repeating: 1, count: length)
+      script.dropped(
+        .s(4), .inside, FragmentStage.out.identified(9).fragment(1480, data, isLast: false), "malformedIPv4")
+    }
+    script.dropped(
+      .s(5), .inside, FragmentStage.out.identified(9).fragment(0, [], isLast: false), "malformedIPv4")
+    // The same datagram, cut as RFC 791 says, passes: nothing of it was opened.
+    script.outbound(
+      .s(6), FragmentStage.out.identified(9), FragmentStage.lengths, as: FragmentStage.x)
+    let outcome = try script.check()
+    let states = Script.sessions(outcome.table).filter { $0.hasPrefix("tcp") }
+    #expect(states.count == 1 && states.allSatisfy { $0.contains(" syn-sent ") }, "\(states)")
   }
 }

@@ -72,6 +72,19 @@ struct FragmentWayTests {
   }
 
   @Test(
+    "FR9 a fragment from outside for an address that is not public is dropped at once and opens no datagram")
+  func stray() throws {
+    var script = try FragmentStage.script(["fragments": "{ datagrams: 1, memory: 1MiB }"])
+    let stray = Datagram.long(FragmentStage.remote, "203.0.113.77:9", 4000).fragments(FragmentStage.lengths)
+    let toHost = Datagram.long(FragmentStage.remote, FragmentStage.host, 4000)
+      .fragments(FragmentStage.lengths)
+    for fragment in stray.reversed() + toHost { script.dropped(.s(2), .outside, fragment, "noBinding") }
+    // The one datagram that may be open is still free.
+    script.outbound(.s(3), FragmentStage.out, FragmentStage.lengths, as: FragmentStage.x)
+    try script.check()
+  }
+
+  @Test(
     "EX8 FR9 what waits is bounded by IPv4 total lengths; what need not wait is never refused, RFC 4787 REQ-14a"
   )
   func memoryLimit() throws {
