@@ -53,7 +53,7 @@ extension Interface {
     self.init(
       address: interface.address, prefixLength: Int(interface.network.prefixLength),
       mac: interface.mac ?? defaultMAC, mtu: interface.mtu ?? defaultMTU)
-    isShared = interface.isHost
+    isShared = interface.hasMachineAddress
   }
 }
 

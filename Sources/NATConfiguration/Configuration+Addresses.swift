@@ -11,13 +11,13 @@ extension Configuration {
       case .oneToOne(let address, _): addresses.insert(address)
       }
     }
-    addresses.remove(.host)
+    addresses.remove(.machine)
     return addresses.sorted()
   }
 
   /// What it answers to on either side, and nobody else: an address of the host's stays the kernel's.
   public var ownAddresses: [IPv4Address] {
-    (interfaces.inside.isHost ? [] : [interfaces.inside.address])
+    (interfaces.inside.hasMachineAddress ? [] : [interfaces.inside.address])
       + publicAddresses.filter { $0 != sharedAddress }
   }
 }

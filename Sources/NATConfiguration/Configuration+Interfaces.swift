@@ -20,7 +20,7 @@ extension Configuration {
   public struct Interface: Sendable, Equatable {
     /// The device, at most 15 bytes.
     public var name: String
-    /// The gateway's own address on this side; with ``isHost`` the host's, `0.0.0.0` while it is not known.
+    /// The gateway's own address on this side; with ``hasMachineAddress`` the host's, `0.0.0.0` while it is not known.
     public var address: IPv4Address
     /// The connected network, which holds `address`.
     public var network: IPv4Network
@@ -29,7 +29,7 @@ extension Configuration {
     /// The MTU in bytes, 68 to 65535; without one, the device's own.
     public var mtu: Int?
     /// `address: host`: the host's kernel has the address, and keeps it.
-    public var isHost = false
+    public var hasMachineAddress = false
 
     /// - Precondition: `prefixLength` is at most 32.
     public init(

@@ -24,9 +24,10 @@ extension Configuration {
       let rules = StaticRules(
         report: report,
         inside: interfaces.inside.inNetwork, outside: interfaces.outside.inNetwork,
-        gateway: interfaces.gateway, insideNetworks: nat.insideNetworks.filter { $0 != .host },
-        insideNetworksAreKnown: !nat.insideNetworks.contains(.host),
-        pool: Set(nat.pool.map(\.address)), poolIsDefault: false, outsideIsHost: interfaces.outside.isHost)
+        gateway: interfaces.gateway, insideNetworks: nat.insideNetworks.filter { $0 != .machine },
+        insideNetworksAreKnown: !nat.insideNetworks.contains(.machine),
+        pool: Set(nat.pool.map(\.address)), poolIsDefault: false,
+        outsideHasMachineAddress: interfaces.outside.hasMachineAddress)
       rules.check(draft)
       for claim in draft.mapping.claims {
         guard let other = existing.first(where: { $0.claims.contains(claim) }) else { continue }
@@ -43,6 +44,6 @@ extension Configuration {
 extension Configuration.Interface {
   /// `nil` where it is the host's.
   fileprivate var inNetwork: AddressInNetwork? {
-    isHost ? nil : AddressInNetwork(address: address, network: network)
+    hasMachineAddress ? nil : AddressInNetwork(address: address, network: network)
   }
 }

@@ -52,7 +52,8 @@ extension Configuration {
       settings.append(
         Setting(
           name: "\(path).address",
-          value: interface.isHost ? "host" : "\(interface.address)/\(interface.network.prefixLength)"))
+          value: interface.hasMachineAddress
+            ? "host" : "\(interface.address)/\(interface.network.prefixLength)"))
       if let mac = interface.mac { settings.append(Setting(name: "\(path).mac", value: "\(mac)")) }
       if let mtu = interface.mtu { settings.append(Setting(name: "\(path).mtu", value: "\(mtu)")) }
     }

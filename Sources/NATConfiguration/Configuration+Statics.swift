@@ -79,8 +79,8 @@ extension Configuration.StaticMapping {
   }
 
   /// The same where `host` stands for an address.
-  public func onHost(_ address: IPv4Address) -> Configuration.StaticMapping {
-    guard case .portForward(let transport, var outer, let inner, let terms) = self, outer.address == .host
+  public func onMachine(_ address: IPv4Address) -> Configuration.StaticMapping {
+    guard case .portForward(let transport, var outer, let inner, let terms) = self, outer.address == .machine
     else { return self }
     outer.address = address
     return .portForward(transport, publicEndpoint: outer, privateEndpoint: inner, terms: terms)
@@ -115,7 +115,7 @@ extension Configuration.StaticMapping {
   public var publicText: String {
     switch self {
     case .portForward(_, let endpoint, _, _):
-      endpoint.address == .host ? "host:\(endpoint.port)" : "\(endpoint)"
+      endpoint.address == .machine ? "host:\(endpoint.port)" : "\(endpoint)"
     case .oneToOne(let address, _): address.description
     }
   }

@@ -29,8 +29,9 @@ public struct Configuration: Sendable, Equatable {
     nat = NAT(
       insideNetworks: [interfaces.inside.network] + routes.map(\.network),
       pool: [
-        interfaces.outside.isHost
-          ? PoolAddress(.host, ports: [Configuration.hostPorts]) : PoolAddress(interfaces.outside.address)
+        interfaces.outside.hasMachineAddress
+          ? PoolAddress(.machine, ports: [Configuration.machinePorts])
+          : PoolAddress(interfaces.outside.address)
       ])
     statics = []
     workers = 1

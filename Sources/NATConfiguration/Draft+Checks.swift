@@ -124,7 +124,7 @@ extension Draft {
       gateway: gateway?.value, insideNetworks: insideNetworks?.map(\.value) ?? reachable.map(\.value),
       insideNetworksAreKnown: insideNetworks == nil ? reachableIsKnown : insideNetworksAreKnown,
       pool: Set(pool?.map(\.address.value) ?? outside.address.map { [$0.value.address] } ?? []),
-      poolIsDefault: pool == nil, outsideIsHost: self.outside.isHost)
+      poolIsDefault: pool == nil, outsideHasMachineAddress: self.outside.hasMachineAddress)
   }
 
   func checkStatics() {

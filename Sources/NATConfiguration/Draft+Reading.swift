@@ -77,12 +77,12 @@ extension Draft {
 extension Draft.InterfaceDraft {
   init(_ section: Section) {
     name = section.required("name", .device)
-    let written = section.required("address", .interfaceAddressOrHost)
+    let written = section.required("address", .interfaceAddressOrMachine)
     address = written.flatMap { written in written.value.map { Located(value: $0, place: written.place) } }
-    isHost = written.map { $0.value == nil } ?? false
+    hasMachineAddress = written.map { $0.value == nil } ?? false
     let mac = section.value("mac", .macAddress)
     self.mac = mac?.value
-    if isHost, let mac {
+    if hasMachineAddress, let mac {
       section.report.add(
         mac.place, found: "\(mac.value), where the address is the host's",
         expected: "no mac, as the kernel answers for its address with the device's own")
@@ -134,13 +134,14 @@ extension Draft {
     else { return }
     pool = nodes.compactMap { node in
       let entry = Section(node.joiningPorts, at: node.place, keys: Keys.pool, report: report)
-      let address = entry.required("address", .addressOrHost)
+      let address = entry.required("address", .addressOrMachine)
       let hasPorts = entry.node("ports") != nil
       let ports = entry.value("ports", .portRanges)
       return address.map { address in
         PoolDraft(
           address: address,
-          ports: hasPorts ? ports?.value : [address.value == .host ? Configuration.hostPorts : 1024...65535],
+          ports: hasPorts
+            ? ports?.value : [address.value == .machine ? Configuration.machinePorts : 1024...65535],
           place: ports?.place ?? address.place)
       }
     }

@@ -32,16 +32,16 @@ struct Draft {
     var name: Located<String>?
     /// `nil` where it is the host's, too: nothing is known of it yet.
     var address: Located<AddressInNetwork>?
-    var isHost = false
+    var hasMachineAddress = false
     var mac: MACAddress?
     var mtu: Int?
 
     var finished: Configuration.Interface? {
-      guard let name, address != nil || isHost else { return nil }
+      guard let name, address != nil || hasMachineAddress else { return nil }
       var interface = Configuration.Interface(
-        name: name.value, address: address?.value.address ?? .host,
+        name: name.value, address: address?.value.address ?? .machine,
         prefixLength: Int(address?.value.network.prefixLength ?? 32), mac: mac, mtu: mtu)
-      interface.isHost = isHost
+      interface.hasMachineAddress = hasMachineAddress
       return interface
     }
   }

@@ -28,8 +28,8 @@ extension Form where Value == IPv4Address {
 
 extension Form where Value == IPv4Address {
   /// An address that a host can have, or the host's own.
-  static var addressOrHost: Form {
-    Form("\(address.expected), or host") { $0 == "host" ? .value(.host) : address.reading($0) }
+  static var addressOrMachine: Form {
+    Form("\(address.expected), or host") { $0 == "host" ? .value(.machine) : address.reading($0) }
   }
 }
 
@@ -56,7 +56,7 @@ extension Form where Value == AddressInNetwork {
 
 extension Form where Value == AddressInNetwork? {
   /// `nil` for `host`.
-  static var interfaceAddressOrHost: Form {
+  static var interfaceAddressOrMachine: Form {
     let own = Form<AddressInNetwork>.interfaceAddress
     return Form("\(own.expected), or host") { text in
       if text == "host" { return .value(nil) }

@@ -135,7 +135,7 @@ extension Form where Value == Endpoint {
       guard let port = UInt16(text.dropFirst(5)), port > 0, "host:\(port)" == text else {
         return .wrong(expected: "host and a port from 1 to 65535, such as host:8080")
       }
-      return .value(Endpoint(.host, port))
+      return .value(Endpoint(.machine, port))
     }
   }
 }

@@ -14,7 +14,7 @@ struct StaticRules {
   /// Whether the file leaves the pool to the default.
   let poolIsDefault: Bool
   /// Whether the outside interface has the host's address.
-  let outsideIsHost: Bool
+  let outsideHasMachineAddress: Bool
 
   /// What only one mapping may have. A port forward within a 1:1 mapping of the same public address is the
   /// more specific of the two and no conflict.
@@ -69,7 +69,7 @@ struct StaticRules {
 
   /// Why an address can be neither in the pool nor the public side of a static mapping.
   func publicProblem(_ address: IPv4Address) -> String? {
-    if address == .host, !outsideIsHost { return "and interfaces.outside.address is not host" }
+    if address == .machine, !outsideHasMachineAddress { return "and interfaces.outside.address is not host" }
     let networks = (inside.map { [$0.network] } ?? []) + insideNetworks
     if let network = networks.first(where: { $0.contains(address) }) {
       return "which is in the inside network \(network)"

@@ -46,7 +46,7 @@ public struct Daemon: Service, CustomStringConvertible {
     for warning in configuration.warnings { logger.warning("\(warning)") }
     let mailbox = Mailbox()
     // Heard before it is asked what there is, so that no change falls between.
-    let listener = configuration.followsHost ? try HostListener() : nil
+    let listener = configuration.followsMachine ? try HostListener() : nil
     let interfaces = try InterfaceKeeper(
       configuration, options, besides: manager?.inheritedNames ?? [], logger: logger)
     // Not before no other gateway has the interfaces: it would be that one's reservation that is taken back.
@@ -74,7 +74,7 @@ public struct Daemon: Service, CustomStringConvertible {
     var gateway = Gateway(
       settings, table: table, worker: 0, counters: counterStore.counters, random: random)
     let state = StateKeeper(configuration.state, mailbox, logger: logger)
-    if let state, let table = await state.load(waits: live.waitsForHost) {
+    if let state, let table = await state.load(waits: live.waitsForMachine) {
       await state.took(table, gateway.restore(table.snapshot, offset: table.offset, at: LiveClock.now))
     }
     let figures = WorkerFigures()

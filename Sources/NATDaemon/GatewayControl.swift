@@ -27,7 +27,7 @@ actor GatewayControl: GatewayOperations {
   private(set) var inForce: Configuration
   /// The same with the host's addresses and the devices' MAC addresses and MTUs in it: what the worker goes by.
   private var live: Configuration
-  private var host: Configuration.Host
+  private var host: Configuration.Machine
   /// Why less is in force than the configuration says.
   private var degraded: [String] = []
   private let reservation: PortReservation?
@@ -47,7 +47,8 @@ actor GatewayControl: GatewayOperations {
   ///   - file: where the configuration was read from; nil where it cannot be read again.
   ///   - reservation: of the gateway's ports on the host's address.
   init(
-    _ configuration: Configuration, live: Configuration, host: Configuration.Host = Configuration.Host(),
+    _ configuration: Configuration, live: Configuration,
+    host: Configuration.Machine = Configuration.Machine(),
     reservation: PortReservation? = nil, file: String?, mailbox: Mailbox, table: TranslationTable,
     counters: CounterStore, worker: WorkerFigures, interfaces: any GatewayInterfaces,
     state: StateKeeper? = nil, logLevel: LogLevel? = nil, logger: Logger? = nil
@@ -303,7 +304,7 @@ actor GatewayControl: GatewayOperations {
 
   /// - Parameter host: what the host has from now on.
   private func carryOut(
-    _ target: Configuration, _ host: Configuration.Host
+    _ target: Configuration, _ host: Configuration.Machine
   ) async throws(ControlError) -> EndedDocument {
     let resolved = target.resolved(host)
     let next = await interfaces.completed(resolved.configuration)
@@ -313,7 +314,7 @@ actor GatewayControl: GatewayOperations {
     let after = KernelGuard.Scope(next)
     if before != after { try await setGuards(before.union(after)) }
     let plan = ChangePlan(from: live, to: next)
-    let held = next.waitsForHost ? nil : await state?.held
+    let held = next.waitsForMachine ? nil : await state?.held
     guard let job = await mailbox.perform(GatewayChange(plan.operations, takingUp: held)) else {
       throw .stopping
     }
@@ -366,7 +367,9 @@ actor GatewayControl: GatewayOperations {
       })
     guard !ended.isEmpty else { return }
     let outside = live.interfaces.outside.address
-    func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool { ended.contains(mapping.onHost(outside)) }
+    func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
+      ended.contains(mapping.onMachine(outside))
+    }
     live.statics.removeAll(where: ended.contains)
     inForce.statics.removeAll(where: hasEnded)
     added.removeAll(where: hasEnded)
@@ -396,7 +399,7 @@ actor GatewayControl: GatewayOperations {
   /// - Returns: nil where nothing has changed.
   /// - Throws: ``FollowFault``, once for what goes on; it is tried again with each call.
   func follow(looksAtSockets: Bool) async throws(FollowFault) -> Followed? {
-    guard inForce.followsHost else { return nil }
+    guard inForce.followsMachine else { return nil }
     await beginChange()
     defer { endChange() }
     do {

@@ -13,16 +13,16 @@ struct HostView {
   /// - Parameter looksAtSockets: once a second or so.
   mutating func look(
     _ configuration: Configuration, looksAtSockets: Bool
-  ) throws(InterfaceFault) -> Configuration.Host {
-    var host = try Configuration.Host(addressesFor: configuration)
+  ) throws(InterfaceFault) -> Configuration.Machine {
+    var host = try Configuration.Machine(addressesFor: configuration)
     guard let outside = host.outside else {
       address = nil
       return host
     }
     if address != outside.address { (tcp, udp) = (SeenPorts(), SeenPorts()) }
     if looksAtSockets || address != outside.address {
-      tcp.see(try Configuration.Host.sockets(.tcp, configuration, on: outside.address))
-      udp.see(try Configuration.Host.sockets(.udp, configuration, on: outside.address))
+      tcp.see(try Configuration.Machine.sockets(.tcp, configuration, on: outside.address))
+      udp.see(try Configuration.Machine.sockets(.udp, configuration, on: outside.address))
     }
     address = outside.address
     host.tcpPorts = tcp.lasting

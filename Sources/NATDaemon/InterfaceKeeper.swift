@@ -14,7 +14,7 @@ protocol GatewayInterfaces: Sendable {
   /// What the host has for a configuration that follows it.
   func host(
     _ configuration: Configuration, looksAtSockets: Bool
-  ) async throws(InterfaceFault) -> Configuration.Host
+  ) async throws(InterfaceFault) -> Configuration.Machine
 
   /// - Parameter live: what is in force, with the host's addresses in it.
   func documents(_ live: Configuration) async -> StatusDocument.Interfaces
@@ -31,7 +31,7 @@ actor InterfaceKeeper: GatewayInterfaces {
   private let mtusAtStart: (inside: Int, outside: Int)
   private var view = HostView()
   /// What the guards began with.
-  let hostAtStart: Configuration.Host
+  let hostAtStart: Configuration.Machine
   private let configuration: Configuration
   private let options: CaptureOptions
   private let logger: Logger
@@ -67,15 +67,15 @@ actor InterfaceKeeper: GatewayInterfaces {
   // Whoever shares the host's address has the device's own MAC, whatever that is now.
   private var macs: (inside: MACAddress, outside: MACAddress) {
     (
-      configuration.interfaces.inside.isHost ? inside.mac : macsAtStart.inside,
-      configuration.interfaces.outside.isHost ? outside.mac : macsAtStart.outside
+      configuration.interfaces.inside.hasMachineAddress ? inside.mac : macsAtStart.inside,
+      configuration.interfaces.outside.hasMachineAddress ? outside.mac : macsAtStart.outside
     )
   }
 
   private var mtus: (inside: Int, outside: Int) {
     (
-      configuration.interfaces.inside.isHost ? inside.mtu : mtusAtStart.inside,
-      configuration.interfaces.outside.isHost ? outside.mtu : mtusAtStart.outside
+      configuration.interfaces.inside.hasMachineAddress ? inside.mtu : mtusAtStart.inside,
+      configuration.interfaces.outside.hasMachineAddress ? outside.mtu : mtusAtStart.outside
     )
   }
 
@@ -91,8 +91,8 @@ actor InterfaceKeeper: GatewayInterfaces {
   /// Looks at both, says what has changed, and attaches to one that is back.
   func watch(_ mailbox: Mailbox) {
     let interfaces = configuration.interfaces
-    watch(&inside, .inside, mac: interfaces.inside.isHost ? nil : macsAtStart.inside, mailbox)
-    watch(&outside, .outside, mac: interfaces.outside.isHost ? nil : macsAtStart.outside, mailbox)
+    watch(&inside, .inside, mac: interfaces.inside.hasMachineAddress ? nil : macsAtStart.inside, mailbox)
+    watch(&outside, .outside, mac: interfaces.outside.hasMachineAddress ? nil : macsAtStart.outside, mailbox)
     watchMachineAddresses(mailbox)
   }
 
@@ -153,7 +153,7 @@ actor InterfaceKeeper: GatewayInterfaces {
 
   func host(
     _ configuration: Configuration, looksAtSockets: Bool
-  ) throws(InterfaceFault) -> Configuration.Host {
+  ) throws(InterfaceFault) -> Configuration.Machine {
     try view.look(configuration, looksAtSockets: looksAtSockets)
   }
 
@@ -191,5 +191,5 @@ actor InterfaceKeeper: GatewayInterfaces {
 
 extension Configuration.Interface {
   /// With the prefix length of its network; `none` of the host's that is not known.
-  var addressText: String { address == .host ? "none" : "\(address)/\(network.prefixLength)" }
+  var addressText: String { address == .machine ? "none" : "\(address)/\(network.prefixLength)" }
 }

@@ -25,7 +25,7 @@ struct CheckCommand: ParsableCommand {
     print("\(file): good")
     let interfaces = configuration.interfaces
     for (side, interface) in [("inside", interfaces.inside), ("outside", interfaces.outside)]
-    where interface.isHost {
+    where interface.hasMachineAddress {
       print("interfaces.\(side): its address comes from the host's kernel while the daemon runs")
     }
     for warning in configuration.warnings { print("warning: \(warning)") }

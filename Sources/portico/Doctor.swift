@@ -39,7 +39,7 @@ struct Doctor {
     examineHost()
     let inside = configuration.interfaces.inside
     let shared = configuration.sharedAddress
-    examine("inside", inside, owning: inside.isHost ? [] : [inside.address], hop: nil)
+    examine("inside", inside, owning: inside.hasMachineAddress ? [] : [inside.address], hop: nil)
     examine(
       "outside", configuration.interfaces.outside,
       owning: configuration.publicAddresses.filter { $0 != shared }, hop: configuration.interfaces.gateway)
@@ -49,16 +49,16 @@ struct Doctor {
 
   /// What the host has where the configuration says `address: host`.
   private mutating func examineHost() {
-    guard configuration.followsHost else { return }
+    guard configuration.followsMachine else { return }
     do {
-      let resolved = configuration.resolved(try Configuration.Host(addressesFor: configuration))
+      let resolved = configuration.resolved(try Configuration.Machine(addressesFor: configuration))
       configuration = resolved.configuration
       for reason in resolved.degraded {
         wrong(reason, mend: "ip address; ip route   # or see to the DHCP client")
       }
       for (side, interface) in [
         ("inside", configuration.interfaces.inside), ("outside", configuration.interfaces.outside),
-      ] where interface.isHost && interface.address != .host {
+      ] where interface.hasMachineAddress && interface.address != .machine {
         good("\(side) \(interface.name): shares \(interface.address) with the kernel")
       }
     } catch {

@@ -20,7 +20,7 @@ struct HostOptions: ParsableArguments {
 
   /// The configuration with the addresses in it.
   func resolve(_ configuration: Configuration) throws -> Configuration {
-    var host = Configuration.Host()
+    var host = Configuration.Machine()
     host.inside = try address(
       insideAddress, "inside", configuration.interfaces.inside, such: "192.168.1.1/24")
     host.outside = try address(
@@ -46,8 +46,8 @@ struct HostOptions: ParsableArguments {
 
   private func address(
     _ text: String?, _ side: String, _ interface: Configuration.Interface, such example: String
-  ) throws -> Configuration.HostAddress? {
-    switch (text, interface.isHost) {
+  ) throws -> Configuration.MachineAddress? {
+    switch (text, interface.hasMachineAddress) {
     case (nil, false): return nil
     case (nil, true):
       throw Failure.exit(
@@ -68,7 +68,7 @@ struct HostOptions: ParsableArguments {
           "--\(side)-address: found \"\(text)\"; expected an address with its prefix length such as \(example)"
         )
       }
-      return Configuration.HostAddress(address, prefixLength: Int(network.prefixLength))
+      return Configuration.MachineAddress(address, prefixLength: Int(network.prefixLength))
     }
   }
 }

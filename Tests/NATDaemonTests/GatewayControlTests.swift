@@ -25,10 +25,10 @@ final class Bench: Sendable {
   /// Interfaces that are only spoken of.
   actor Interfaces: GatewayInterfaces {
     var guarded: [KernelGuard.Scope] = []
-    var host = Configuration.Host()
+    var host = Configuration.Machine()
     var link = "down"
 
-    func set(_ host: Configuration.Host) { self.host = host }
+    func set(_ host: Configuration.Machine) { self.host = host }
     /// Why the guards cannot change.
     var fault: InterfaceFault?
     func set(_ fault: InterfaceFault?) { self.fault = fault }
@@ -36,7 +36,7 @@ final class Bench: Sendable {
     func completed(_ configuration: Configuration) -> Configuration { configuration }
     func host(
       _ configuration: Configuration, looksAtSockets: Bool
-    ) throws(InterfaceFault) -> Configuration.Host { host }
+    ) throws(InterfaceFault) -> Configuration.Machine { host }
     func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
       if let fault { throw fault }
       guarded.append(scope)
@@ -57,13 +57,13 @@ final class Bench: Sendable {
 
   /// - Parameter reserve: what the table of the gateway keeps free; the control believes in a live gateway's.
   init(
-    _ text: String = "", interfaces: String = Bench.interfacesText, host: Configuration.Host? = nil,
+    _ text: String = "", interfaces: String = Bench.interfacesText, host: Configuration.Machine? = nil,
     reserve: TableReserve? = nil
   ) throws {
     path = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString).yaml").path
     try (interfaces + text).write(toFile: path, atomically: true, encoding: .utf8)
     let configuration = try Configuration.load(path: path)
-    let host = host ?? Configuration.Host()
+    let host = host ?? Configuration.Machine()
     let live = configuration.resolved(host).configuration
     var settings = GatewaySettings(live)
     settings.table.reserve = .live(settings.table)
@@ -164,9 +164,9 @@ final class Bench: Sendable {
         outside: { name: wan0, address: host }
 
       """
-    func host(_ last: UInt8) -> Configuration.Host {
-      Configuration.Host(
-        outside: Configuration.HostAddress(
+    func host(_ last: UInt8) -> Configuration.Machine {
+      Configuration.Machine(
+        outside: Configuration.MachineAddress(
           IPv4Address(203, 0, 113, last), prefixLength: 24, gateway: IPv4Address(203, 0, 113, 1)))
     }
     let bench = try Bench(interfaces: text, host: host(5))

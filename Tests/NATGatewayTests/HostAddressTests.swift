@@ -16,11 +16,11 @@ import Testing
     static: [{ protocol: tcp, public: host:8080, private: 192.168.1.10:80 }]
 
     """
-  private static let first = Configuration.Host(
-    outside: Configuration.HostAddress(
+  private static let first = Configuration.Machine(
+    outside: Configuration.MachineAddress(
       IPv4Address(203, 0, 113, 5), prefixLength: 24, gateway: IPv4Address(203, 0, 113, 1)))
-  private static let second = Configuration.Host(
-    outside: Configuration.HostAddress(
+  private static let second = Configuration.Machine(
+    outside: Configuration.MachineAddress(
       IPv4Address(198, 18, 7, 77), prefixLength: 23, gateway: IPv4Address(198, 18, 6, 1)))
   private static let h1 = IPv4Address(203, 0, 113, 5)
   private static let h2 = IPv4Address(198, 18, 7, 77)
@@ -29,7 +29,7 @@ import Testing
   private static let s1 = Town.s1
   private static let s2 = Town.s2
 
-  private func town(_ host: Configuration.Host = first, _ more: String = "") throws -> Town {
+  private func town(_ host: Configuration.Machine = first, _ more: String = "") throws -> Town {
     try Town(Self.text + more, host: host)
   }
 
@@ -127,14 +127,14 @@ import Testing
     "EX1 RC2 without an address nothing is translated, and it works at once when one comes; it goes, and comes back"
   )
   func comesAndGoes() throws {
-    var town = try town(Configuration.Host())
+    var town = try town(Configuration.Machine())
     #expect(town.send(from: Self.c1, to: Self.s1).map(\.side) == [.inside])
     #expect(town.counters.drops(.noRoute) == 1 && town.gateway.translator.shard.counts.sessions == 0)
     // One beside it, where there would be a route: no pool.
     #expect(town.listing() == [])
     town.follow(Self.first)
     #expect(town.send(from: Self.c1, to: Self.s1).map(\.source) == [Endpoint(Self.h1, 12_345)])
-    let ended = town.follow(Configuration.Host()).ended
+    let ended = town.follow(Configuration.Machine()).ended
     #expect(ended.sessions == 1 && ended.listed[0].reason.name == "address-changed")
     #expect(town.send(from: Self.s1, to: Endpoint(Self.h1, 12_345), .outside) == [])
     #expect(town.send(from: Self.c1, to: Self.s1).map(\.side) == [.inside])
@@ -247,12 +247,12 @@ import Testing
         inside: { name: lan0, address: host }
         outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1 }
       """
-    var host = Configuration.Host()
+    var host = Configuration.Machine()
     var town = try Town(text, host: host)
     // No address inside: nobody is an inside host.
     #expect(town.send(from: Self.c1, to: Self.s1) == [])
     #expect(town.counters.drops(.sourceNotInside) == 1)
-    host.inside = Configuration.HostAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
+    host.inside = Configuration.MachineAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
     town.follow(host)
     #expect(town.send(from: Self.c1, to: Self.s1).map(\.side) == [.outside])
     #expect(
@@ -266,7 +266,7 @@ import Testing
       town.send(.icmp, from: Endpoint(Self.c1.address, 5), to: Endpoint(IPv4Address(203, 0, 113, 5), 0)).count
         == 1)
     // Another network inside: hosts of the old one are outsiders.
-    host.inside = Configuration.HostAddress(IPv4Address(10, 1, 0, 1), prefixLength: 16)
+    host.inside = Configuration.MachineAddress(IPv4Address(10, 1, 0, 1), prefixLength: 16)
     let ended = town.follow(host).ended
     #expect(ended.listed.map(\.reason.name) == ["inside-network-removed"])
     #expect(town.faults() == [])
@@ -332,7 +332,7 @@ import Testing
     #expect(held.snapshot.counts.sessions == 11)
     let lines = Set(before.listing())
     for (host, kept) in [(Self.first, 11), (Self.second, 0)] {
-      var after = try town(Configuration.Host())
+      var after = try town(Configuration.Machine())
       after.now = before.now
       // Nothing is translated yet, and what is sent meanwhile makes nothing that would stand in the way.
       #expect(after.send(from: Self.c1, to: Self.s2).filter { $0.side == .outside } == [])

@@ -38,12 +38,13 @@ struct Town: ~Copyable {
 
   /// - Parameter host: what the host has, where the text names the interfaces and follows it.
   init(
-    _ text: String = "", host: Configuration.Host? = nil, change: (inout GatewaySettings) -> Void = { _ in }
+    _ text: String = "", host: Configuration.Machine? = nil,
+    change: (inout GatewaySettings) -> Void = { _ in }
   ) throws {
     let parsed = try Configuration.parse(
       (host == nil ? Town.interfaces : "") + text + "\n", file: "portico.yaml")
     written = parsed
-    configuration = parsed.resolved(host ?? Configuration.Host()).configuration
+    configuration = parsed.resolved(host ?? Configuration.Machine()).configuration
     var settings = GatewaySettings(configuration)
     settings.table.reserve = .live(settings.table)
     change(&settings)
@@ -127,7 +128,7 @@ struct Town: ~Copyable {
   /// - Parameter held: what has waited for that.
   @discardableResult
   mutating func follow(
-    _ host: Configuration.Host, takingUp held: HeldTable? = nil, meanwhile: (inout Town) -> Void = { _ in }
+    _ host: Configuration.Machine, takingUp held: HeldTable? = nil, meanwhile: (inout Town) -> Void = { _ in }
   ) -> (ended: EndedSessions, sent: [Sent], restored: RestoredTable?) {
     let new = written.resolved(host).configuration
     let done = perform(

@@ -5,9 +5,9 @@ import NATWire
 /// What operators, and the machine that a gateway runs on, change while it works. What comes of it may be no configuration
 /// at all; then it is refused.
 struct Change {
-  let apply: (inout Configuration, inout Configuration.Host) -> Void
+  let apply: (inout Configuration, inout Configuration.Machine) -> Void
 
-  init(_ apply: @escaping (inout Configuration, inout Configuration.Host) -> Void) { self.apply = apply }
+  init(_ apply: @escaping (inout Configuration, inout Configuration.Machine) -> Void) { self.apply = apply }
 
   private static let second: UInt64 = 1_000_000_000
   fileprivate static let spans = [1, 2, 3, 5, 30, 300, 7440].map { $0 * second }
@@ -21,7 +21,7 @@ struct Change {
   fileprivate static let inner = IPv4Network(IPv4Address(10, 9, 0, 0), prefixLength: 24)
   fileprivate static let exempt = IPv4Network(IPv4Address(172, 16, 0, 0), prefixLength: 12)
   /// What a host may come to have outside; the last overlaps the inside network.
-  fileprivate static let hosts: [Configuration.HostAddress?] = [
+  fileprivate static let hosts: [Configuration.MachineAddress?] = [
     address(203, 0, 113, 5, gateway: IPv4Address(203, 0, 113, 1)), nil,
     address(203, 0, 113, 5, gateway: IPv4Address(203, 0, 113, 77)),
     address(198, 18, 0, 1, gateway: IPv4Address(198, 18, 0, 254)),
@@ -30,8 +30,8 @@ struct Change {
 
   private static func address(
     _ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, gateway: IPv4Address?
-  ) -> Configuration.HostAddress {
-    Configuration.HostAddress(IPv4Address(a, b, c, d), prefixLength: 24, gateway: gateway)
+  ) -> Configuration.MachineAddress {
+    Configuration.MachineAddress(IPv4Address(a, b, c, d), prefixLength: 24, gateway: gateway)
   }
 }
 
@@ -134,7 +134,8 @@ extension Input {
     let isGone = byte() & 1 != 0
     return Change { configuration, _ in
       // The host's own is named otherwise.
-      let name = configuration.interfaces.outside.isHost && address.rawValue & 1 == 1 ? .host : address
+      let name =
+        configuration.interfaces.outside.hasMachineAddress && address.rawValue & 1 == 1 ? .machine : address
       let place = configuration.nat.pool.firstIndex { $0.address == name }
       if let place, isGone {
         configuration.nat.pool.remove(at: place)
@@ -154,7 +155,7 @@ extension Input {
     let terms = byte()
     let remotes = ["198.51.100.7", "198.51.100.0/24", "142.250.195.100", "172.16.5.5:53"]
     return Change { configuration, _ in
-      let onHost = configuration.interfaces.outside.isHost && outer.rawValue & 1 == 1
+      let onHost = configuration.interfaces.outside.hasMachineAddress && outer.rawValue & 1 == 1
       let address = onHost && transport != "all" ? "host" : "\(outer)"
       var entry = ["protocol": transport]
       entry["public"] = transport == "all" ? address : "\(address):\(outerPort)"

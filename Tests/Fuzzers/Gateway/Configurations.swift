@@ -9,7 +9,7 @@ import NATWire
 struct Setting: Sendable {
   var configuration: Configuration
   /// What its machine has at first, where the configuration follows that.
-  var host = Configuration.Host()
+  var host = Configuration.Machine()
   /// It asks for its next hops.
   var isLive: Bool
   /// From so many sessions on batches are prefetched.
@@ -37,9 +37,9 @@ struct Setting: Sendable {
       fatalError("\(error)\n\(text)")
     }
     self.isLive = isLive
-    if configuration.followsHost {
-      host.inside = Configuration.HostAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
-      host.outside = Configuration.HostAddress(
+    if configuration.followsMachine {
+      host.inside = Configuration.MachineAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
+      host.outside = Configuration.MachineAddress(
         IPv4Address(203, 0, 113, 5), prefixLength: 24, gateway: IPv4Address(203, 0, 113, 1))
     }
   }

@@ -80,7 +80,7 @@ extension Machine {
     let outside = live.interfaces.outside.address
     let inForce = Set(live.statics)
     func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
-      let mapping = mapping.onHost(outside)
+      let mapping = mapping.onMachine(outside)
       guard mapping.terms.endsByItself, inForce.contains(mapping),
         case .portForward(let transport, let outer, let inner, _) = mapping
       else { return false }

@@ -69,7 +69,7 @@ struct Machine: ~Copyable {
   let setting: Setting
   /// As the file has it, with what changed since.
   var written: Configuration
-  var host: Configuration.Host
+  var host: Configuration.Machine
   /// The same with the host's addresses in it.
   var live: Configuration
   /// What the gateway goes by; while one gives way to another, both.

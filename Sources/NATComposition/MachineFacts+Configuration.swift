@@ -2,27 +2,27 @@ public import NATConfiguration
 public import NATPacketIO
 public import NATWire
 
-extension Configuration.Host {
+extension Configuration.Machine {
   /// The host's addresses for a configuration, in the network namespace of the calling thread; nil for an interface
   /// that is not there or has none.
   public init(addressesFor configuration: Configuration) throws(InterfaceFault) {
     self.init()
-    guard configuration.followsHost else { return }
+    guard configuration.followsMachine else { return }
     let facts = try HostWatch.facts()
     let (inside, outside) = (configuration.interfaces.inside, configuration.interfaces.outside)
-    if inside.isHost { self.inside = Configuration.HostAddress(facts, inside.name) }
-    if outside.isHost { self.outside = Configuration.HostAddress(facts, outside.name) }
+    if inside.hasMachineAddress { self.inside = Configuration.MachineAddress(facts, inside.name) }
+    if outside.hasMachineAddress { self.outside = Configuration.MachineAddress(facts, outside.name) }
   }
 
   /// Asks for the ports of the host's sockets on an address, as far as the configuration could take them.
   public static func sockets(
     _ transport: TransportProtocol, _ configuration: Configuration, on address: IPv4Address
   ) throws(InterfaceFault) -> [UInt16] {
-    try HostSockets.ports(transport, on: address, in: configuration.portsOnHost(transport))
+    try HostSockets.ports(transport, on: address, in: configuration.portsOnMachine(transport))
   }
 }
 
-extension Configuration.HostAddress {
+extension Configuration.MachineAddress {
   fileprivate init?(_ facts: HostFacts, _ name: String) {
     guard let index = try? InterfaceFacts(name: name).index, let found = facts.address(of: index) else {
       return nil
@@ -38,9 +38,9 @@ extension KernelGuard.Scope {
   /// - Parameter configuration: with the host's addresses in it.
   public init(_ configuration: Configuration) {
     self.init(configuration.ownAddresses)
-    guard configuration.followsHost else { return }
+    guard configuration.followsMachine else { return }
     shared = Shared(
-      configuration.sharedAddress.map { [$0] } ?? [], tcpPorts: configuration.portsOnHost(.tcp),
-      udpPorts: configuration.portsOnHost(.udp))
+      configuration.sharedAddress.map { [$0] } ?? [], tcpPorts: configuration.portsOnMachine(.tcp),
+      udpPorts: configuration.portsOnMachine(.udp))
   }
 }

@@ -3,27 +3,27 @@ public import NATWire
 extension IPv4Address {
   /// What the file calls `host`: the address that the host's kernel has on the interface. ``Configuration/resolved(_:)``
   /// puts the address itself in its place. Nobody can have 0.0.0.0, and no file may name it.
-  public static var host: IPv4Address { .any }
+  public static var machine: IPv4Address { .any }
 
   /// As in the file.
-  var text: String { self == .host ? "host" : description }
+  var text: String { self == .machine ? "host" : description }
 }
 
 extension IPv4Network {
   /// The network of the inside interface where that has the host's address.
-  static let host = IPv4Network(.host, prefixLength: 32)
+  static let machine = IPv4Network(.machine, prefixLength: 32)
 
   /// As in the file.
-  var text: String { self == .host ? "host" : description }
+  var text: String { self == .machine ? "host" : description }
 }
 
 extension Configuration {
   /// Ports of the pool on the host's address: apart from those that kernels give their own sockets, 32768 to 60999, and
   /// from those where services listen.
-  public static let hostPorts: ClosedRange<UInt16> = 10240...32767
+  public static let machinePorts: ClosedRange<UInt16> = 10240...32767
 
   /// What a kernel has on one interface.
-  public struct HostAddress: Sendable, Hashable {
+  public struct MachineAddress: Sendable, Hashable {
     public var address: IPv4Address
     /// The connected network, which holds `address`.
     public var network: IPv4Network
@@ -39,14 +39,14 @@ extension Configuration {
   }
 
   /// What the host has, for a configuration that says `address: host`.
-  public struct Host: Sendable, Equatable {
-    public var inside: HostAddress?
-    public var outside: HostAddress?
+  public struct Machine: Sendable, Equatable {
+    public var inside: MachineAddress?
+    public var outside: MachineAddress?
     /// Ports of the host's own sockets on the outside address, ascending.
     public var tcpPorts: [UInt16] = []
     public var udpPorts: [UInt16] = []
 
-    public init(inside: HostAddress? = nil, outside: HostAddress? = nil) {
+    public init(inside: MachineAddress? = nil, outside: MachineAddress? = nil) {
       self.inside = inside
       self.outside = outside
     }
@@ -69,49 +69,51 @@ extension Configuration {
   }
 
   /// Whether an interface has the host's address.
-  public var followsHost: Bool { interfaces.inside.isHost || interfaces.outside.isHost }
+  public var followsMachine: Bool {
+    interfaces.inside.hasMachineAddress || interfaces.outside.hasMachineAddress
+  }
 
   /// Whether an address of the host's is not known (yet).
-  public var waitsForHost: Bool {
-    [interfaces.inside, interfaces.outside].contains { $0.isHost && $0.address == .host }
+  public var waitsForMachine: Bool {
+    [interfaces.inside, interfaces.outside].contains { $0.hasMachineAddress && $0.address == .machine }
   }
 
   /// The address that the gateway shares with the host's kernel, outside; nil where it has one of its own, or none.
   public var sharedAddress: IPv4Address? {
     let outside = interfaces.outside
-    return outside.isHost && outside.address != .host ? outside.address : nil
+    return outside.hasMachineAddress && outside.address != .machine ? outside.address : nil
   }
 
   /// Puts the host's addresses where the file says `host`. Without one the result is the configuration itself.
   /// - Complexity: O(statics + pool addresses + ports of the host's).
-  public func resolved(_ host: Host) -> Resolved {
-    guard followsHost else { return Resolved(configuration: self, degraded: []) }
+  public func resolved(_ machine: Machine) -> Resolved {
+    guard followsMachine else { return Resolved(configuration: self, degraded: []) }
     var resolved = Resolved(configuration: self, degraded: [])
-    if interfaces.inside.isHost { resolved.setInside(host.inside) }
-    if interfaces.outside.isHost {
-      resolved.setOutside(host.outside)
-      resolved.setPool(host)
-      resolved.setStatics(host)
+    if interfaces.inside.hasMachineAddress { resolved.setInside(machine.inside) }
+    if interfaces.outside.hasMachineAddress {
+      resolved.setOutside(machine.outside)
+      resolved.setPool(machine)
+      resolved.setStatics(machine)
     }
     return resolved
   }
 }
 
 extension Configuration.Resolved {
-  fileprivate mutating func setInside(_ inside: Configuration.HostAddress?) {
+  fileprivate mutating func setInside(_ inside: Configuration.MachineAddress?) {
     guard let inside else {
       degraded.append("the inside interface \(configuration.interfaces.inside.name) has no address")
-      configuration.nat.insideNetworks.removeAll { $0 == .host }
+      configuration.nat.insideNetworks.removeAll { $0 == .machine }
       return
     }
     configuration.interfaces.inside.address = inside.address
     configuration.interfaces.inside.network = inside.network
     configuration.nat.insideNetworks = configuration.nat.insideNetworks.map {
-      $0 == .host ? inside.network : $0
+      $0 == .machine ? inside.network : $0
     }
   }
 
-  fileprivate mutating func setOutside(_ outside: Configuration.HostAddress?) {
+  fileprivate mutating func setOutside(_ outside: Configuration.MachineAddress?) {
     let name = configuration.interfaces.outside.name
     guard let outside else {
       degraded.append("the outside interface \(name) has no address: nothing is translated")
@@ -137,14 +139,14 @@ extension Configuration.Resolved {
   }
 
   /// The host's own ports are no part of the pool, whatever their protocol.
-  fileprivate mutating func setPool(_ host: Configuration.Host) {
+  fileprivate mutating func setPool(_ machine: Configuration.Machine) {
     let address = configuration.interfaces.outside.address
     configuration.nat.pool = configuration.nat.pool.reduce(into: []) { pool, entry in
       var entry = entry
-      if entry.address == .host { entry.address = address }
-      guard entry.address != .host else { return }
+      if entry.address == .machine { entry.address = address }
+      guard entry.address != .machine else { return }
       if entry.address == address {
-        entry.ports = entry.ports.without(host.tcpPorts).without(host.udpPorts)
+        entry.ports = entry.ports.without(machine.tcpPorts).without(machine.udpPorts)
       }
       if let same = pool.firstIndex(where: { $0.address == entry.address }) {
         pool[same].ports = (pool[same].ports + entry.ports).merged
@@ -154,12 +156,12 @@ extension Configuration.Resolved {
     }
   }
 
-  fileprivate mutating func setStatics(_ host: Configuration.Host) {
+  fileprivate mutating func setStatics(_ machine: Configuration.Machine) {
     let address = configuration.interfaces.outside.address
     var taken: Set<StaticRules.Claim> = []
     var degraded = degraded
     configuration.statics = configuration.statics.compactMap { entry in
-      let mapping = entry.onHost(address)
+      let mapping = entry.onMachine(address)
       let name = "static \(entry.protocolText) \(entry.publicText)"
       switch mapping {
       case .oneToOne(let outer, _):
@@ -167,8 +169,8 @@ extension Configuration.Resolved {
         degraded.append("\(name): the host has the address itself")
         return nil
       case .portForward(let transport, let outer, _, _):
-        guard outer.address != .host else { return nil }
-        if outer.address == address, host.hasSocket(transport, outer.port) {
+        guard outer.address != .machine else { return nil }
+        if outer.address == address, machine.hasSocket(transport, outer.port) {
           degraded.append("\(name): a socket of the host's has the port")
           return nil
         }
@@ -198,20 +200,20 @@ extension [ClosedRange<UInt16>] {
 
 extension Configuration {
   /// The TCP or UDP ports that the gateway takes on the host's address, for the pool and for statics; in no order.
-  public func portsOnHost(_ transport: TransportProtocol) -> [ClosedRange<UInt16>] {
-    func isHosts(_ address: IPv4Address) -> Bool { address == .host || address == sharedAddress }
+  public func portsOnMachine(_ transport: TransportProtocol) -> [ClosedRange<UInt16>] {
+    func isMachines(_ address: IPv4Address) -> Bool { address == .machine || address == sharedAddress }
     let forwards = statics.compactMap { mapping -> ClosedRange<UInt16>? in
-      guard case .portForward(transport, let endpoint, _, _) = mapping, isHosts(endpoint.address) else {
+      guard case .portForward(transport, let endpoint, _, _) = mapping, isMachines(endpoint.address) else {
         return nil
       }
       return endpoint.port...endpoint.port
     }
-    return nat.pool.filter { isHosts($0.address) }.flatMap(\.ports) + forwards
+    return nat.pool.filter { isMachines($0.address) }.flatMap(\.ports) + forwards
   }
 
   /// What the kernel is to keep its own sockets from while the gateway runs; none where it shares no address.
   public var reservedPorts: [ClosedRange<UInt16>] {
-    interfaces.outside.isHost ? portsOnHost(.tcp) + portsOnHost(.udp) : []
+    interfaces.outside.hasMachineAddress ? portsOnMachine(.tcp) + portsOnMachine(.udp) : []
   }
 
   /// What is allowed and hardly ever meant, each with what would be right; in no way a reason not to start.
@@ -220,7 +222,7 @@ extension Configuration {
     if workers > 1 {
       warnings.append("workers: found \(workers); expected 1: one runs, whatever is written there")
     }
-    guard interfaces.outside.isHost, !kernelGuard else { return warnings }
+    guard interfaces.outside.hasMachineAddress, !kernelGuard else { return warnings }
     return warnings + [
       "guard: found off, where interfaces.outside.address is host: the kernel answers what comes for Portico's ports with "
         + "RST and ICMP, which ends what Portico translates; expected on, or an address of Portico's own"
@@ -230,8 +232,8 @@ extension Configuration {
   /// With the addresses that the host had written out, as if they were the gateway's own, where they are known.
   public var standingAlone: Configuration {
     var alone = self
-    if alone.interfaces.inside.address != .host { alone.interfaces.inside.isHost = false }
-    if alone.interfaces.outside.address != .host { alone.interfaces.outside.isHost = false }
+    if alone.interfaces.inside.address != .machine { alone.interfaces.inside.hasMachineAddress = false }
+    if alone.interfaces.outside.address != .machine { alone.interfaces.outside.hasMachineAddress = false }
     return alone
   }
 }

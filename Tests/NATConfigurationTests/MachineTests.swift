@@ -4,7 +4,7 @@ import Testing
 @testable import NATConfiguration
 
 /// `address: host`: what the file says, and what becomes of it with the host's addresses in it.
-@Suite struct HostTests {
+@Suite struct MachineTests {
   private static let outsideText = """
     interfaces:
       inside: { name: lan0, address: 192.168.1.1/24 }
@@ -17,7 +17,7 @@ import Testing
       outside: { name: wan0, address: host }
 
     """
-  private static let wan = Configuration.HostAddress(
+  private static let wan = Configuration.MachineAddress(
     IPv4Address(203, 0, 113, 5), prefixLength: 24, gateway: IPv4Address(203, 0, 113, 1))
 
   private func parse(_ text: String) throws -> Configuration {
@@ -32,7 +32,7 @@ import Testing
     #expect(settings.contains("nat.pool[host].ports: 10240-32767"))
     #expect(configuration.ownAddresses == [IPv4Address(192, 168, 1, 1)])
     #expect(configuration.reservedPorts == [10240...32767, 10240...32767])
-    let resolved = configuration.resolved(Configuration.Host(outside: Self.wan))
+    let resolved = configuration.resolved(Configuration.Machine(outside: Self.wan))
     #expect(resolved.degraded == [])
     let now = resolved.configuration
     #expect(now.interfaces.outside.address == IPv4Address(203, 0, 113, 5))
@@ -50,13 +50,13 @@ import Testing
       Self.bothText + "routes: [{ network: 10.9.0.0/24, via: 192.168.1.254 }]")
     #expect(
       configuration.settings.contains { $0.name == "nat.inside-networks" && $0.value == "host, 10.9.0.0/24" })
-    var host = Configuration.Host(outside: Self.wan)
-    host.inside = Configuration.HostAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
+    var host = Configuration.Machine(outside: Self.wan)
+    host.inside = Configuration.MachineAddress(IPv4Address(192, 168, 1, 1), prefixLength: 24)
     let now = configuration.resolved(host).configuration
     #expect(now.nat.insideNetworks.map(\.description) == ["192.168.1.0/24", "10.9.0.0/24"])
     #expect(now.interfaces.inside.address == IPv4Address(192, 168, 1, 1))
     #expect(now.ownAddresses == [])
-    let without = configuration.resolved(Configuration.Host(outside: Self.wan))
+    let without = configuration.resolved(Configuration.Machine(outside: Self.wan))
     #expect(without.configuration.nat.insideNetworks.map(\.description) == ["10.9.0.0/24"])
     #expect(without.degraded == ["the inside interface lan0 has no address"])
   }
@@ -65,7 +65,7 @@ import Testing
   func nothing() throws {
     let configuration = try parse(
       Self.outsideText + "static: [{ protocol: tcp, public: host:8080, private: 192.168.1.2:80 }]")
-    let resolved = configuration.resolved(Configuration.Host())
+    let resolved = configuration.resolved(Configuration.Machine())
     #expect(resolved.configuration.nat.pool == [] && resolved.configuration.statics == [])
     #expect(resolved.configuration.publicAddresses == [] && resolved.configuration.sharedAddress == nil)
     #expect(resolved.degraded == ["the outside interface wan0 has no address: nothing is translated"])
@@ -77,10 +77,10 @@ import Testing
       Self.outsideText + "static: [{ protocol: tcp, public: host:8080, private: 192.168.1.2:80 }]")
     #expect(configuration.statics.map(\.publicText) == ["host:8080"])
     #expect(configuration.settings.contains { $0.name == "static[tcp host:8080].private" })
-    #expect(configuration.portsOnHost(.tcp) == [10240...32767, 8080...8080])
-    #expect(configuration.portsOnHost(.udp) == [10240...32767])
+    #expect(configuration.portsOnMachine(.tcp) == [10240...32767, 8080...8080])
+    #expect(configuration.portsOnMachine(.udp) == [10240...32767])
     for address in [IPv4Address(203, 0, 113, 5), IPv4Address(203, 0, 113, 77)] {
-      let host = Configuration.Host(outside: Configuration.HostAddress(address, prefixLength: 24))
+      let host = Configuration.Machine(outside: Configuration.MachineAddress(address, prefixLength: 24))
       #expect(configuration.resolved(host).configuration.statics.map(\.publicText) == ["\(address):8080"])
     }
     // At run time, too.
@@ -97,7 +97,7 @@ import Testing
           - { protocol: tcp, public: host:22, private: 192.168.1.2:22 }
           - { protocol: udp, public: host:22, private: 192.168.1.2:22 }
         """)
-    var host = Configuration.Host(outside: Self.wan)
+    var host = Configuration.Machine(outside: Self.wan)
     host.tcpPorts = [22, 10240, 20000]
     host.udpPorts = [20001, 32767]
     let resolved = configuration.resolved(host)
@@ -109,8 +109,8 @@ import Testing
   @Test("an outside address in an inside network is not taken: nothing is translated, and it says why")
   func overlap() throws {
     let configuration = try parse(Self.outsideText)
-    let host = Configuration.Host(
-      outside: Configuration.HostAddress(IPv4Address(192, 168, 1, 77), prefixLength: 24))
+    let host = Configuration.Machine(
+      outside: Configuration.MachineAddress(IPv4Address(192, 168, 1, 77), prefixLength: 24))
     let resolved = configuration.resolved(host)
     #expect(resolved.configuration.nat.pool == [] && resolved.configuration.sharedAddress == nil)
     #expect(
@@ -130,7 +130,7 @@ import Testing
           - { protocol: tcp, public: 203.0.113.5:80, private: 192.168.1.3:80 }
           - { protocol: all, public: 203.0.113.6, private: 192.168.1.4 }
         """)
-    let now = configuration.resolved(Configuration.Host(outside: Self.wan))
+    let now = configuration.resolved(Configuration.Machine(outside: Self.wan))
     #expect(
       now.configuration.nat.pool == [
         Configuration.PoolAddress(IPv4Address(203, 0, 113, 5), ports: [20000...21999])
@@ -139,7 +139,8 @@ import Testing
     #expect(now.degraded == ["static tcp 203.0.113.5:80: another one has its public endpoint"])
     // The host comes to the address of a 1:1 mapping.
     let other = configuration.resolved(
-      Configuration.Host(outside: Configuration.HostAddress(IPv4Address(203, 0, 113, 6), prefixLength: 24)))
+      Configuration.Machine(
+        outside: Configuration.MachineAddress(IPv4Address(203, 0, 113, 6), prefixLength: 24)))
     #expect(other.degraded.contains("static all 203.0.113.6: the host has the address itself"))
   }
 
@@ -167,7 +168,7 @@ import Testing
     ),
     Refusal(
       "a whole host, a host without a port, an identifier of the host's, a private host",
-      file: HostTests.outsideText + """
+      file: MachineTests.outsideText + """
         static:
           - { protocol: all, public: host, private: 192.168.1.2 }
           - { protocol: tcp, public: host, private: 192.168.1.2:80 }
