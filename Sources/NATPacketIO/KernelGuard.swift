@@ -2,21 +2,25 @@ private import CNFTables
 public import NATWire
 internal import Synchronization
 
-/// Keeps the kernel from answering and forwarding what the gateway handles on one interface.
+/// The kernel rules of one interface: they keep the kernel from answering and forwarding what the gateway handles.
 ///
-/// An nftables table of the family `netdev` drops at ingress, which lies behind the capture: what is for the
-/// gateway's own addresses, IPv4 and ARP, and what the kernel could only forward. The kernel's own addresses,
-/// where they are not the gateway's too, broadcasts and IPv6 stay with the kernel: a login on a management
-/// address goes on working.
+/// A frame counts as untagged when every VLAN tag in it has the identifier 0 (IEEE 802.1Q priority tags). Of these
+/// frames the rules drop three kinds behind the capture:
+/// - IPv4 and ARP to the gateway's own addresses;
+/// - unicast IPv4 that the kernel could only forward;
+/// - TCP and UDP to the gateway's ports of an address that it shares with the kernel, unless a socket of the kernel
+///   has the port or the connection. The kernel looks the socket up for each packet, because a program may take a port
+///   at any time.
 ///
-/// Of an address that the gateway shares with the kernel a second table, of the family `ip`, drops TCP and UDP to the
-/// gateway's ports, and no more: where one of the kernel's sockets has a port, or a connection from it, its packets
-/// pass. That is asked for each packet, as programs take ports for as long as one question and one answer. Where the
-/// gateway shares an address, answers of DHCP servers pass the first table as well: a client hears them by a packet
-/// socket before the kernel has the address that they are for, so they would look like what it is to forward.
+/// The kernel keeps its other addresses, broadcasts and IPv6: a login on a management address still works. Where the
+/// gateway shares an address, DHCP messages to clients pass the ingress rules too: a client hears them by a packet
+/// socket before the kernel has the address.
 ///
-/// The tables belong to the process (`flags owner`): nobody else can change them, and they are gone when the process
-/// is, after SIGKILL too.
+/// A table of the family `netdev` drops at ingress, before the kernel spends time on the packet. Tables of the families
+/// `ip` and `arp` drop frames with several tags, which the ingress hook cannot read.
+///
+/// The tables belong to the process (`flags owner`): no other process can change them, and the kernel removes them when
+/// the process ends, also by SIGKILL.
 @safe public struct KernelGuard: ~Copyable {
   /// The interface, as the kernel names it.
   public let interface: String
@@ -141,7 +145,8 @@ internal import Synchronization
 
   /// Puts other addresses and ports in the place of those before, all at once.
   public mutating func setScope(_ scope: Scope) throws(InterfaceFault) {
-    var commands = KernelGuard.set("netdev \(table) own", KernelGuard.elements(scope.own))
+    let own = KernelGuard.elements(scope.own)
+    var commands = KernelGuard.families.map { KernelGuard.set("\($0) \(table) own", own) }.joined()
     if isSharing, let shared = scope.shared {
       for (name, elements) in KernelGuard.sets(of: shared) {
         commands += KernelGuard.set("ip \(table) \(name)", elements)
@@ -153,10 +158,9 @@ internal import Synchronization
   /// Installs the guard again, after an interface has vanished and returned: older kernels forget the hook of
   /// an interface that vanishes. There is no moment without a guard.
   public mutating func reinstall(_ scope: Scope) throws(InterfaceFault) {
-    let families = isSharing ? ["netdev", "ip"] : ["netdev"]
     try unsafe KernelGuard.run(
       context,
-      families.map { "delete table \($0) \(table)\n" }.joined()
+      KernelGuard.families.map { "delete table \($0) \(table)\n" }.joined()
         + KernelGuard.install(table, interface, scope),
       interface)
   }
@@ -166,47 +170,63 @@ internal import Synchronization
     "portico-\(interface)" + (number == 1 ? "" : "/\(number)")
   }
 
-  /// One transaction: all of it, or nothing.
-  private static func install(_ name: String, _ interface: String, _ scope: Scope) -> String {
-    let table = "netdev \(name)"
-    let hook = "type filter hook ingress"
+  /// The families of the tables. At the ingress hook of `netdev` the kernel has taken off at most one VLAN tag. The
+  /// rules of `ip` and `arp` see a frame when it has taken off all of them, and hold for frames with several.
+  private static let families = ["netdev", "ip", "arp"]
+
+  /// The commands that make the tables: one transaction.
+  package static func install(_ name: String, _ interface: String, _ scope: Scope) -> String {
+    let tables = families.map { family in
+      """
+      create table \(family) \(name) { flags owner; }
+      add set \(family) \(name) own { type ipv4_addr; }
+      \(set("\(family) \(name) own", elements(scope.own)))
+      """
+    }
+    let hook = "type filter hook"
+    let ingress = "add rule netdev \(name) ingress"
+    let prerouting = "add rule ip \(name) prerouting iifname \"\(interface)\""
     return """
-      create table \(table) { flags owner; }
-      add set \(table) own { type ipv4_addr; }
-      \(set("\(table) own", elements(scope.own)))
-      add chain \(table) ingress { \(hook) device "\(interface)" priority -500; policy accept; }
-      add rule \(table) ingress ip daddr @own drop
-      add rule \(table) ingress arp daddr ip @own drop
-      \(scope.shared == nil ? "" : "add rule \(table) ingress \(leases) accept")
-      add rule \(table) ingress meta pkttype host ether type ip fib daddr type != local drop
-      \(scope.shared.map { install(name, interface, $0) } ?? "")
+      \(tables.joined())
+      add chain netdev \(name) ingress { \(hook) ingress device "\(interface)" priority -500; policy accept; }
+      \(ingress) ip daddr @own drop
+      \(ingress) arp daddr ip @own drop
+      \(scope.shared == nil ? "" : "\(ingress) \(leases) accept")
+      \(ingress) \(otherVLANs) accept
+      \(ingress) meta protocol ip \(forwarded) drop
+      add chain ip \(name) prerouting { \(hook) prerouting priority -500; policy accept; }
+      \(prerouting) ip daddr @own drop
+      \(scope.shared.map { share(name, prerouting, $0) } ?? "")
+      \(prerouting) \(forwarded) drop
+      add chain arp \(name) input { \(hook) input priority -500; policy accept; }
+      add rule arp \(name) input iifname "\(interface)" arp daddr ip @own drop
+
       """
   }
 
-  /// What a DHCP server sends to clients (RFC 2131 section 4.1).
+  /// DHCP messages to clients (RFC 2131 section 4.1).
   private static let leases = "udp sport 67 udp dport 68"
+  /// Frames of the VLANs 1 to 4095, which belong to other devices. `meta protocol` reads the type behind the tag.
+  private static let otherVLANs = "ether type { 0x8100, 0x88a8 } @ll,116,12 != 0"
+  /// Unicast frames whose destination is no address of the kernel's.
+  private static let forwarded = "meta pkttype host fib daddr type != local"
 
-  /// Sockets are known where packets are IPv4's already, so this chain stands behind `ip_rcv`: before fragments are put
-  /// together, which are the kernel's to drop after their time.
-  private static func install(_ name: String, _ interface: String, _ shared: Scope.Shared) -> String {
-    let table = "ip \(name)"
+  /// The rules for an address that the kernel has too. Sockets are looked up behind `ip_rcv`, and before fragments are
+  /// put together: later fragments pass, and the kernel drops them when its timeout for the datagram is over.
+  private static func share(_ name: String, _ prerouting: String, _ shared: Scope.Shared) -> String {
     let rules = ["tcp", "udp"].flatMap { transport in
-      // A question that has an answer for every kind of socket there is: a connection that is being opened, or was
-      // closed a moment ago, is none that could be bound to all addresses.
+      // `socket transparent` also matches request and TIME-WAIT sockets; `socket wildcard` does not.
       ["socket transparent { 0, 1 } accept", "drop"].map {
-        "add rule \(table) prerouting iifname \"\(interface)\" ip daddr @shared \(transport) dport @\(transport)ports \($0)\n"
+        "\(prerouting) ip daddr @shared \(transport) dport @\(transport)ports \($0)\n"
       }
     }
     return """
-      create table \(table) { flags owner; }
-      add set \(table) shared { type ipv4_addr; }
-      add set \(table) tcpports { type inet_service; flags interval; }
-      add set \(table) udpports { type inet_service; flags interval; }
-      add chain \(table) prerouting { type filter hook prerouting priority -500; policy accept; }
+      add set ip \(name) shared { type ipv4_addr; }
+      add set ip \(name) tcpports { type inet_service; flags interval; }
+      add set ip \(name) udpports { type inet_service; flags interval; }
       \(rules.joined())
-      add rule \(table) prerouting iifname "\(interface)" \(leases) fib daddr type != { local, broadcast, multicast } drop
-      \(sets(of: shared).map { set("\(table) \($0)", $1) }.joined(separator: "\n"))
-
+      \(prerouting) \(leases) fib daddr type { local, broadcast, multicast } accept
+      \(sets(of: shared).map { set("ip \(name) \($0)", $1) }.joined(separator: "\n"))
       """
   }
 

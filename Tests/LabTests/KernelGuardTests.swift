@@ -25,13 +25,38 @@ extension Lab {
       static let guarded = Answers(management: true)
     }
 
-    /// A kernel that would do what the gateway does: it has the gateway's address, forwards, and has a way
-    /// out.
+    /// A kernel that would do what the gateway does: it has the gateway's addresses, forwards, and has a way out.
     struct Stage {
       let cable: Cable
       let beyond: NetworkNamespace
-      static let management: WireFrames.Station = ([2, 0, 0, 0, 0, 1], [192, 168, 1, 254])
       static let remote: WireFrames.Station = ([2, 0, 0, 0, 0, 1], [203, 0, 113, 9])
+
+      /// Who asks at which interface.
+      struct View {
+        let namespace: NetworkNamespace
+        let device: String
+        let asker: WireFrames.Station
+        /// The gateway's address there.
+        let own: WireFrames.Station
+        /// The kernel's address there that is not the gateway's.
+        let management: WireFrames.Station
+        /// A host on the other side.
+        let remote: WireFrames.Station
+      }
+
+      var inside: View {
+        View(
+          namespace: cable.there, device: "peer0", asker: cable.peer, own: cable.own,
+          management: (cable.own.mac, [192, 168, 1, 254]), remote: Stage.remote)
+      }
+
+      var outside: View {
+        let mac: [UInt8] = [2, 0, 0, 0, 0, 3]
+        return View(
+          namespace: beyond, device: "peer1", asker: ([2, 0, 0, 0, 0, 4], [203, 0, 113, 9]),
+          own: (mac, [203, 0, 113, 5]), management: (mac, [203, 0, 113, 6]), remote: (mac, cable.peer.address)
+        )
+      }
 
       init() throws {
         cable = try Cable()
@@ -40,10 +65,19 @@ extension Lab {
         try cable.here.shell(
           """
           ip address add 192.168.1.1/24 dev lan0 && ip address add 192.168.1.254/24 dev lan0 && \
-          ip address add 203.0.113.5/24 dev wan0 && echo 1 >/proc/sys/net/ipv4/ip_forward && \
-          ip neighbour replace 192.168.1.2 lladdr 02:00:00:00:00:02 dev lan0
+          ip link set wan0 address 02:00:00:00:00:03 && \
+          ip address add 203.0.113.5/24 dev wan0 && ip address add 203.0.113.6/24 dev wan0 && \
+          echo 1 >/proc/sys/net/ipv4/ip_forward && \
+          ip neighbour replace 192.168.1.2 lladdr 02:00:00:00:00:02 dev lan0 && \
+          ip neighbour replace 203.0.113.9 lladdr 02:00:00:00:00:04 dev wan0
           """)
-        try beyond.shell("ip address add 203.0.113.9/24 dev peer1 && ip route add default via 203.0.113.5")
+        try beyond.shell(
+          """
+          ip link set peer1 address 02:00:00:00:00:04 && \
+          ip address add 203.0.113.9/24 dev peer1 && ip route add default via 203.0.113.5 && \
+          ip neighbour replace 203.0.113.5 lladdr 02:00:00:00:00:03 dev peer1
+          """)
+        try cable.there.shell("ip route add default via 192.168.1.1")
       }
 
       static func echo(_ from: WireFrames.Station, _ to: WireFrames.Station) -> [UInt8] {
@@ -52,39 +86,90 @@ extension Lab {
         return WireFrames.ipv4(from, to, protocolNumber: 1, message)
       }
 
-      func answers() throws -> Answers {
-        let (own, peer) = (cable.own, cable.peer)
-        let socket = try cable.peerSocket()
-        try socket.sendFrame(WireFrames.arpRequest(peer, for: own.address))
-        try socket.sendFrame(Stage.echo(peer, own))
-        try socket.sendFrame(WireFrames.tcp(peer, 5000, own, 81, .init(flags: 0x02, sequence: 1)))
-        try socket.sendFrame(Stage.echo(peer, Stage.remote))
-        // Asked last: its answer, which must come, comes after all others.
-        try socket.sendFrame(Stage.echo(peer, Stage.management))
+      func answers() throws -> Answers { try answers(inside) }
+
+      /// - Parameter tags: VLAN tags for each frame that is sent; answers come untagged.
+      func answers(_ view: View, tags: [UInt8] = []) throws -> Answers {
+        let socket = try view.namespace.enter { try PlainSocket.raw(InterfaceFacts(name: view.device)) }
+        func send(_ frame: [UInt8]) throws { try socket.sendFrame(Array(frame[..<12]) + tags + frame[12...]) }
+        try send(WireFrames.arpRequest(view.asker, for: view.own.address))
+        try send(Stage.echo(view.asker, view.own))
+        try send(WireFrames.tcp(view.asker, 5000, view.own, 81, .init(flags: 0x02, sequence: 1)))
+        try send(Stage.echo(view.asker, view.remote))
+        // Sent last: its answer, which must come, comes after all others.
+        try send(Stage.echo(view.asker, view.management))
         var answers = Answers()
         while !answers.management, let frame = socket.receive() {
-          guard Array(frame[..<6]) == peer.mac, frame.count > 34 else { continue }
+          guard Array(frame[..<6]) == view.asker.mac, frame.count > 34 else { continue }
           if frame[12..<14] == [8, 6] {
-            if frame[21] == 2, Array(frame[28..<32]) == own.address { answers.arp = true }
+            if frame[21] == 2, Array(frame[28..<32]) == view.own.address { answers.arp = true }
             continue
           }
           let source = Array(frame[26..<30])
           switch (frame[23], source) {
-          case (1, own.address) where frame[34] == 0: answers.echo = true
-          case (6, own.address) where frame[47] & 0x04 != 0: answers.reset = true
-          case (1, Stage.remote.address) where frame[34] == 0: answers.forwards = true
-          case (1, Stage.management.address) where frame[34] == 0: answers.management = true
+          case (1, view.own.address) where frame[34] == 0: answers.echo = true
+          case (6, view.own.address) where frame[47] & 0x04 != 0: answers.reset = true
+          case (1, view.remote.address) where frame[34] == 0: answers.forwards = true
+          case (1, view.management.address) where frame[34] == 0: answers.management = true
           default: break
           }
         }
-        // What is forwarded has a longer way.
+        // A forwarded packet has a longer way.
         if !answers.forwards, let frame = socket.receive(within: 0.2), frame.count > 34,
-          Array(frame[26..<30]) == Stage.remote.address
+          Array(frame[26..<30]) == view.remote.address
         {
           answers.forwards = true
         }
         return answers
       }
+    }
+
+    /// The VLAN tags of frames that count as untagged: identifier 0 in one tag or several, with every priority.
+    static let linkForms: [[UInt8]] =
+      [[]] + (0..<8).map { [0x81, 0x00, $0 << 5, 0] } + (0..<8).map { [0x88, 0xA8, $0 << 5, 0] } + [
+        [0x88, 0xA8, 0, 0, 0x81, 0x00, 0, 0], [0x88, 0xA8, 0x60, 0, 0x81, 0x00, 0xA0, 0],
+        [0x81, 0x00, 0, 0, 0x81, 0x00, 0, 0], [0x81, 0x00, 0xA0, 0, 0x88, 0xA8, 0x60, 0],
+        [0x88, 0xA8, 0, 0, 0x81, 0x00, 0x20, 0, 0x81, 0x00, 0xE0, 0],
+      ]
+
+    @Test(
+      "H1 D18 FW11 the kernel neither answers nor forwards frames of any link form from either side: untagged, VLAN identifier 0 with every priority, 802.1ad identifier 0, several such tags",
+      arguments: ["lan0", "wan0"])
+    func linkForms(interface: String) throws {
+      let stage = try Stage()
+      let view = interface == "lan0" ? stage.inside : stage.outside
+      for tags in KernelGuardTests.linkForms {
+        #expect(try stage.answers(view, tags: tags) == .all, "before, with tags \(tags)")
+      }
+      let own = [IPv4Address(192, 168, 1, 1), IPv4Address(203, 0, 113, 5)]
+      let rules = try stage.cable.here.enter { try KernelGuard(interface: interface, .init(own)) }
+      for tags in KernelGuardTests.linkForms {
+        #expect(try stage.answers(view, tags: tags) == .guarded, "with tags \(tags)")
+      }
+      #expect(rules.interface == interface)
+    }
+
+    @Test("D18 frames of other VLANs pass the rule against forwarding: they belong to the VLAN's device")
+    func otherVLANs() throws {
+      let stage = try Stage()
+      let rules = try stage.cable.here.enter {
+        try KernelGuard(interface: "lan0", .init([IPv4Address(192, 168, 1, 1)]))
+      }
+      // It stands behind the rules, where VLAN devices take their frames.
+      let behind = try stage.cable.here.enter {
+        try PlainSocket.raw(InterfaceFacts(name: "lan0"), protocolNumber: 0x0800)
+      }
+      let frame = Stage.echo(stage.cable.peer, Stage.remote)
+      for type in [[0x81, 0x00], [0x88, 0xA8]] as [[UInt8]] {
+        for (priorityAndIdentifier, passes) in [([0, 5], true), ([0xAF, 0xFF], true), ([0xA0, 0], false)]
+          as [([UInt8], Bool)]
+        {
+          try stage.cable.peerSocket().sendFrame(
+            Array(frame[..<12]) + type + priorityAndIdentifier + frame[12...])
+          #expect((behind.receive(within: 0.2) != nil) == passes, "\(type) \(priorityAndIdentifier)")
+        }
+      }
+      #expect(rules.interface == "lan0")
     }
 
     @Test(
