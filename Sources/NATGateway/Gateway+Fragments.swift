@@ -140,7 +140,10 @@ extension Gateway {
       let offset = UInt16(truncatingIfNeeded: (packet.fragmentByteOffset + start) / 8)
       let more = isLast && !packet.hasMoreFragments ? 0 : IPv4.moreFragments
       piece.finishIPv4Fragment(at: network, headerLength: headerLength, fragmentField: more | offset)
-      sendFrame(piece, to: hop, at: now, &outbox)
+      let facts = FrameFacts(
+        kind: start == 0 ? packet.kind : .laterFragment, headerLength: UInt8(headerLength),
+        transportHeaderLength: start == 0 ? UInt8(packet.transportHeaderLength) : 0)
+      sendFrame(piece, facts, to: hop, at: now, &outbox)
       start += length
     }
   }

@@ -18,15 +18,16 @@ extension Gateway {
   ///
   /// - Parameter largestPacket: for its receiver; forgotten by a frame that has to wait.
   mutating func sendFrame(
-    _ frame: Frame, to hop: NextHop, largestPacket: UInt16 = .max, at now: Instant, _ outbox: inout Outbox
+    _ frame: Frame, _ facts: FrameFacts, to hop: NextHop, largestPacket: UInt16 = .max, at now: Instant,
+    _ outbox: inout Outbox
   ) {
     guard let neighbour = neighbours(of: hop.side).find(hop.address) else {
-      if settings.asksForNextHops { return wait(frame, for: hop, at: now, &outbox) }
+      if settings.asksForNextHops { return wait(frame, facts, for: hop, at: now, &outbox) }
       return sendFrame(
-        frame, to: hop.side, placeholder(hop.side), largestPacket: largestPacket, at: now, &outbox)
+        frame, facts, to: hop.side, placeholder(hop.side), largestPacket: largestPacket, at: now, &outbox)
     }
     if !isFresh(neighbour) { ask(for: hop, at: now, &outbox) }
-    sendFrame(frame, to: hop.side, neighbour.mac, largestPacket: largestPacket, at: now, &outbox)
+    sendFrame(frame, facts, to: hop.side, neighbour.mac, largestPacket: largestPacket, at: now, &outbox)
   }
 
   /// Keeps the packet as it came, where the error may have to quote it that says its next hop does not answer.
@@ -44,10 +45,10 @@ extension Gateway {
   static let quoteLength = 548
 
   private mutating func wait(
-    _ frame: Frame, for hop: NextHop, at now: Instant, _ outbox: inout Outbox
+    _ frame: Frame, _ facts: FrameFacts, for hop: NextHop, at now: Instant, _ outbox: inout Outbox
   ) {
     ask(for: hop, at: now, &outbox)
-    if waiting.hold(frame, for: hop, quoted: packetInHand) {
+    if waiting.hold(frame, facts, for: hop, quoted: packetInHand) {
       wakeUp = min(wakeUp, waiting.due)
     } else if packetInHand != nil {
       revoke(.forwarded)
@@ -76,7 +77,7 @@ extension Gateway {
     let frame = outbox.build(length: Ethernet.headerLength + ARP.length)
     frame.setARP(
       operation: operation, from: (mac(of: side), address), to: target, ethernetDestination: destination)
-    outbox.send(frame, to: side, at: now)
+    outbox.send(frame, to: side, at: now, facts: .arp)
     counters.countSent(side, bytes: frame.count)
   }
 
@@ -95,7 +96,7 @@ extension Gateway {
       // Its place may be taken by another frame before the outbox is sent.
       let frame = outbox.build(length: waited.frame.count)
       frame.copy(waited.frame, from: 0, count: waited.frame.count, to: 0)
-      sendFrame(frame, to: hop.side, mac, at: now, &outbox)
+      sendFrame(frame, waited.facts, to: hop.side, mac, at: now, &outbox)
     }
   }
 

@@ -37,7 +37,7 @@ extension Gateway {
     writeICMPHeaders(
       reply, typeOfService: packet.frame.uint8(at: Packet.networkOffset + IPv4.typeOfServiceOffset),
       from: packet.destination, to: packet.source)
-    sendFrame(reply, to: hop, at: now, &outbox)
+    sendFrame(reply, Gateway.ownICMP, to: hop, at: now, &outbox)
   }
 
   /// Whether a packet is an echo request to one of our public addresses that no static mapping has.
@@ -95,8 +95,13 @@ extension Gateway {
     writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: hop.side), to: packet.source)
     // The packet that it is about waits for nothing.
     packetInHand = nil
-    sendFrame(frame, to: hop, at: now, &outbox)
+    sendFrame(frame, Gateway.ownICMP, to: hop, at: now, &outbox)
   }
+
+  /// Of an ICMP message that the gateway writes itself.
+  private static let ownICMP = FrameFacts(
+    kind: .icmpOther, headerLength: UInt8(IPv4.minimumHeaderLength),
+    transportHeaderLength: UInt8(ICMPv4.headerLength))
 
   /// The IPv4 header of a message of our own (no options, TTL 64, DF, identification 0), and both checksums. Type,
   /// code and body of the message are there already.

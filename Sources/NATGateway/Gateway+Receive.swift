@@ -167,7 +167,8 @@ extension Gateway {
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
     note(.forwarded)
     let largestPacket = translator.shard.sessions.largestPacket(of: hit.session, to: side)
-    sendFrame(packet.frame, to: side, mac, largestPacket: largestPacket, at: now, &outbox)
+    let facts = packet.facts(isJoined: isSuperFrame(packet, from: side.other))
+    sendFrame(packet.frame, facts, to: side, mac, largestPacket: largestPacket, at: now, &outbox)
   }
 
   /// Sends a packet on its way: a partial checksum is finished where no device will, and what is larger than the MTU of
@@ -186,7 +187,8 @@ extension Gateway {
     if packet.hasPartialChecksum, settings.completesChecksums || !isWhole { packet.completePartialChecksum() }
     note(.forwarded)
     if isWhole {
-      return sendFrame(packet.frame, to: hop, largestPacket: largestPacket, at: now, &outbox)
+      let facts = packet.facts(isJoined: isSuperFrame(packet, from: side))
+      return sendFrame(packet.frame, facts, to: hop, largestPacket: largestPacket, at: now, &outbox)
     }
     if !keepsIdentification, hop.side == .outside { giveIdentification(&packet, of: host, at: now) }
     split(packet, to: hop, at: now, &outbox)
@@ -252,12 +254,12 @@ extension Gateway {
   /// Writes the link header and names the frame for sending.
   @inline(__always)
   func sendFrame(
-    _ frame: Frame, to side: Side, _ destination: MACAddress, largestPacket: UInt16 = .max, at now: Instant,
-    _ outbox: inout Outbox
+    _ frame: Frame, _ facts: FrameFacts, to side: Side, _ destination: MACAddress,
+    largestPacket: UInt16 = .max, at now: Instant, _ outbox: inout Outbox
   ) {
     frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
     checkSource(of: frame, to: side)
-    outbox.send(frame, to: side, at: now, largestPacket: largestPacket)
+    outbox.send(frame, to: side, at: now, largestPacket: largestPacket, facts: facts)
     counters.countSent(side, bytes: frame.count)
   }
 

@@ -22,6 +22,7 @@ struct WaitingFrames: ~Copyable {
   /// A frame that waited, and what its sender hears if it waited in vain.
   struct Released {
     var frame: Frame
+    var facts: FrameFacts
     /// The packet as it came; nil for what the gateway sent of itself.
     var quoted: Packet?
   }
@@ -32,6 +33,7 @@ struct WaitingFrames: ~Copyable {
     var quoteLength: UInt16
     var totalLength: UInt16
     var kind: PacketKind
+    var facts: FrameFacts
     var source: IPv4Address
     var destination: IPv4Address
   }
@@ -94,7 +96,7 @@ struct WaitingFrames: ~Copyable {
   /// Lets a frame wait for its next hop, which is being asked for.
   ///
   /// - Parameter quoted: the packet as it came, for the error that its sender hears.
-  mutating func hold(_ frame: Frame, for next: NextHop, quoted: Packet?) -> Bool {
+  mutating func hold(_ frame: Frame, _ facts: FrameFacts, for next: NextHop, quoted: Packet?) -> Bool {
     guard let hop = find(next), Int(hops[hop].frames) < WaitingFrames.framesPerHop,
       frame.count <= WaitingFrames.longestFrame, let slot = takeSlot()
     else { return false }
@@ -102,7 +104,7 @@ struct WaitingFrames: ~Copyable {
     bytes.copy(frame, from: 0, count: frame.count, to: start)
     var record = Slot(
       length: UInt16(frame.count), next: WaitingFrames.none, quoteLength: 0, totalLength: 0, kind: .other,
-      source: .any, destination: .any)
+      facts: facts, source: .any, destination: .any)
     if let quoted {
       let length = min(quoted.frame.count, WaitingFrames.quoteLength)
       bytes.copy(quoted.frame, from: 0, count: length, to: start + WaitingFrames.longestFrame)
@@ -156,7 +158,8 @@ struct WaitingFrames: ~Copyable {
         destination: record.destination)
       quoted = packet
     }
-    return Released(frame: bytes.window(at: start, count: Int(record.length)), quoted: quoted)
+    return Released(
+      frame: bytes.window(at: start, count: Int(record.length)), facts: record.facts, quoted: quoted)
   }
 
   private func find(_ next: NextHop) -> Int? {

@@ -1,3 +1,48 @@
+/// What decoding learned about a frame, so that the transmitter and the recorder parse nothing again.
+///
+/// All lengths are in bytes. The IPv4 header begins at ``Packet/networkOffset``.
+public struct FrameFacts: BitwiseCopyable, Equatable, Sendable {
+  /// What the IPv4 packet carries; `.other` for ARP.
+  public var kind: PacketKind
+  /// Length of the IPv4 header; 0 for ARP.
+  public var headerLength: UInt8
+  /// Length of the transport header; 0 where it has none.
+  public var transportHeaderLength: UInt8
+  @usableFromInline var flags: UInt8
+
+  @inlinable public init(
+    kind: PacketKind, headerLength: UInt8, transportHeaderLength: UInt8, hasPartialChecksum: Bool = false,
+    isJoined: Bool = false
+  ) {
+    self.kind = kind
+    self.headerLength = headerLength
+    self.transportHeaderLength = transportHeaderLength
+    flags = (hasPartialChecksum ? 1 : 0) | (isJoined ? 2 : 0)
+  }
+
+  /// Facts of a frame that carries no IPv4 packet.
+  @inlinable public static var arp: FrameFacts {
+    FrameFacts(kind: .other, headerLength: 0, transportHeaderLength: 0)
+  }
+
+  @inlinable public var isIPv4: Bool { headerLength > 0 }
+
+  /// Whether the TCP or UDP checksum field holds only the pseudo-header's sum: the device or the kernel finishes it.
+  @inlinable public var hasPartialChecksum: Bool { flags & 1 != 0 }
+
+  /// Whether the frame is a joined packet (GSO, GRO, LRO): larger than any packet of the link that it came from.
+  @inlinable public var isJoined: Bool { flags & 2 != 0 }
+}
+
+extension Packet {
+  /// The facts of the packet as it stands.
+  @inlinable @inline(__always) public func facts(isJoined: Bool) -> FrameFacts {
+    FrameFacts(
+      kind: kind, headerLength: storedHeaderLength, transportHeaderLength: storedTransportHeaderLength,
+      hasPartialChecksum: hasPartialChecksum, isJoined: isJoined)
+  }
+}
+
 /// The frames that leave the gateway, in the order in which they leave.
 ///
 /// Translated frames stay where they came in and are only named here; frames of the gateway's own and fragments that
@@ -13,12 +58,16 @@
     /// Bytes of the largest IPv4 packet for its receiver, `.max` where nothing is known: what a TCP super-frame is to
     /// be cut to, where the interface takes no less.
     public var largestPacket: UInt16
+    public var facts: FrameFacts
 
-    @inlinable public init(frame: Frame, instant: Instant, side: Side, largestPacket: UInt16 = .max) {
+    @inlinable public init(
+      frame: Frame, instant: Instant, side: Side, largestPacket: UInt16 = .max, facts: FrameFacts
+    ) {
       self.frame = frame
       self.instant = instant
       self.side = side
       self.largestPacket = largestPacket
+      self.facts = facts
     }
   }
 
@@ -58,11 +107,12 @@
 
   /// Names a frame for sending.
   @inlinable public mutating func send(
-    _ frame: Frame, to side: Side, at instant: Instant, largestPacket: UInt16 = .max
+    _ frame: Frame, to side: Side, at instant: Instant, largestPacket: UInt16 = .max, facts: FrameFacts
   ) {
     precondition(count < Outbox.entryCapacity)
     // Safety: checked on the line above.
-    unsafe entries[filled] = Entry(frame: frame, instant: instant, side: side, largestPacket: largestPacket)
+    unsafe entries[filled] = Entry(
+      frame: frame, instant: instant, side: side, largestPacket: largestPacket, facts: facts)
     filled &+= 1
   }
 

@@ -74,7 +74,7 @@ import Testing
       let frame = outbox.build(length: 14 + 20 + 8)
       for index in 0..<frame.count { frame.setUInt8(UInt8(number & 255), at: index) }
       frames.append(frame)
-      outbox.send(frame, to: .inside, at: Instant(nanoseconds: UInt64(number)))
+      outbox.send(frame, to: .inside, at: Instant(nanoseconds: UInt64(number)), facts: .arp)
     }
     let count = outbox.count
     #expect(count == 8192)
