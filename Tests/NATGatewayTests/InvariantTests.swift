@@ -76,7 +76,7 @@ import Testing
       let gate = Gate()
       var outbox = Outbox()
       withFrame(Gate.datagram) {
-        gate.gateway.sendFrame($0, to: .outside, .broadcast, at: Instant(nanoseconds: 1), &outbox)
+        gate.gateway.sendFrame($0, .arp, to: .outside, .broadcast, at: Instant(nanoseconds: 1), &outbox)
       }
     }
     expect(result, says: "from 192.168.1.2 to the outside")
