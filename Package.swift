@@ -47,8 +47,13 @@ let package = Package(
       swiftSettings: packetPath),
 
     // Around it.
+    .target(name: "NATSystem", swiftSettings: house),
+    .target(name: "NATCaptureFiles", dependencies: ["NATWire", "NATSystem", "CPcap"], swiftSettings: house),
     .target(
-      name: "NATPacketIO", dependencies: ["NATWire", "CPcap", "CNFTables", "CMNL", "CLinuxPacket"],
+      name: "NATKernel", dependencies: ["NATWire", "NATSystem", "CNFTables", "CMNL", "CLinuxPacket"],
+      swiftSettings: house),
+    .target(
+      name: "NATLiveIO", dependencies: ["NATWire", "NATKernel", "NATSystem", "CPcap", "CLinuxPacket"],
       swiftSettings: house),
     .target(
       name: "NATConfiguration",
@@ -67,13 +72,15 @@ let package = Package(
     .target(
       name: "NATComposition",
       dependencies: [
-        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
+        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel", "NATSystem",
+        "NATConfiguration",
         "NATControl",
       ], swiftSettings: house),
     .target(
       name: "NATDaemon",
       dependencies: [
-        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
+        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel", "NATLiveIO",
+        "NATSystem", "NATConfiguration",
         "NATComposition", "NATControl", "NATControlSocket", "CLinuxPacket",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -84,7 +91,7 @@ let package = Package(
     .executableTarget(
       name: "porticod",
       dependencies: [
-        "NATDaemon", "NATConfiguration", "NATControl", "NATControlSocket", "NATPacketIO",
+        "NATDaemon", "NATConfiguration", "NATControl", "NATControlSocket", "NATKernel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -93,7 +100,8 @@ let package = Package(
     .executableTarget(
       name: "portico",
       dependencies: [
-        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATPacketIO", "NATConfiguration",
+        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel", "NATLiveIO",
+        "NATSystem", "NATConfiguration",
         "NATControl", "NATControlSocket", "NATComposition", "NATLab",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -119,8 +127,14 @@ let package = Package(
       name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
       swiftSettings: house),
     .testTarget(
-      name: "NATPacketIOTests", dependencies: ["NATPacketIO", "NATWire", "CLinuxPacket"], swiftSettings: house
-    ),
+      name: "NATCaptureFilesTests", dependencies: ["NATCaptureFiles", "NATLab", "NATWire"],
+      swiftSettings: house),
+    .testTarget(
+      name: "NATKernelTests", dependencies: ["NATKernel", "NATLab", "NATWire", "CLinuxPacket"],
+      swiftSettings: house),
+    .testTarget(
+      name: "NATLiveIOTests", dependencies: ["NATLiveIO", "NATKernel", "NATWire", "CLinuxPacket"],
+      swiftSettings: house),
     .testTarget(name: "NATControlTests", dependencies: ["NATControl"], swiftSettings: house),
     .testTarget(
       name: "NATControlSocketTests",
@@ -133,18 +147,19 @@ let package = Package(
     .testTarget(name: "ReferenceNATTests", dependencies: ["ReferenceNAT"], swiftSettings: house),
     .testTarget(
       name: "ReplayTests",
-      dependencies: ["NATComposition", "NATConfiguration", "NATControl", "NATPacketIO", "NATWire"],
+      dependencies: ["NATComposition", "NATConfiguration", "NATControl", "NATCaptureFiles", "NATWire"],
       exclude: ["Scenarios"], swiftSettings: house),
     .testTarget(
       name: "LabTests",
       dependencies: [
-        "NATPacketIO", "NATWire", "NATLab", "NATControl", "NATControlSocket", "CLinuxPacket", "LabHolder",
+        "NATKernel", "NATLiveIO", "NATWire", "NATLab", "NATControl", "NATControlSocket", "CLinuxPacket",
+        "LabHolder",
         "portico", "porticod",
       ],
       exclude: ["confined.py"], swiftSettings: house),
     // Holds what a process holds, until it is killed.
     .executableTarget(
-      name: "LabHolder", dependencies: ["NATPacketIO", "NATWire"], path: "Tests/LabHolder",
+      name: "LabHolder", dependencies: ["NATKernel", "NATWire"], path: "Tests/LabHolder",
       swiftSettings: house),
     // The daemon on ports that lose, delay, double and cut frames. No test may depend on it: it stands in the way of
     // system calls.
@@ -161,7 +176,7 @@ let package = Package(
       name: "NATDaemonTests",
       dependencies: [
         "NATDaemon", "NATControl", "NATConfiguration", "NATComposition", "NATGateway", "NATEngine",
-        "NATTable", "NATPacketIO", "NATWire", "NATLab", .product(name: "Logging", package: "swift-log"),
+        "NATTable", "NATKernel", "NATWire", "NATLab", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
     .testTarget(
       name: "PorticoTests",
@@ -172,7 +187,7 @@ let package = Package(
       name: "ConversationTests",
       dependencies: [
         "ReferenceNAT", "NATComposition", "NATConfiguration", "NATGateway", "NATEngine", "NATTable",
-        "NATPacketIO", "NATControl", "NATWire",
+        "NATControl", "NATWire",
       ], swiftSettings: house),
   ]
 )
@@ -192,7 +207,7 @@ if Context.environment["PORTICO_FUZZERS"] != nil {
       "gateway-fuzzer", "Gateway",
       ["NATComposition", "NATConfiguration", "NATControl", "NATGateway", "NATEngine", "NATTable", "NATWire"]),
     .executableTarget(
-      name: "fuzzer-seeds", dependencies: ["FuzzerSupport", "NATPacketIO"], path: "Tests/Fuzzers/Seeds",
+      name: "fuzzer-seeds", dependencies: ["FuzzerSupport", "NATCaptureFiles"], path: "Tests/Fuzzers/Seeds",
       swiftSettings: house),
   ]
 }

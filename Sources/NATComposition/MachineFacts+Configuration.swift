@@ -1,5 +1,5 @@
 public import NATConfiguration
-public import NATPacketIO
+public import NATKernel
 public import NATWire
 
 extension Configuration.Machine {

@@ -1,8 +1,8 @@
+public import NATCaptureFiles
 public import NATConfiguration
 public import NATControl
 import NATEngine
 public import NATGateway
-public import NATPacketIO
 public import NATTable
 public import NATWire
 

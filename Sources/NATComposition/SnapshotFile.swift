@@ -1,5 +1,5 @@
 import Glibc
-import NATPacketIO
+import NATSystem
 public import NATTable
 
 /// Snapshots in files: 64-bit words, little-endian.

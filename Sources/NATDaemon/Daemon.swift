@@ -3,7 +3,8 @@ import NATComposition
 public import NATConfiguration
 import NATEngine
 import NATGateway
-import NATPacketIO
+import NATKernel
+import NATLiveIO
 import NATTable
 import NATWire
 public import ServiceLifecycle

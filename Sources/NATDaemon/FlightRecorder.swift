@@ -4,7 +4,7 @@ import NATComposition
 import NATConfiguration
 import NATControl
 import NATGateway
-import NATPacketIO
+import NATSystem
 import NATTable
 import NATWire
 

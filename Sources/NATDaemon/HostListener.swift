@@ -1,5 +1,5 @@
 import Dispatch
-import NATPacketIO
+import NATKernel
 
 /// Says when something may have changed of the host's addresses, default routes or interfaces.
 final class HostListener: @unchecked Sendable {

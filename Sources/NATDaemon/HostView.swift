@@ -1,6 +1,6 @@
 import NATComposition
 import NATConfiguration
-import NATPacketIO
+import NATKernel
 import NATWire
 
 /// What the host has for a gateway that shares its address: addresses as of each question, ports of sockets as of the

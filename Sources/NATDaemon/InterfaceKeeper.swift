@@ -2,7 +2,8 @@ import Logging
 import NATComposition
 import NATConfiguration
 import NATControl
-import NATPacketIO
+import NATKernel
+import NATLiveIO
 import NATWire
 
 /// What the control of a gateway needs to know of its interfaces, and tell them.

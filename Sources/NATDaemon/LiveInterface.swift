@@ -1,5 +1,6 @@
 import NATConfiguration
-import NATPacketIO
+import NATKernel
+import NATLiveIO
 import NATWire
 
 /// One of the gateway's interfaces: what keeps others and the kernel off it, and how to attach to it.

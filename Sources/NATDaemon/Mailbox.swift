@@ -1,6 +1,6 @@
 import CLinuxPacket
 import Glibc
-import NATPacketIO
+import NATLiveIO
 import NATWire
 import Synchronization
 

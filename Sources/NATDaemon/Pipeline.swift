@@ -1,7 +1,7 @@
 import NATControl
 import NATEngine
 import NATGateway
-import NATPacketIO
+import NATLiveIO
 import NATTable
 import NATWire
 

@@ -1,6 +1,6 @@
 import Logging
 package import NATConfiguration
-package import NATPacketIO
+package import NATKernel
 import Synchronization
 
 extension ReservedPorts {

@@ -1,7 +1,8 @@
 import Glibc
+import NATCaptureFiles
 import NATConfiguration
 import NATGateway
-import NATPacketIO
+import NATSystem
 import NATTable
 import NATWire
 

@@ -2,7 +2,7 @@ import Glibc
 import NATComposition
 import NATControl
 import NATGateway
-import NATPacketIO
+import NATSystem
 import NATTable
 import UnixSignals
 

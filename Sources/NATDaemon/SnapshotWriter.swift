@@ -1,5 +1,5 @@
 import Glibc
-import NATPacketIO
+import NATSystem
 import NATTable
 
 /// Writes a snapshot beside its file, and puts it in the file's place when it is whole and on the disk: whoever opens the

@@ -1,5 +1,4 @@
 import Glibc
-import NATPacketIO
 import NATTable
 
 /// The file of a gateway's state, which no other gateway may have: a lock stands on it, and goes from each snapshot to the

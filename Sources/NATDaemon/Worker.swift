@@ -2,7 +2,8 @@ import Glibc
 import Logging
 import NATEngine
 import NATGateway
-import NATPacketIO
+import NATKernel
+import NATLiveIO
 import NATWire
 
 /// What one thread does: frames of both interfaces through the gateway, each batch to its end.

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import NATCaptureFiles
 import NATComposition
 import NATConfiguration
 import NATEngine
 import NATGateway
-import NATPacketIO
 import NATWire
 
 struct BenchReplayCommand: ParsableCommand {

@@ -1,7 +1,8 @@
 import Foundation
 import NATComposition
 import NATConfiguration
-import NATPacketIO
+import NATKernel
+import NATLiveIO
 import NATWire
 
 /// Examines the machine for a configuration, in the network namespace of the calling thread.

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Glibc
+import NATCaptureFiles
 import NATComposition
 import NATConfiguration
-import NATPacketIO
 import NATTable
 
 /// How a command ends when it cannot do what was asked (sysexits.h), as the documentation lists it.

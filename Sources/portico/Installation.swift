@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Glibc
 import NATControl
-import NATPacketIO
+import NATSystem
 
 /// Everything that is installed, and where.
 struct Installation {

@@ -1,6 +1,7 @@
 import Glibc
+import NATKernel
 import NATLab
-import NATPacketIO
+import NATLiveIO
 import NATWire
 
 /// Sends UDP packets of 60 bytes to the discard port, over many flows in turn.

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import NATCaptureFiles
 import NATComposition
 import NATConfiguration
 import NATControl
-import NATPacketIO
 import NATTable
 
 struct ReplayCommand: ParsableCommand {

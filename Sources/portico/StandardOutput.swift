@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import NATPacketIO
+import NATSystem
 
 /// Standard output, for answers of any length: a reader that is gone ends the command without a word, as it ends other
 /// programs.

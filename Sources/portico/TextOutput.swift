@@ -1,5 +1,5 @@
 import Glibc
-import NATPacketIO
+import NATSystem
 
 /// A file, or standard output for `-`, that text is written to.
 struct TextOutput: ~Copyable {

@@ -6,7 +6,7 @@ import NATConfiguration
 import NATControl
 import NATControlSocket
 import NATDaemon
-import NATPacketIO
+import NATKernel
 import ServiceLifecycle
 import UnixSignals
 

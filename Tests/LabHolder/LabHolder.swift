@@ -1,5 +1,5 @@
 import Glibc
-import NATPacketIO
+import NATKernel
 import NATWire
 
 /// `LabHolder guard INTERFACE ADDRESS...` and `LabHolder lock INTERFACE` hold what they are told, say `held`

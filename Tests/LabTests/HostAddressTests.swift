@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import NATControl
 import NATControlSocket
+import NATKernel
 import NATLab
-import NATPacketIO
 import Testing
 
 extension Lab.Street {

@@ -3,8 +3,8 @@ import Foundation
 import Glibc
 import NATControl
 import NATControlSocket
+import NATKernel
 import NATLab
-import NATPacketIO
 import NATWire
 import Testing
 

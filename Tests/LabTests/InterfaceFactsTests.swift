@@ -1,5 +1,5 @@
+import NATKernel
 import NATLab
-import NATPacketIO
 import NATWire
 import Testing
 

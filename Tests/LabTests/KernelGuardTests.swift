@@ -1,6 +1,6 @@
 import Glibc
+import NATKernel
 import NATLab
-import NATPacketIO
 import NATWire
 import Testing
 

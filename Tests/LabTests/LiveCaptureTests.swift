@@ -1,5 +1,6 @@
+import NATKernel
 import NATLab
-import NATPacketIO
+import NATLiveIO
 import NATWire
 import Testing
 

@@ -1,7 +1,8 @@
 import CLinuxPacket
 import Glibc
+import NATKernel
 import NATLab
-import NATPacketIO
+import NATLiveIO
 import NATWire
 
 /// A socket of the kernel's own stack, or a raw one, with bounded waits.

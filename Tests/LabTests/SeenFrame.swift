@@ -1,6 +1,6 @@
 import Glibc
+import NATKernel
 import NATLab
-import NATPacketIO
 import NATWire
 
 /// A frame that a raw socket saw, read without the rooms under test.

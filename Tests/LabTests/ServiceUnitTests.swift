@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 import NATControl
+import NATKernel
 import NATLab
-import NATPacketIO
 import Testing
 
 extension Lab.ServiceTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
+import NATKernel
 import NATLab
-import NATPacketIO
 import NATWire
 import Testing
 

@@ -1,5 +1,5 @@
 import NATLab
-import NATPacketIO
+import NATLiveIO
 import NATWire
 import Testing
 

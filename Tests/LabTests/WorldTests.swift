@@ -1,7 +1,6 @@
 import Foundation
 import Glibc
 import NATLab
-import NATPacketIO
 import NATWire
 import Testing
 

@@ -5,7 +5,7 @@ import NATConfiguration
 import NATControl
 import NATEngine
 import NATGateway
-import NATPacketIO
+import NATKernel
 import NATTable
 import NATWire
 import Testing

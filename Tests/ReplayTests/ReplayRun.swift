@@ -1,8 +1,8 @@
 import Foundation
+import NATCaptureFiles
 import NATComposition
 import NATConfiguration
 import NATControl
-import NATPacketIO
 
 /// What a replay made of its captures.
 struct ReplayOutcome {

@@ -1,6 +1,6 @@
 import Foundation
 import FuzzerSupport
-import NATPacketIO
+import NATCaptureFiles
 
 /// Makes inputs for a fuzzer from captures: `fuzzer-seeds TARGET FOLDER CAPTURE...`
 @main struct Seeds {

@@ -1,5 +1,7 @@
 internal import CLinuxPacket
 internal import Glibc
+public import NATKernel
+internal import NATSystem
 public import NATWire
 
 /// Asks the kernel of this machine itself whether it answers for an address on an interface.

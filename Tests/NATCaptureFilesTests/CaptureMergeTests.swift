@@ -1,4 +1,5 @@
-import NATPacketIO
+import NATCaptureFiles
+import NATLab
 import NATWire
 import Testing
 

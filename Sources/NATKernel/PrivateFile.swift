@@ -1,4 +1,5 @@
 internal import Glibc
+internal import NATSystem
 
 /// A small file of the effective user's alone: what it says is believed, and acted on with that user's rights.
 ///

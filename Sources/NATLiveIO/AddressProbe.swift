@@ -1,4 +1,5 @@
 internal import Glibc
+public import NATKernel
 public import NATWire
 
 /// Asks who has an address on an interface: ARP probes (RFC 5227 section 2.1.1), which teach nobody anything.

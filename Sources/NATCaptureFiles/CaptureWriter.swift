@@ -1,4 +1,5 @@
 internal import Glibc
+internal import NATSystem
 public import NATWire
 
 /// A pcap file being written: nanoseconds, Ethernet, the machine's byte order.

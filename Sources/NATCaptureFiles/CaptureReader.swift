@@ -1,5 +1,6 @@
 private import CPcap
 internal import Glibc
+internal import NATSystem
 public import NATWire
 
 /// A pcap or pcapng file, read record by record through libpcap.

@@ -1,4 +1,4 @@
-import NATPacketIO
+import NATKernel
 import NATWire
 import Testing
 

@@ -1,6 +1,7 @@
 internal import CLinuxPacket
 private import CPcap
 internal import Glibc
+public import NATKernel
 public import NATWire
 
 /// What arrives on an Ethernet interface, through libpcap: IPv4 and ARP, never what this machine sends
@@ -96,9 +97,10 @@ public import NATWire
         unsafe getsockname(descriptor, $0, &length) == 0
       }
     }
-    var request = InterfaceRequest.Data(index: address.sll_ifindex)
-    // Safety: this call reads and writes an `ifreq`.
-    guard isBound, address.sll_ifindex > 0, unsafe ioctl(descriptor, UInt(SIOCGIFNAME), &request) == 0 else {
+    var text = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+    // Safety: the array has the size that the call asks for.
+    guard isBound, address.sll_ifindex > 0, unsafe if_indextoname(UInt32(address.sll_ifindex), &text) != nil
+    else {
       return InterfaceFault(.missing, name, "has vanished: \(words)")
     }
     return InterfaceFault(.refused, name, words)

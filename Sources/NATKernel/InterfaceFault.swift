@@ -1,4 +1,5 @@
 internal import Glibc
+internal import NATSystem
 
 /// Why an interface cannot be used. `description` names the interface, what was found and what would be
 /// right.
@@ -23,14 +24,14 @@ public struct InterfaceFault: Error, Equatable, CustomStringConvertible {
   public let name: String
   public let description: String
 
-  init(_ kind: Kind, _ name: String, _ text: String) {
+  package init(_ kind: Kind, _ name: String, _ text: String) {
     self.kind = kind
     self.name = name
     description = "interface \(name): \(text)"
   }
 
   /// What the error number of a failed system call says about an interface.
-  init(code: Int32, _ name: String, _ call: String) {
+  package init(code: Int32, _ name: String, _ call: String) {
     switch code {
     case ENODEV, ENXIO:
       self.init(.missing, name, "not there; `ip link` lists what there is")

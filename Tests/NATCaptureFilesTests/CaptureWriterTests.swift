@@ -1,5 +1,6 @@
 import Foundation
-import NATPacketIO
+import NATCaptureFiles
+import NATLab
 import NATWire
 import Synchronization
 import Testing

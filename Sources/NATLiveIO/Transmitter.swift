@@ -1,5 +1,6 @@
 internal import CLinuxPacket
 internal import Glibc
+public import NATKernel
 public import NATWire
 
 /// What leaves on an Ethernet interface: batches of frames through AF_PACKET sockets with PACKET_VNET_HDR.

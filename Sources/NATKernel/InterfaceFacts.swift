@@ -98,14 +98,6 @@ struct InterfaceRequest: ~Copyable {
     var name: (UInt64, UInt64) = (0, 0)
     var value: (UInt64, UInt64, UInt64) = (0, 0, 0)
 
-    init() {}
-
-    /// The question of SIOCGIFNAME.
-    init(index: Int32) {
-      // Safety: the index is the first of the value's bytes.
-      unsafe withUnsafeMutableBytes(of: &value) { unsafe $0.storeBytes(of: index, as: Int32.self) }
-    }
-
     func read<Value: BitwiseCopyable>(_: Value.Type, at offset: Int = 0) -> Value {
       // Safety: the access is checked against the size.
       unsafe withUnsafeBytes(of: value) { unsafe $0.loadUnaligned(fromByteOffset: offset, as: Value.self) }

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
-import NATPacketIO
+import NATKernel
+import NATLab
 import Testing
 
 /// The kernel's setting stands in an ordinary file here.

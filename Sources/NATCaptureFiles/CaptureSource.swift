@@ -1,4 +1,5 @@
 internal import Glibc
+internal import NATSystem
 
 /// An open descriptor to read a capture from, known to be no directory.
 struct CaptureSource {
@@ -32,10 +33,4 @@ struct CaptureSource {
     }
     size = type == S_IFREG ? UInt64(status.st_size) : nil
   }
-}
-
-/// The system's words for an error number.
-package func errorText(_ code: Int32) -> String {
-  // Safety: the text is copied at once.
-  unsafe String(cString: strerror(code))
 }

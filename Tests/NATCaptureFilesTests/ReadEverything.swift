@@ -1,4 +1,4 @@
-import NATPacketIO
+import NATCaptureFiles
 import NATWire
 
 /// A record, copied out of its reader.

@@ -1,26 +1,3 @@
-import Foundation
-
-/// A folder that lasts as long as this value.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    path = url.path
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-
-  /// Writes a file and returns its path.
-  func write(_ bytes: [UInt8], as name: String = "capture") throws -> String {
-    try Data(bytes).write(to: URL(filePath: file(name)))
-    return file(name)
-  }
-}
-
 /// Capture files built by hand, so that the tests do not depend on the writer.
 struct CaptureBytes {
   var bytes: [UInt8] = []

@@ -1,3 +1,5 @@
+internal import NATSystem
+
 /// Why an output file could not be written whole: exit code 73.
 public struct CaptureWriteFault: Error, Equatable, CustomStringConvertible {
   public enum Operation: String, Sendable {
