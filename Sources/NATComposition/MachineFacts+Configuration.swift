@@ -8,7 +8,7 @@ extension Configuration.Machine {
   public init(addressesFor configuration: Configuration) throws(InterfaceFault) {
     self.init()
     guard configuration.followsMachine else { return }
-    let facts = try HostWatch.facts()
+    let facts = try MachineWatch.facts()
     let (inside, outside) = (configuration.interfaces.inside, configuration.interfaces.outside)
     if inside.hasMachineAddress { self.inside = Configuration.MachineAddress(facts, inside.name) }
     if outside.hasMachineAddress { self.outside = Configuration.MachineAddress(facts, outside.name) }
@@ -18,12 +18,12 @@ extension Configuration.Machine {
   public static func sockets(
     _ transport: TransportProtocol, _ configuration: Configuration, on address: IPv4Address
   ) throws(InterfaceFault) -> [UInt16] {
-    try HostSockets.ports(transport, on: address, in: configuration.portsOnMachine(transport))
+    try MachineSockets.ports(transport, on: address, in: configuration.portsOnMachine(transport))
   }
 }
 
 extension Configuration.MachineAddress {
-  fileprivate init?(_ facts: HostFacts, _ name: String) {
+  fileprivate init?(_ facts: MachineFacts, _ name: String) {
     guard let index = try? InterfaceFacts(name: name).index, let found = facts.address(of: index) else {
       return nil
     }
@@ -32,7 +32,7 @@ extension Configuration.MachineAddress {
   }
 }
 
-extension KernelGuard.Scope {
+extension KernelRules.Scope {
   /// What is to be kept from the kernel: all of the gateway's own addresses, and its ports on the host's.
   ///
   /// - Parameter configuration: with the host's addresses in it.

@@ -34,7 +34,7 @@ actor GatewayControl: GatewayOperations {
   /// Why the host could not be followed the last time.
   private var followFault: String?
   /// What the guard keeps the kernel away from.
-  private var guarded: KernelGuard.Scope
+  private var guarded: KernelRules.Scope
   /// Statics that were added at run time: they outlive a reload.
   private var added: [Configuration.StaticMapping] = []
   /// Lifetimes that ports have had since the start.
@@ -57,7 +57,7 @@ actor GatewayControl: GatewayOperations {
     self.live = live
     self.host = host
     self.reservation = reservation
-    guarded = KernelGuard.Scope(live)
+    guarded = KernelRules.Scope(live)
     degraded = configuration.resolved(host).degraded
     self.file = file
     self.mailbox = mailbox
@@ -311,7 +311,7 @@ actor GatewayControl: GatewayOperations {
     reservation?.reserve(next.reservedPorts)
     // While addresses and ports change, the kernel keeps away from old and new ones.
     let before = guarded
-    let after = KernelGuard.Scope(next)
+    let after = KernelRules.Scope(next)
     if before != after { try await setGuards(before.union(after)) }
     let plan = ChangePlan(from: live, to: next)
     let held = next.waitsForMachine ? nil : await state?.held
@@ -375,7 +375,7 @@ actor GatewayControl: GatewayOperations {
     added.removeAll(where: hasEnded)
   }
 
-  private func setGuards(_ scope: KernelGuard.Scope) async throws(ControlError) {
+  private func setGuards(_ scope: KernelRules.Scope) async throws(ControlError) {
     do {
       try await interfaces.setScope(scope)
       guarded = scope

@@ -6,16 +6,16 @@ final class HostListener: @unchecked Sendable {
   // Sendable: the source is made and cancelled here, and a source of Dispatch is the same on all threads.
   /// One element for any amount of news.
   let news: AsyncStream<Void>
-  private let watch: HostWatch
+  private let watch: MachineWatch
   private let source: any DispatchSourceRead
 
   init() throws(InterfaceFault) {
-    watch = try HostWatch()
+    watch = try MachineWatch()
     let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     news = stream
     source = DispatchSource.makeReadSource(fileDescriptor: watch.descriptor)
     source.setEventHandler { [weak self] in
-      if self?.watch.takeNews() == true { continuation.yield() }
+      if self?.watch.takeChanges() == true { continuation.yield() }
     }
     source.resume()
   }

@@ -21,7 +21,7 @@ protocol GatewayInterfaces: Sendable {
   func documents(_ live: Configuration) async -> StatusDocument.Interfaces
 
   /// What the guards keep from the kernel.
-  func setScope(_ scope: KernelGuard.Scope) async throws(InterfaceFault)
+  func setScope(_ scope: KernelRules.Scope) async throws(InterfaceFault)
 }
 
 /// Holds the two interfaces of a gateway, and looks after them.
@@ -46,7 +46,7 @@ actor InterfaceKeeper: GatewayInterfaces {
     _ configuration: Configuration, _ options: CaptureOptions, besides others: [String] = [], logger: Logger
   ) throws(InterfaceFault) {
     hostAtStart = try view.look(configuration, looksAtSockets: true)
-    let scope = KernelGuard.Scope(configuration.resolved(hostAtStart).configuration)
+    let scope = KernelRules.Scope(configuration.resolved(hostAtStart).configuration)
     let inside = try LiveInterface(
       configuration.interfaces.inside, scope, isGuarded: configuration.kernelGuard, besides: others)
     let outside = try LiveInterface(
@@ -158,7 +158,7 @@ actor InterfaceKeeper: GatewayInterfaces {
     try view.look(configuration, looksAtSockets: looksAtSockets)
   }
 
-  func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
+  func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
     let before = inside.scope
     try inside.setScope(scope)
     do {

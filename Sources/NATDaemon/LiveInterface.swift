@@ -19,9 +19,9 @@ struct LiveInterface: ~Copyable {
   private(set) var isThere = true
   private let configured: Configuration.Interface
   /// What the guard keeps from the kernel.
-  private(set) var scope: KernelGuard.Scope
+  private(set) var scope: KernelRules.Scope
   private let lock: InterfaceLock
-  private var kernelGuard: KernelGuard?
+  private var kernelGuard: KernelRules?
 
   /// Takes the interface: its lock, then its guard.
   ///
@@ -29,12 +29,12 @@ struct LiveInterface: ~Copyable {
   ///   - scope: for the guard.
   ///   - others: the guards' tables that an earlier daemon left standing.
   init(
-    _ configured: Configuration.Interface, _ scope: KernelGuard.Scope, isGuarded: Bool,
+    _ configured: Configuration.Interface, _ scope: KernelRules.Scope, isGuarded: Bool,
     besides others: [String]
   ) throws(InterfaceFault) {
     let facts = try InterfaceFacts(name: configured.name)
     let lock = try InterfaceLock(interface: facts.name)
-    let kernelGuard = isGuarded ? try KernelGuard(interface: facts.name, scope, besides: others) : nil
+    let kernelGuard = isGuarded ? try KernelRules(interface: facts.name, scope, besides: others) : nil
     name = configured.name
     self.facts = facts
     self.configured = configured
@@ -65,7 +65,7 @@ struct LiveInterface: ~Copyable {
   }
 
   /// The guard is to keep something else from the kernel now.
-  mutating func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
+  mutating func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
     // Where the interface is away, the guard takes it when it is installed again.
     if isThere { try kernelGuard?.setScope(scope) }
     self.scope = scope

@@ -7,7 +7,7 @@ internal import Glibc
 /// What the gateway added stands in a file meanwhile, so that it can be taken back after `kill -9` too: that alone, for
 /// the setting is everybody's, and may be another one by then. The file is its writer's alone (``PrivateFile``): a
 /// service's user must not tell root what to write. A socket that asks for a port by its number gets it all the same
-/// (``HostSockets``).
+/// (``MachineSockets``).
 public struct ReservedPorts: Sendable {
   /// The setting, in the network namespace of the calling thread.
   public static let setting = "/proc/sys/net/ipv4/ip_local_reserved_ports"

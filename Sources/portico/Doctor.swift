@@ -174,7 +174,7 @@ struct Doctor {
       return note("\(name): guard: off; the kernel answers for what it thinks is its own")
     }
     if let holder {
-      if KernelGuard.isInstalled(interface: facts.name) {
+      if KernelRules.isInstalled(interface: facts.name) {
         guarded.insert(facts.name)
         good("\(name): a gateway runs, and its guard stands")
       } else {
@@ -184,7 +184,7 @@ struct Doctor {
       }
     } else {
       do {
-        try KernelGuard.check(interface: facts.name, KernelGuard.Scope(configuration))
+        try KernelRules.check(interface: facts.name, KernelRules.Scope(configuration))
         good("\(name): no gateway runs on it, and a guard can be installed")
       } catch {
         wrong(

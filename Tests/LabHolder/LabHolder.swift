@@ -12,7 +12,7 @@ import NATWire
       switch arguments[0] {
       case "guard":
         try hold(
-          KernelGuard(
+          KernelRules(
             interface: arguments[1], .init(arguments.dropFirst(2).compactMap { IPv4Address($0) })))
       case "lock": try hold(InterfaceLock(interface: arguments[1]))
       default: exit(64)

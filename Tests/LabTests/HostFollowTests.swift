@@ -216,9 +216,9 @@ extension Lab {
         )
         let address = IPv4Address(203, 0, 113, 5)
         let ranges: [ClosedRange<UInt16>] = [10_240...32_767, 8080...8080]
-        #expect(try HostSockets.ports(.tcp, on: address, in: ranges) == [8080, 20_000])
-        #expect(try HostSockets.ports(.udp, on: address, in: ranges) == [10_240, 32_767])
-        #expect(try HostSockets.ports(.tcp, on: address, in: []) == [])
+        #expect(try MachineSockets.ports(.tcp, on: address, in: ranges) == [8080, 20_000])
+        #expect(try MachineSockets.ports(.udp, on: address, in: ranges) == [10_240, 32_767])
+        #expect(try MachineSockets.ports(.tcp, on: address, in: []) == [])
         withExtendedLifetime((streams, datagrams)) {}
       }
     }
@@ -231,9 +231,9 @@ extension Lab {
         guard portico_unshare_network() == 0 else {
           throw LabFailure(description: "no namespace: error \(errno)")
         }
-        return try HostWatch.facts()
+        return try MachineWatch.facts()
       }
-      #expect(facts == HostFacts())
+      #expect(facts == MachineFacts())
     }
 
     @Test("guard: off beside address: host is said by the daemon and by check, and is no reason not to start")

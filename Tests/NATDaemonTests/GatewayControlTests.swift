@@ -24,7 +24,7 @@ final class Bench: Sendable {
 
   /// Interfaces that are only spoken of.
   actor Interfaces: GatewayInterfaces {
-    var guarded: [KernelGuard.Scope] = []
+    var guarded: [KernelRules.Scope] = []
     var host = Configuration.Machine()
     var link = "down"
 
@@ -37,7 +37,7 @@ final class Bench: Sendable {
     func host(
       _ configuration: Configuration, looksAtSockets: Bool
     ) throws(InterfaceFault) -> Configuration.Machine { host }
-    func setScope(_ scope: KernelGuard.Scope) throws(InterfaceFault) {
+    func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
       if let fault { throw fault }
       guarded.append(scope)
     }

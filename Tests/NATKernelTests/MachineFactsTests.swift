@@ -4,25 +4,26 @@ import Testing
 
 /// Messages of rtnetlink as a kernel 6.18 sent them when `ip` changed addresses and routes of wan0, its interface 3.
 @Suite("What the kernel says of the host's addresses")
-struct HostNewsTests {
+struct MachineFactsTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let command: String
     let message: String
-    let news: [HostNews]
+    let news: [MachineChange]
 
     var testDescription: String { command }
   }
 
-  private static func address(_ last: UInt8, _ change: (inout HostFacts.Address) -> Void = { _ in })
-    -> HostFacts.Address
+  private static func address(_ last: UInt8, _ change: (inout MachineFacts.Address) -> Void = { _ in })
+    -> MachineFacts.Address
   {
-    var address = HostFacts.Address(index: 3, IPv4Address(203, 0, 113, last), prefixLength: 24)
+    var address = MachineFacts.Address(index: 3, IPv4Address(203, 0, 113, last), prefixLength: 24)
     change(&address)
     return address
   }
 
-  private static func route(_ last: UInt8, _ metric: UInt32, source: IPv4Address? = nil) -> HostFacts.Route {
-    HostFacts.Route(index: 3, gateway: IPv4Address(203, 0, 113, last), metric: metric, source: source)
+  private static func route(_ last: UInt8, _ metric: UInt32, source: IPv4Address? = nil) -> MachineFacts.Route
+  {
+    MachineFacts.Route(index: 3, gateway: IPv4Address(203, 0, 113, last), metric: metric, source: source)
   }
 
   private static let added =
@@ -44,13 +45,13 @@ struct HostNewsTests {
       message:
         "500000001400000057ca056ba85d0000021080fd0300000008000100a9fe070708000200a9fe07070900030077616e3000000000080008008000000014000600ffffffffffffffff01e5150001e51500",
       news: [
-        .address(HostFacts.Address(index: 3, IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true))
+        .address(MachineFacts.Address(index: 3, IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true))
       ]),
     Case(
       command: "ip addr add 10.8.0.2 peer 10.8.0.1/32",
       message:
         "500000001400000058ca056bb65d00000220800003000000080001000a080001080002000a0800020900030077616e3000000000080008008000000014000600ffffffffffffffff36e5150036e51500",
-      news: [.address(HostFacts.Address(index: 3, IPv4Address(10, 8, 0, 2), prefixLength: 32))]),
+      news: [.address(MachineFacts.Address(index: 3, IPv4Address(10, 8, 0, 2), prefixLength: 32))]),
     Case(
       command: "ip addr change 203.0.113.5/24 preferred_lft 0 valid_lft 100",
       message:
@@ -112,12 +113,12 @@ struct HostNewsTests {
   }
 
   @Test("RC2 each message says what ip did", arguments: cases)
-  func reads(_ one: Case) { #expect(HostNews.read(Self.bytes(one.message)) == one.news) }
+  func reads(_ one: Case) { #expect(MachineChange.read(Self.bytes(one.message)) == one.news) }
 
   @Test("several messages of one datagram are read in their order")
   func several() {
     let datagram = Self.bytes(Self.added + Self.byDefault)
-    #expect(HostNews.read(datagram) == [.address(Self.address(5)), .route(Self.route(1, 100))])
+    #expect(MachineChange.read(datagram) == [.address(Self.address(5)), .route(Self.route(1, 100))])
   }
 
   @Test(
@@ -125,27 +126,27 @@ struct HostNewsTests {
   func damaged() {
     for text in [Self.added, Self.byDefault, Self.twoWays] {
       let whole = Self.bytes(text)
-      let news = HostNews.read(whole)
+      let news = MachineChange.read(whole)
       for count in 0..<whole.count {
-        #expect(HostNews.read(Array(whole[..<count])) == [])
+        #expect(MachineChange.read(Array(whole[..<count])) == [])
         // The header says that it is whole, and the rest of it lies in the datagram's end.
         var short = Array(whole[..<count])
         guard count >= 16 else { continue }
         short[0] = UInt8(count)
-        #expect(HostNews.read(short).allSatisfy { news.contains($0) || Self.isPart($0) })
+        #expect(MachineChange.read(short).allSatisfy { news.contains($0) || Self.isPart($0) })
       }
       for place in whole.indices {
         for value in [0, 1, 3, 4, 0x7F, 0xFF] as [UInt8] {
           var changed = whole
           changed[place] = value
-          _ = HostNews.read(changed)
+          _ = MachineChange.read(changed)
         }
       }
     }
   }
 
   /// Without the attributes that were cut off.
-  private static func isPart(_ news: HostNews) -> Bool {
+  private static func isPart(_ news: MachineChange) -> Bool {
     switch news {
     case .address(let address): address.index == 3
     case .route(let route): route.index == 3 && route.gateway.rawValue >> 8 == 0xCB0071
@@ -159,20 +160,20 @@ struct HostNewsTests {
     "RC2 of several addresses: the route's source, else the one beside the next hop, else the first; no link-local one"
   )
   func chooses() {
-    let far = HostFacts.Address(index: 3, IPv4Address(10, 0, 0, 7), prefixLength: 8)
-    let local = HostFacts.Address(index: 3, IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true)
+    let far = MachineFacts.Address(index: 3, IPv4Address(10, 0, 0, 7), prefixLength: 8)
+    let local = MachineFacts.Address(index: 3, IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true)
     let second = Self.address(6) { $0.isSecondary = true }
     let old = Self.address(4) { $0.isDeprecated = true }
-    let elsewhere = HostFacts.Address(index: 4, IPv4Address(192, 0, 2, 1), prefixLength: 24)
-    var facts = HostFacts(addresses: [elsewhere, local, far, old, Self.address(5), second])
+    let elsewhere = MachineFacts.Address(index: 4, IPv4Address(192, 0, 2, 1), prefixLength: 24)
+    var facts = MachineFacts(addresses: [elsewhere, local, far, old, Self.address(5), second])
     #expect(facts.address(of: 3) == far)
-    facts.routes = [Self.route(1, 100), HostFacts.Route(index: 4, gateway: IPv4Address(192, 0, 2, 254))]
+    facts.routes = [Self.route(1, 100), MachineFacts.Route(index: 4, gateway: IPv4Address(192, 0, 2, 254))]
     #expect(facts.address(of: 3) == Self.address(5))
     #expect(facts.route(by: 3) == Self.route(1, 100))
     facts.routes.append(Self.route(2, 50, source: second.address))
     #expect(facts.address(of: 3) == second && facts.route(by: 3)?.metric == 50)
-    #expect(HostFacts(addresses: [local]).address(of: 3) == nil)
-    #expect(HostFacts(addresses: [old]).address(of: 3) == old)
+    #expect(MachineFacts(addresses: [local]).address(of: 3) == nil)
+    #expect(MachineFacts(addresses: [old]).address(of: 3) == old)
     #expect(facts.address(of: 9) == nil && facts.route(by: 9) == nil)
   }
 }

@@ -3,7 +3,7 @@ internal import Glibc
 public import NATWire
 
 /// Which ports the host's own sockets have, by sock_diag(7).
-public enum HostSockets {
+public enum MachineSockets {
   /// Ports of sockets that take packets for an address: bound to it, or to all addresses; of TCP those of connections
   /// too.
   ///
@@ -21,7 +21,7 @@ public enum HostSockets {
     for family in [AF_INET, AF_INET6] {
       // The kernel looks for no others than those between the first and the last.
       try socket.ask(question(transport, family, first...last)) { message in
-        guard message.type == Int(SOCK_DIAG_BY_FAMILY), let found = HostSocket(message),
+        guard message.type == Int(SOCK_DIAG_BY_FAMILY), let found = MachineSocket(message),
           found.takes(address), ranges.contains(where: { $0.contains(found.port) })
         else { return }
         ports.insert(found.port)
@@ -57,12 +57,12 @@ public enum HostSockets {
 }
 
 /// One socket, as sock_diag tells of it.
-struct HostSocket: Equatable {
+struct MachineSocket: Equatable {
   var port: UInt16
   /// Nil where it is bound to all addresses, or to none of IPv4.
   var address: IPv4Address?
   /// Bound to an address of IPv6.
-  var isForeign: Bool
+  var isIPv6: Bool
 
   init?(_ message: NetlinkMessage) {
     guard let header = message.read(inet_diag_msg.self) else { return nil }
@@ -70,17 +70,17 @@ struct HostSocket: Equatable {
     let words = header.id.idiag_src
     if header.idiag_family == UInt8(AF_INET) {
       let own = IPv4Address(UInt32(bigEndian: words.0))
-      (address, isForeign) = (own == .any ? nil : own, false)
+      (address, isIPv6) = (own == .any ? nil : own, false)
     } else if words.0 == 0, words.1 == 0, UInt32(bigEndian: words.2) == 0xFFFF {
       // ::ffff:a.b.c.d
-      (address, isForeign) = (IPv4Address(UInt32(bigEndian: words.3)), false)
+      (address, isIPv6) = (IPv4Address(UInt32(bigEndian: words.3)), false)
     } else {
       // Bound to all of IPv6 is bound to all of IPv4 too, unless it says otherwise; then a port is left out in vain.
       let isAny = words.0 == 0 && words.1 == 0 && words.2 == 0 && words.3 == 0
-      (address, isForeign) = (nil, !isAny)
+      (address, isIPv6) = (nil, !isAny)
     }
   }
 
   /// Whether packets for an address of IPv4 may come to it.
-  func takes(_ address: IPv4Address) -> Bool { !isForeign && (self.address ?? address) == address }
+  func takes(_ address: IPv4Address) -> Bool { !isIPv6 && (self.address ?? address) == address }
 }

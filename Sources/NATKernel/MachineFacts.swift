@@ -3,25 +3,25 @@ internal import Glibc
 public import NATWire
 
 /// What a message of rtnetlink says about the host's addresses and its default routes.
-public enum HostNews: Equatable, Sendable {
-  case address(HostFacts.Address)
-  case addressGone(HostFacts.Address)
-  case route(HostFacts.Route)
-  case routeGone(HostFacts.Route)
+public enum MachineChange: Equatable, Sendable {
+  case address(MachineFacts.Address)
+  case addressGone(MachineFacts.Address)
+  case route(MachineFacts.Route)
+  case routeGone(MachineFacts.Route)
   /// An interface came, went or changed.
   case link(index: Int32)
 
   /// Reads a datagram. What is damaged, of another family, another table or another kind says nothing.
   /// - Complexity: O(bytes).
-  public static func read(_ datagram: [UInt8]) -> [HostNews] {
-    var news: [HostNews] = []
+  public static func read(_ datagram: [UInt8]) -> [MachineChange] {
+    var news: [MachineChange] = []
     NetlinkMessage.forEach(in: datagram) { message in
       switch message.type {
-      case Int(RTM_NEWADDR): if let address = HostFacts.Address(message) { news.append(.address(address)) }
+      case Int(RTM_NEWADDR): if let address = MachineFacts.Address(message) { news.append(.address(address)) }
       case Int(RTM_DELADDR):
-        if let address = HostFacts.Address(message) { news.append(.addressGone(address)) }
-      case Int(RTM_NEWROUTE): news += HostFacts.Route.all(message).map { .route($0) }
-      case Int(RTM_DELROUTE): news += HostFacts.Route.all(message).map { .routeGone($0) }
+        if let address = MachineFacts.Address(message) { news.append(.addressGone(address)) }
+      case Int(RTM_NEWROUTE): news += MachineFacts.Route.all(message).map { .route($0) }
+      case Int(RTM_DELROUTE): news += MachineFacts.Route.all(message).map { .routeGone($0) }
       case Int(RTM_NEWLINK), Int(RTM_DELLINK):
         if let link = message.read(ifinfomsg.self) { news.append(.link(index: link.ifi_index)) }
       default: break
@@ -32,7 +32,7 @@ public enum HostNews: Equatable, Sendable {
 }
 
 /// The host's addresses and default routes, as its kernel has them.
-public struct HostFacts: Equatable, Sendable {
+public struct MachineFacts: Equatable, Sendable {
   /// One address of an interface.
   public struct Address: Hashable, Sendable {
     public var index: Int32
@@ -107,7 +107,7 @@ public struct HostFacts: Equatable, Sendable {
   }
 }
 
-extension HostFacts.Address {
+extension MachineFacts.Address {
   init?(_ message: NetlinkMessage) {
     guard let header = message.read(ifaddrmsg.self), header.ifa_family == UInt8(AF_INET),
       header.ifa_prefixlen <= 32
@@ -126,9 +126,9 @@ extension HostFacts.Address {
   }
 }
 
-extension HostFacts.Route {
+extension MachineFacts.Route {
   /// Every next hop with an IPv4 gateway of a default route in the main table; none of any other route.
-  static func all(_ message: NetlinkMessage) -> [HostFacts.Route] {
+  static func all(_ message: NetlinkMessage) -> [MachineFacts.Route] {
     guard let header = message.read(rtmsg.self), header.rtm_family == UInt8(AF_INET), header.rtm_dst_len == 0,
       header.rtm_src_len == 0, header.rtm_tos == 0, Int(header.rtm_type) == Int(RTN_UNICAST)
     else { return [] }
@@ -139,9 +139,9 @@ extension HostFacts.Route {
     guard table == UInt32(RT_TABLE_MAIN.rawValue) else { return [] }
     let metric = attributes[Int(RTA_PRIORITY.rawValue)].flatMap { NetlinkMessage.read(UInt32.self, $0) } ?? 0
     let source = IPv4Address(attributes[Int(RTA_PREFSRC.rawValue)])
-    func route(_ index: Int32?, _ gateway: IPv4Address?) -> HostFacts.Route? {
+    func route(_ index: Int32?, _ gateway: IPv4Address?) -> MachineFacts.Route? {
       guard let index, let gateway else { return nil }
-      return HostFacts.Route(index: index, gateway: gateway, metric: metric, source: source)
+      return MachineFacts.Route(index: index, gateway: gateway, metric: metric, source: source)
     }
     let single = route(
       attributes[Int(RTA_OIF.rawValue)].flatMap { NetlinkMessage.read(Int32.self, $0) },

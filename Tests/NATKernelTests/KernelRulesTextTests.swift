@@ -2,11 +2,11 @@ import NATKernel
 import NATWire
 import Testing
 
-@Suite struct KernelGuardTextTests {
+@Suite struct KernelRulesTextTests {
   @Test("H1 the rules read the type behind VLAN tags, and frames with several tags behind the ingress hook")
   func rules() {
-    let own = KernelGuard.Scope([IPv4Address(192, 0, 2, 1)])
-    let text = KernelGuard.install("portico-lan0", "lan0", own)
+    let own = KernelRules.Scope([IPv4Address(192, 0, 2, 1)])
+    let text = KernelRules.install("portico-lan0", "lan0", own)
     let rules = text.split(separator: "\n").filter { $0.hasPrefix("add rule") }
     #expect(
       rules == [
@@ -23,8 +23,8 @@ import Testing
 
   @Test("with a shared address the rules keep the gateway's ports from the kernel, and let DHCP clients hear")
   func shared() {
-    let scope = KernelGuard.Scope([], shared: .init([IPv4Address(192, 0, 2, 1)], tcpPorts: [8080...8081]))
-    let text = KernelGuard.install("portico-wan0", "wan0", scope)
+    let scope = KernelRules.Scope([], shared: .init([IPv4Address(192, 0, 2, 1)], tcpPorts: [8080...8081]))
+    let text = KernelRules.install("portico-wan0", "wan0", scope)
     #expect(text.contains("add element ip portico-wan0 shared { 192.0.2.1 }\n"))
     #expect(text.contains("add element ip portico-wan0 tcpports { 8080-8081 }\n"))
     let prerouting = text.split(separator: "\n").filter { $0.hasPrefix("add rule ip") }

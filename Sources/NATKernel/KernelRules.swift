@@ -21,7 +21,7 @@ internal import Synchronization
 ///
 /// The tables belong to the process (`flags owner`): no other process can change them, and the kernel removes them when
 /// the process ends, also by SIGKILL.
-@safe public struct KernelGuard: ~Copyable {
+@safe public struct KernelRules: ~Copyable {
   /// The interface, as the kernel names it.
   public let interface: String
   /// The name of the table: `portico-` and the interface; from the second one on, `/` and a number behind it.
@@ -81,18 +81,18 @@ internal import Synchronization
   ///   - others: the tables of guards that an earlier gateway left standing: this one stands beside them.
   public init(interface: String, _ scope: Scope, besides others: [String] = []) throws(InterfaceFault) {
     // A table's name and what stands in quotation marks allow less than an interface's name.
-    guard let first = interface.utf8.first, interface.utf8.allSatisfy(KernelGuard.isAllowed),
+    guard let first = interface.utf8.first, interface.utf8.allSatisfy(KernelRules.isAllowed),
       first != UInt8(ascii: "-")
     else {
       throw InterfaceFault(
         .refused, interface, "guard: nftables takes names of letters, digits, '-', '_' and '.' only")
     }
     var number = 1
-    while others.contains(KernelGuard.table(of: interface, number: number)) { number += 1 }
-    let table = KernelGuard.table(of: interface, number: number)
+    while others.contains(KernelRules.table(of: interface, number: number)) { number += 1 }
+    let table = KernelRules.table(of: interface, number: number)
     // libnftables does not tell its socket: it is the one of nftables that appears. It stays the same as long as the
     // context lives (nftables 1.0.2 and later, for the sake of such tables).
-    let (opened, owner) = unsafe KernelGuard.parser.withLock { _ in
+    let (opened, owner) = unsafe KernelRules.parser.withLock { _ in
       let before = NetfilterSockets.all()
       let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT))
       return unsafe (context, NetfilterSockets.all().subtracting(before).first ?? -1)
@@ -102,7 +102,7 @@ internal import Synchronization
       throw InterfaceFault(.refused, interface, "guard: libnftables gives no context")
     }
     do {
-      try unsafe KernelGuard.run(context, KernelGuard.install(table, interface, scope), interface)
+      try unsafe KernelRules.run(context, KernelRules.install(table, interface, scope), interface)
     } catch {
       // Safety: nobody else has the context.
       unsafe nft_ctx_free(context)
@@ -145,23 +145,23 @@ internal import Synchronization
 
   /// Puts other addresses and ports in the place of those before, all at once.
   public mutating func setScope(_ scope: Scope) throws(InterfaceFault) {
-    let own = KernelGuard.elements(scope.own)
-    var commands = KernelGuard.families.map { KernelGuard.set("\($0) \(table) own", own) }.joined()
+    let own = KernelRules.elements(scope.own)
+    var commands = KernelRules.families.map { KernelRules.set("\($0) \(table) own", own) }.joined()
     if isSharing, let shared = scope.shared {
-      for (name, elements) in KernelGuard.sets(of: shared) {
-        commands += KernelGuard.set("ip \(table) \(name)", elements)
+      for (name, elements) in KernelRules.sets(of: shared) {
+        commands += KernelRules.set("ip \(table) \(name)", elements)
       }
     }
-    try unsafe KernelGuard.run(context, commands, interface)
+    try unsafe KernelRules.run(context, commands, interface)
   }
 
   /// Installs the guard again, after an interface has vanished and returned: older kernels forget the hook of
   /// an interface that vanishes. There is no moment without a guard.
   public mutating func reinstall(_ scope: Scope) throws(InterfaceFault) {
-    try unsafe KernelGuard.run(
+    try unsafe KernelRules.run(
       context,
-      KernelGuard.families.map { "delete table \($0) \(table)\n" }.joined()
-        + KernelGuard.install(table, interface, scope),
+      KernelRules.families.map { "delete table \($0) \(table)\n" }.joined()
+        + KernelRules.install(table, interface, scope),
       interface)
   }
 

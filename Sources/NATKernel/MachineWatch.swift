@@ -2,7 +2,7 @@ internal import CMNL
 internal import Glibc
 
 /// Hears from the kernel, by rtnetlink, when addresses or default routes of the host change, and asks it what they are.
-public struct HostWatch: ~Copyable, Sendable {
+public struct MachineWatch: ~Copyable, Sendable {
   private let news: NetlinkSocket
 
   /// For `poll(2)`: readable when there is news.
@@ -17,11 +17,11 @@ public struct HostWatch: ~Copyable, Sendable {
   /// Takes all the news there is.
   /// - Returns: whether some of it may be about addresses, default routes or interfaces: then ``facts()`` may have
   ///   changed.
-  public func takeNews() -> Bool {
+  public func takeChanges() -> Bool {
     var concerns = false
     while true {
       if let datagram = news.receiveNow() {
-        if !HostNews.read(datagram).isEmpty { concerns = true }
+        if !MachineChange.read(datagram).isEmpty { concerns = true }
       } else if errno == ENOBUFS {
         // Some of it found no room: it may have been about anything.
         concerns = true
@@ -36,20 +36,20 @@ public struct HostWatch: ~Copyable, Sendable {
 
   /// Asks the kernel.
   /// - Complexity: O(addresses + routes of the main table).
-  public static func facts() throws(InterfaceFault) -> HostFacts {
+  public static func facts() throws(InterfaceFault) -> MachineFacts {
     let socket = try NetlinkSocket(NETLINK_ROUTE, name: "host")
     socket.askStrictly()
-    var facts = HostFacts()
+    var facts = MachineFacts()
     for _ in 0..<mostAnswers {
-      facts = HostFacts()
+      facts = MachineFacts()
       var isTorn = false
       func take(_ message: NetlinkMessage) {
         // Something changed while it was told.
         if message.flags & UInt16(NLM_F_DUMP_INTR) != 0 { isTorn = true }
-        if message.type == Int(RTM_NEWADDR), let address = HostFacts.Address(message) {
+        if message.type == Int(RTM_NEWADDR), let address = MachineFacts.Address(message) {
           facts.addresses.append(address)
         }
-        if message.type == Int(RTM_NEWROUTE) { facts.routes += HostFacts.Route.all(message) }
+        if message.type == Int(RTM_NEWROUTE) { facts.routes += MachineFacts.Route.all(message) }
       }
       var addresses = ifaddrmsg()
       addresses.ifa_family = UInt8(AF_INET)

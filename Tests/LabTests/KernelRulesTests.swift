@@ -8,7 +8,7 @@ extension Lab {
   /// The helper program that holds a guard or a lock.
   static func holder() throws -> String { try program("LabHolder") }
 
-  @Suite struct KernelGuardTests {
+  @Suite struct KernelRulesTests {
     /// Whether the kernel behind lan0 answers, seen from the peer.
     struct Answers: Equatable, CustomStringConvertible {
       var arp = false
@@ -138,12 +138,12 @@ extension Lab {
     func linkForms(interface: String) throws {
       let stage = try Stage()
       let view = interface == "lan0" ? stage.inside : stage.outside
-      for tags in KernelGuardTests.linkForms {
+      for tags in KernelRulesTests.linkForms {
         #expect(try stage.answers(view, tags: tags) == .all, "before, with tags \(tags)")
       }
       let own = [IPv4Address(192, 168, 1, 1), IPv4Address(203, 0, 113, 5)]
-      let rules = try stage.cable.here.enter { try KernelGuard(interface: interface, .init(own)) }
-      for tags in KernelGuardTests.linkForms {
+      let rules = try stage.cable.here.enter { try KernelRules(interface: interface, .init(own)) }
+      for tags in KernelRulesTests.linkForms {
         #expect(try stage.answers(view, tags: tags) == .guarded, "with tags \(tags)")
       }
       #expect(rules.interface == interface)
@@ -153,7 +153,7 @@ extension Lab {
     func otherVLANs() throws {
       let stage = try Stage()
       let rules = try stage.cable.here.enter {
-        try KernelGuard(interface: "lan0", .init([IPv4Address(192, 168, 1, 1)]))
+        try KernelRules(interface: "lan0", .init([IPv4Address(192, 168, 1, 1)]))
       }
       // It stands behind the rules, where VLAN devices take their frames.
       let behind = try stage.cable.here.enter {
@@ -203,7 +203,7 @@ extension Lab {
       let stage = try Stage()
       var capture = try stage.cable.capture()
       let kernelGuard = try stage.cable.here.enter {
-        try KernelGuard(interface: "lan0", .init([IPv4Address(192, 168, 1, 1)]))
+        try KernelRules(interface: "lan0", .init([IPv4Address(192, 168, 1, 1)]))
       }
       let frames = [
         Stage.echo(stage.cable.peer, stage.cable.own), Stage.echo(stage.cable.peer, Stage.remote),
@@ -221,7 +221,7 @@ extension Lab {
     func change() throws {
       let stage = try Stage()
       do {
-        var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", .init([])) }
+        var kernelGuard = try stage.cable.here.enter { try KernelRules(interface: "lan0", .init([])) }
         // No address is the gateway's: the kernel keeps its own, but forwards nothing.
         #expect(try stage.answers() == Answers(arp: true, echo: true, reset: true, management: true))
         try kernelGuard.setScope(.init([IPv4Address(192, 168, 1, 1), IPv4Address(192, 168, 1, 1)]))
@@ -236,7 +236,7 @@ extension Lab {
     func returns() throws {
       let stage = try Stage()
       let own = [IPv4Address(192, 168, 1, 1)]
-      var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", .init(own)) }
+      var kernelGuard = try stage.cable.here.enter { try KernelRules(interface: "lan0", .init(own)) }
       try stage.cable.here.shell("ip link del lan0")
       try stage.cable.lay()
       try kernelGuard.reinstall(.init(own))
@@ -249,7 +249,7 @@ extension Lab {
     func manyAddresses() throws {
       let stage = try Stage()
       var kernelGuard = try stage.cable.here.enter {
-        try KernelGuard(interface: "lan0", .init((0..<10_000).map { IPv4Address(0x0A00_0000 + $0) }))
+        try KernelRules(interface: "lan0", .init((0..<10_000).map { IPv4Address(0x0A00_0000 + $0) }))
       }
       try kernelGuard.setScope(.init((0..<10_000).map { IPv4Address(0xC0A8_0101 &- $0) }))
       #expect(try stage.answers() == .guarded)
@@ -260,10 +260,10 @@ extension Lab {
     )
     func shared() throws {
       let stage = try Stage()
-      var scope = KernelGuard.Scope(
+      var scope = KernelRules.Scope(
         [], shared: .init([IPv4Address(203, 0, 113, 5)], tcpPorts: [10240...32767], udpPorts: [10240...32767])
       )
-      var kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "wan0", scope) }
+      var kernelGuard = try stage.cable.here.enter { try KernelRules(interface: "wan0", scope) }
       let server = try stage.cable.here.enter { try HTTPServer(port: 20_000) }
       func answers(_ port: Int) throws -> Int32 {
         try stage.beyond.attempt("curl -sS -m 2 -o /dev/null http://203.0.113.5:\(port)/1").code
@@ -288,8 +288,8 @@ extension Lab {
       // To an address beyond, which this kernel would have a way to.
       let offered: WireFrames.Station = (own.mac, Stage.remote.address)
       let offer = WireFrames.udp(peer, 67, offered, 68, [2, 1, 6, 0])
-      func heard(_ scope: KernelGuard.Scope) throws -> (here: Bool, beyond: Bool) {
-        let kernelGuard = try stage.cable.here.enter { try KernelGuard(interface: "lan0", scope) }
+      func heard(_ scope: KernelRules.Scope) throws -> (here: Bool, beyond: Bool) {
+        let kernelGuard = try stage.cable.here.enter { try KernelRules(interface: "lan0", scope) }
         // As systemd-networkd, NetworkManager and udhcpc do; dhclient's hears everything before the guard.
         let client = try stage.cable.here.enter {
           try PlainSocket.raw(InterfaceFacts(name: "lan0"), protocolNumber: 0x0800)
@@ -309,9 +309,9 @@ extension Lab {
     func second() throws {
       let stage = try Stage()
       let own = [IPv4Address(192, 168, 1, 1)]
-      let first = try stage.cable.here.enter { try KernelGuard(interface: "lan0", .init(own)) }
+      let first = try stage.cable.here.enter { try KernelRules(interface: "lan0", .init(own)) }
       let fault = try stage.cable.here.enter {
-        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: "lan0", .init(own)) }
+        #expect(throws: InterfaceFault.self) { _ = try KernelRules(interface: "lan0", .init(own)) }
       }
       #expect(fault?.kind == .notPermitted)
       #expect(fault?.description.contains("portico-lan0") == true)
@@ -323,7 +323,7 @@ extension Lab {
     func refused(name: String) throws {
       let namespace = try NetworkNamespace()
       let fault = try namespace.enter {
-        #expect(throws: InterfaceFault.self) { _ = try KernelGuard(interface: name, .init([])) }
+        #expect(throws: InterfaceFault.self) { _ = try KernelRules(interface: name, .init([])) }
       }
       #expect(fault?.name == name)
       #expect(fault?.description.contains("guard: ") == true)
