@@ -1,5 +1,6 @@
 internal import CMNL
 internal import Glibc
+public import NATWire
 
 /// Hears from the kernel, by rtnetlink, when addresses or default routes of the host change, and asks it what they are.
 public struct MachineWatch: ~Copyable, Sendable {
@@ -64,5 +65,29 @@ public struct MachineWatch: ~Copyable, Sendable {
       if !isTorn { break }
     }
     return facts
+  }
+
+  /// The addresses among these that the kernel takes for its own: an interface has them, or a local route leads to
+  /// them.
+  /// - Returns: in their order; none where the kernel does not answer.
+  /// - Complexity: one system call each way for each address.
+  public static func local(among addresses: [IPv4Address]) -> [IPv4Address] {
+    guard let socket = try? NetlinkSocket(NETLINK_ROUTE, name: "machine") else { return [] }
+    return addresses.filter { address in
+      var route = rtmsg()
+      route.rtm_family = UInt8(AF_INET)
+      route.rtm_dst_len = 32
+      let destination = nlattr(nla_len: 8, nla_type: UInt16(RTA_DST.rawValue))
+      let request =
+        NetlinkMessage.bytes(of: route) + NetlinkMessage.bytes(of: destination)
+        + NetlinkMessage.bytes(of: address.rawValue.bigEndian)
+      var isLocal = false
+      // An address without a route is an error, and not local. The acknowledgement ends the answer.
+      try? socket.ask(NetlinkMessage.question(Int(RTM_GETROUTE), flags: NLM_F_ACK, request)) { message in
+        guard message.type == Int(RTM_NEWROUTE), let answer = message.read(rtmsg.self) else { return }
+        isLocal = Int(answer.rtm_type) == Int(RTN_LOCAL)
+      }
+      return isLocal
+    }
   }
 }

@@ -19,8 +19,6 @@ public struct CaptureOptions: Equatable, Sendable {
   /// Whether frames for other stations are captured too. Not needed where the gateway has the device's own
   /// MAC.
   public var isPromiscuous: Bool
-  /// Whether it gets what the kernel sends, and nothing else, instead of what arrives.
-  var isOutgoing = false
 
   /// The largest IPv4 packet behind an Ethernet header and a VLAN tag.
   public static let longestFrame = 65_535 + 14 + 4

@@ -142,14 +142,14 @@ extension LiveCapture {
     }
     // What is sent through other sockets would come back through the ring. The option keeps it out; the
     // direction sorts out in user space what came between activation and here.
-    var ignore: Int32 = options.isOutgoing ? 0 : 1
+    var ignore: Int32 = 1
     guard
       unsafe setsockopt(
         pcap_fileno(handle), SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore, socklen_t(MemoryLayout<Int32>.size))
         == 0
     else { throw InterfaceFault(code: errno, name, "PACKET_IGNORE_OUTGOING (Linux 4.20 or later)") }
     var program = unsafe bpf_program()
-    guard unsafe pcap_setdirection(handle, options.isOutgoing ? PCAP_D_OUT : PCAP_D_IN) == 0,
+    guard unsafe pcap_setdirection(handle, PCAP_D_IN) == 0,
       unsafe pcap_compile(handle, &program, "ip or arp", 1, PCAP_NETMASK_UNKNOWN) == 0
     else { throw InterfaceFault(.refused, name, unsafe String(cString: pcap_geterr(handle))) }
     // Safety: the program was compiled above, and libpcap copies it.

@@ -24,10 +24,6 @@ struct Doctor {
   /// With the host's addresses in it.
   private var configuration: Configuration
   private var findings: [Finding] = []
-  /// The gateway's addresses for which the kernel answers, and on which interfaces.
-  private var answered: [IPv4Address: [String]] = [:]
-  /// The interfaces of a gateway that runs, and whose guard stands.
-  private var guarded: Set<String> = []
   private var isGuarded: Bool { configuration.kernelGuard }
 
   /// More would take seconds, and the answers of a whole network.
@@ -99,7 +95,6 @@ struct Doctor {
       examineForwarding(side, facts)
       try examineGuard(side, facts)
       try probe(side, facts, owning: owning, hop: hop)
-      askKernel(side, facts, owning: owning)
     } catch {
       wrong(side, error)
     }
@@ -175,7 +170,6 @@ struct Doctor {
     }
     if let holder {
       if KernelRules.isInstalled(interface: facts.name) {
-        guarded.insert(facts.name)
         good("\(name): a gateway runs, and its guard stands")
       } else {
         wrong(
@@ -227,47 +221,28 @@ struct Doctor {
     }
   }
 
-  /// Asks the kernel itself, as if from the wire: its lists do not say all, as a local route answers as well, and a
-  /// setting or a rule of the machine's may keep an address silent. Each address on its own side alone: the answer is
-  /// on the wire, and no private address is to be seen outside.
-  private mutating func askKernel(_ side: String, _ facts: InterfaceFacts, owning: [IPv4Address]) {
-    do {
-      var probe = try KernelProbe(facts)
-      for address in try probe.answered(Array(owning.prefix(Doctor.mostProbed))) {
-        answered[address, default: []].append(facts.name)
-      }
-    } catch {
-      note("\(side) \(error.description); the kernel cannot be asked, so its lists of addresses have to do")
-    }
-  }
-
-  /// What the kernel answers for. An address on any interface is answered on all of them, even where ARP is silent.
+  /// The gateway's addresses that the kernel takes for its own. It answers for them on all interfaces.
   private mutating func examineAddresses() {
-    let own = Set(configuration.ownAddresses)
-    let kernel = InterfaceFacts.kernelAddresses()
-    for (interface, address) in kernel where own.contains(address.address) {
+    let own = configuration.ownAddresses
+    let kernel = InterfaceFacts.kernelAddresses().filter { own.contains($0.address.address) }
+    for (interface, address) in kernel {
       examine(
-        address.address, "\(interface): the kernel has the gateway's address \(address.address) as its own",
+        "\(interface): the kernel has the gateway's address \(address.address) as its own",
         mend: "ip address del \(address.address)/\(address.network.prefixLength) dev \(interface)")
     }
     let listed = Set(kernel.map(\.address.address))
-    let others = answered.keys.filter { !listed.contains($0) }.sorted()
+    // A local route makes the kernel answer too, and no list of addresses shows it.
+    let others = MachineWatch.local(among: own.filter { !listed.contains($0) })
     for address in others {
       examine(
-        address, "no interface has the gateway's address \(address), but the kernel takes it for its own",
+        "no interface has the gateway's address \(address), but the kernel takes it for its own",
         mend: "ip route show table local   # and delete the route that makes it local")
     }
-    if listed.isDisjoint(with: own), others.isEmpty {
-      good("the kernel answers for none of the gateway's addresses")
-    }
+    if kernel.isEmpty, others.isEmpty { good("the kernel answers for none of the gateway's addresses") }
   }
 
-  private mutating func examine(_ address: IPv4Address, _ text: String, mend: String) {
-    let places = answered[address, default: []]
-    let text = places.isEmpty ? text : "\(text) (asked, it answers on \(places.joined(separator: " and ")))"
-    if let place = places.first(where: { guarded.contains($0) }) {
-      wrong("\(text), though the guard stands on \(place)", mend: mend)
-    } else if isGuarded {
+  private mutating func examine(_ text: String, mend: String) {
+    if isGuarded {
       note("\(text); the guard keeps its answers back, and this machine cannot use it", mend: mend)
     } else {
       wrong("\(text), and answers and resets connections (guard: off)", mend: mend)

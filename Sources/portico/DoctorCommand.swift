@@ -6,10 +6,9 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor",
     abstract: "Say what on this machine would keep a gateway from working, and what mends it.",
     discussion: """
-      Looks at both interfaces, their offloads, the kernel's addresses and forwarding, the guard, and asks by ARP: \
-      the networks, who has the gateway's addresses and whether its next hop answers, and this machine's kernel, \
-      as if from the wire, whether it answers for them. Nothing is changed; a gateway that runs goes on. Needs root for \
-      everything but the first looks.
+      Checks both interfaces, their offloads, the kernel rules, and the kernel's forwarding, addresses and local routes. \
+      Asks the networks by ARP who has the gateway's addresses, and whether its next hop answers. Changes nothing; a \
+      gateway that runs goes on. Needs root for most checks.
 
       EXAMPLES
         portico doctor --config /etc/portico/portico.yaml

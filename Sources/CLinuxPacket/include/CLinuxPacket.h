@@ -36,11 +36,4 @@ int portico_enter_network(int descriptor);
 /* Pins the calling thread to one processor; an error number, 0 for none. */
 int portico_pin_thread(int processor);
 
-/* Loads a program for bpf(2) that puts its frame before an interface, as one that arrives there:
-   bpf_clone_redirect(frame, index, BPF_F_INGRESS). A descriptor, or -1 and errno. */
-int portico_load_arrival(int index);
-
-/* Runs such a program once on a frame, Ethernet header first. 0, or -1 and errno. */
-int portico_run_arrival(int program, const void *frame, unsigned int length);
-
 #endif
