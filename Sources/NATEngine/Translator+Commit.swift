@@ -52,14 +52,13 @@ extension Translator {
   @inline(never)
   public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
     var resolution = resolution
-    var chosen = choosePublic(&resolution, packet, at: now)
+    var chosen: BindingIndex?
     var evicted = 0
-    while let refusal = refusal(of: resolution, chosen, at: now) {
+    while let refusal = settle(&resolution, &chosen, packet, at: now) {
       guard evicted < Translator.mostEvictions, let shortage = refusal.shortage,
         shard.evict(for: shortage, keeping: resolution.kept, at: now)
       else { return .drop(refusal.reason) }
       evicted += 1
-      chosen = choosePublic(&resolution, packet, at: now)
     }
     var commitment = Commitment(
       rewrite: Rewrite(
@@ -98,8 +97,30 @@ extension Translator {
     return .forward(commitment)
   }
 
-  /// The public endpoint of a new dynamic binding, chosen before anything is made; nil where none is wanted or free.
-  /// Only now is it known as whom the receiver of a hairpinned packet meets the sender.
+  /// Asks the limits for all that the packet would make, and chooses the public endpoint of a new dynamic binding.
+  /// Makes nothing.
+  ///
+  /// The limits of the table and of the sender come before the choice, so that a packet which they refuse costs none. A
+  /// hairpinned packet's receiver comes after it: whether it has a session with the sender depends on the chosen port.
+  ///
+  /// - Returns: why the packet is refused, or nil.
+  mutating func settle(
+    _ resolution: inout Resolution, _ chosen: inout BindingIndex?, _ packet: Packet, at now: Instant
+  ) -> Refusal? {
+    guard let sender = resolution.sender, sender.needsPublicEndpoint else {
+      return refusal(of: resolution, at: now)
+    }
+    let ofSender = Resolution(sender: sender, receiver: nil, destination: resolution.destination)
+    if let refusal = refusal(of: ofSender, at: now) { return refusal }
+    chosen = choosePublic(&resolution, packet, at: now)
+    guard chosen != nil else {
+      return Refusal(
+        reason: .portsExhausted, shortage: .ports(sender.transport, of: sender.private.address))
+    }
+    return resolution.receiver == nil ? nil : refusal(of: resolution, at: now)
+  }
+
+  /// The public endpoint of the sender's new binding, and as whom the receiver of a hairpinned packet then meets it.
   mutating func choosePublic(
     _ resolution: inout Resolution, _ packet: Packet, at now: Instant
   ) -> BindingIndex? {
@@ -149,9 +170,9 @@ extension Translator {
     var shortage: Shard.Shortage?
   }
 
-  /// Why what the packet would make may not be made, or nil; all of it is counted together. The table's own limits are
-  /// asked first, then those of the hosts, then the pool.
-  func refusal(of resolution: Resolution, _ chosen: BindingIndex?, at now: Instant) -> Refusal? {
+  /// Which limit refuses what the packet would make, or nil; all of it is counted together. The table's own limits come
+  /// first, then the sender's, then the receiver's.
+  private func refusal(of resolution: Resolution, at now: Instant) -> Refusal? {
     let sender = resolution.sender
     let receiver = resolution.receiver
     let needsPublicEndpoint = sender?.needsPublicEndpoint ?? false
@@ -181,10 +202,6 @@ extension Translator {
     }
     if let host = receiver?.private.address, received > 0, isTooFast(host, sessions: received, at: now) {
       return Refusal(reason: .hostSessionRate)
-    }
-    if let sender, needsPublicEndpoint, chosen == nil {
-      return Refusal(
-        reason: .portsExhausted, shortage: .ports(sender.transport, of: sender.private.address))
     }
     return nil
   }

@@ -20,14 +20,17 @@ extension Translator {
     let kept = random
     defer { random = kept }
     var resolution = resolution
-    let chosen = choosePublic(&resolution, packet, at: now)
-    let refusal = refusal(of: resolution, chosen, at: now)
+    var chosen: BindingIndex?
+    let refusal = settle(&resolution, &chosen, packet, at: now)
+    // Where an eviction makes room, a port is chosen all the same.
+    let evicts = refusal?.shortage.map { shard.couldEvict(for: $0, keeping: resolution.kept) } ?? false
+    if evicts, chosen == nil { chosen = choosePublic(&resolution, packet, at: now) }
     var rehearsal = Rehearsal(
       rewrite: Rewrite(
         source: Endpoint(packet.source, packet.sourcePort),
         destination: Endpoint(packet.destination, packet.destinationPort)),
       chosen: chosen.map { shard.bindings.publicEndpoint(of: $0) }, refusal: refusal?.reason,
-      evicts: refusal?.shortage.map { shard.couldEvict(for: $0, keeping: resolution.kept) } ?? false,
+      evicts: evicts,
       makesSomething: resolution.sender.map { $0.session == nil } ?? false
         || resolution.receiver.map { $0.session == nil } ?? false)
     if let sender = resolution.sender {

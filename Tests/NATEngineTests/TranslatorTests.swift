@@ -102,6 +102,66 @@ import Testing
     #expect(send(&fixture, Fixture.other, 1, 1) == nil)
   }
 
+  @Test("LIM3 H5 the table's and the sender's limits refuse a packet before a port is chosen for it")
+  func limitsBeforePort() {
+    func refused(
+      _ reason: DropReason, to destination: Endpoint? = nil, _ settings: TranslatorSettings,
+      change: @escaping (inout TableSettings) -> Void = { _ in }
+    ) {
+      var fixture = Fixture(settings) { table in
+        table.policy.portChoice = .random
+        change(&table)
+      }
+      let first = Fixture.packet(.udp, from: client, to: server)
+      #expect(fixture.outbound(first).rewrite != nil, "\(reason)")
+      var before = fixture.translator.random
+      let own = fixture.translator.shard.findBinding(.udp, private: client).map {
+        fixture.translator.shard.bindings.publicEndpoint(of: $0)
+      }
+      let second = Endpoint(client.address, client.port + 1)
+      let target = destination ?? own ?? server
+      for to in [server, target] {
+        #expect(fixture.outbound(Fixture.packet(.udp, from: second, to: to)).reason == reason)
+      }
+      // Choosing a port draws from the source.
+      #expect(before.next() == fixture.translator.random.next(), "\(reason)")
+    }
+    var settings = TranslatorSettings()
+    refused(.bindingLimit, settings) { $0.bindingLimit = 1 }
+    refused(.sessionLimit, settings) { $0.sessionLimit = 1 }
+    settings.portsPerHost = 1
+    refused(.hostPortLimit, settings)
+    settings = TranslatorSettings()
+    settings.sessionsPerHost = 1
+    refused(.hostSessionLimit, settings)
+    settings = TranslatorSettings()
+    settings.sessionsPerSecond = 1
+    refused(.hostSessionRate, settings)
+  }
+
+  @Test("LIM2 HP1 a hairpin receiver's limit counts a session only where the chosen port needs one")
+  func receiverLimitAfterPort() {
+    var settings = TranslatorSettings()
+    settings.sessionsPerHost = 2
+    var fixture = Fixture(settings)
+    let peer = Endpoint(Fixture.other, 4000)
+    let target = Endpoint(Fixture.pool, 50001)
+    _ = fixture.outbound(Fixture.packet(.udp, from: peer, to: server))
+    #expect(fixture.outbound(Fixture.packet(.udp, from: client, to: target)).rewrite?.destination == peer)
+    // The receiver is at its limit. The sender's binding ends; the receiver's session with its public endpoint lives.
+    let shard = fixture.translator.shard.findBinding(.udp, private: client)
+    guard let binding = shard, let session = fixture.translator.shard.firstSession(of: binding) else {
+      Issue.record("the sender has a session")
+      return
+    }
+    fixture.translator.shard.end(session, at: fixture.now)
+    let stranger = Endpoint(IPv4Address(192, 168, 1, 4), 5)
+    #expect(fixture.outbound(Fixture.packet(.udp, from: stranger, to: target)).reason == .hostSessionLimit)
+    // The sender gets its own port again, and with it the receiver's session.
+    let again = fixture.outbound(Fixture.packet(.udp, from: client, to: target)).rewrite
+    #expect(again == Rewrite(source: Endpoint(Fixture.pool, 50002), destination: peer))
+  }
+
   @Test("HP1 HP9 a hairpinned datagram comes from the sender's public endpoint; a host may meet itself")
   func hairpin() {
     var fixture = Fixture()

@@ -17,21 +17,32 @@ struct Leg {
 }
 
 extension ReferenceNAT {
-  /// Chooses the public endpoint of a leg that needs a dynamic binding, and asks the limits for all that the
-  /// packet would make together. Makes nothing; may end what `evict` allows.
+  /// Asks the limits for all that the packet would make together, and chooses the public endpoint of a leg that
+  /// needs a dynamic binding: after the sender's limits, before the receiver's. Makes nothing; may end what `evict`
+  /// allows.
   /// - travels: what the packet would travel over, once it has that endpoint.
   mutating func settle(
     _ leg: inout Leg, _ flow: ReferenceProtocol, travels: (ReferenceNAT, Leg, inout Wanted) -> Void
   ) -> ReferenceDrop? {
     for round in 0... {
       var wanted = Wanted(flow)
-      if case .nobody = leg.owner {
-        leg.chosen = chooseEnd(for: leg.privateEnd, flow)
-        wanted.dynamicBindingOf = leg.privateEnd.address
-        wanted.portFound = leg.chosen != nil
-      }
       travels(self, leg, &wanted)
-      guard let refusal = refusal(of: wanted) else { return nil }
+      var found: Refusal?
+      if case .nobody = leg.owner {
+        let host = leg.privateEnd.address
+        var ofSender = Wanted(flow)
+        ofSender.dynamicBindingOf = host
+        ofSender.addSession(of: host)
+        found = refusal(of: ofSender)
+        if found == nil {
+          leg.chosen = chooseEnd(for: leg.privateEnd, flow)
+          wanted = Wanted(flow)
+          travels(self, leg, &wanted)
+          if leg.chosen == nil { found = Refusal(reason: .portsExhausted, host: host) }
+        }
+        wanted.dynamicBindingOf = host
+      }
+      guard let refusal = found ?? refusal(of: wanted) else { return nil }
       if round == Self.mostEvictions || !evict(for: refusal, wanted) { return refusal.reason }
     }
     return nil

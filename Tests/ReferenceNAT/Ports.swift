@@ -80,8 +80,6 @@ extension ReferenceNAT {
 struct Wanted {
   let flow: ReferenceProtocol
   var dynamicBindingOf: ReferenceAddress?
-  /// Whether a port was found for the dynamic binding.
-  var portFound = true
   /// New sessions by inside host: the sender's host first.
   var sessions: [(host: ReferenceAddress, count: Int)] = []
   var keptBindings: Set<Int> = []
@@ -140,9 +138,6 @@ extension ReferenceNAT {
     }
     for (host, count) in wanted.sessions where sessionCount(of: host) + count > limits.hostSessions {
       return Refusal(reason: .hostSessionLimit, host: host)
-    }
-    if let host = wanted.dynamicBindingOf, !wanted.portFound {
-      return Refusal(reason: .portsExhausted, host: host)
     }
     return nil
   }
