@@ -89,7 +89,9 @@ extension Shard {
       return
     }
     let until = instant.advanced(by: policy.portRest)
-    resting.add(binding, until: until)
+    let map = portMaps[Int(binding.rawValue >> 16)]
+    resting.add(
+      binding, until: until, isOffered: map.isOffered(UInt16(truncatingIfNeeded: binding.rawValue)))
     changeUse(of: binding, inUse: 0, resting: 1)
     quietUntil = min(quietUntil, Instant(nanoseconds: until.nanoseconds - 1))
   }

@@ -66,14 +66,12 @@ extension Shard {
     func pick(_ portClass: PortMap.Class, _ parity: PortMap.Parity) -> UInt16? {
       if policy.portChoice == .sequential {
         let free = map.lowest(portClass, parity)
-        let own = resting.ownLowest(
-          of: host, poolAddress: poolAddress, transport, portClass, parity, offeredBy: map)
+        let own = resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
         guard let free, let own else { return free ?? own }
         return min(free, own)
       }
       return map.random(portClass, parity, &random)
-        ?? resting.ownLowest(
-          of: host, poolAddress: poolAddress, transport, portClass, parity, offeredBy: map)
+        ?? resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
     }
     if transport != .icmp {
       let portClass = PortMap.Class.of(`private`.port)

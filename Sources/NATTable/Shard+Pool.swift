@@ -57,6 +57,10 @@ extension Shard {
         if map.isOffered(forward.public.port) { held += 1 }
       }
       pools[place].setPorts(map.offeredCount - held, of: transport)
+      for port in 0...UInt16.max {
+        let binding = bindings.direct(poolAddress: place, transport, port: port)
+        if bindings.kind(of: binding) == .resting { resting.setOffered(binding, map.isOffered(port)) }
+      }
     }
   }
 

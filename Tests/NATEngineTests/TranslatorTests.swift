@@ -162,6 +162,46 @@ import Testing
     #expect(again == Rewrite(source: Endpoint(Fixture.pool, 50002), destination: peer))
   }
 
+  @Test("PA11 H5 a packet costs the same however many ports of its host are in hold-down")
+  func costOfHoldDown() {
+    /// The least nanoseconds of a packet that ends with `reason`, or that gets the host's own port again.
+    func cost(held count: Int, wellKnown: Bool, refused: Bool) -> UInt64 {
+      var fixture = Fixture { table in
+        table.pool = [PoolAddress(Fixture.pool, ports: [20000...UInt16(20000 + count - 1)])]
+        table.bindingLimit = count
+        table.sessionLimit = count
+        table.policy.parity = true
+      }
+      for port in 0..<count {
+        let host = Endpoint(Fixture.host, UInt16(20000 + port))
+        #expect(fixture.outbound(Fixture.packet(.udp, from: host, to: server)).rewrite != nil)
+      }
+      fixture.pass(nanoseconds: 300_000_000_001)
+      #expect(fixture.translator.shard.counts.dynamicBindings == 0)
+      let sender = Endpoint(refused ? Fixture.other : Fixture.host, wellKnown ? 7 : 30007)
+      let packet = Fixture.packet(.udp, from: sender, to: server)
+      let clock = ContinuousClock()
+      return (0..<20).map { _ in
+        let start = clock.now
+        let outcome = fixture.outbound(packet)
+        let spent = clock.now - start
+        #expect((outcome.reason == .portsExhausted) == refused)
+        if let binding = fixture.translator.shard.findBinding(.udp, private: sender),
+          let session = fixture.translator.shard.firstSession(of: binding)
+        {
+          fixture.translator.shard.end(session, at: fixture.now)
+        }
+        return UInt64(spent.components.attoseconds / 1_000_000_000)
+      }.min() ?? 0
+    }
+    for (wellKnown, refused) in [(true, false), (false, false), (true, true)] {
+      let few = cost(held: 16, wellKnown: wellKnown, refused: refused)
+      let many = cost(held: 16_384, wellKnown: wellKnown, refused: refused)
+      // A walk over all of them would cost hundreds of times as much.
+      #expect(many < few * 10, "well-known \(wellKnown), refused \(refused): \(few) ns, \(many) ns")
+    }
+  }
+
   @Test("HP1 HP9 a hairpinned datagram comes from the sender's public endpoint; a host may meet itself")
   func hairpin() {
     var fixture = Fixture()

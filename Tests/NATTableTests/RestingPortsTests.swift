@@ -19,14 +19,14 @@ import Testing
     let table = TranslationTable(settings, random: &keys)
     let chains = MappedMemory(byteCount: RestingPorts.chainCount * 4)
     var resting = RestingPorts(bindings: table.bindings, chains: chains, hash: table.hash)
-    var list: [(binding: BindingIndex, host: IPv4Address, freeFrom: UInt64)] = []
-    let ports: [UInt16] = [0, 1, 2, 1022, 1023, 1024, 1025, 40000]
+    var list: [(binding: BindingIndex, host: IPv4Address, freeFrom: UInt64, isOffered: Bool)] = []
+    let ports: [UInt16] = [0, 1, 2, 8, 9, 10, 1022, 1023, 1024, 1025, 40000, 65534, 65535]
     var now: UInt64 = 0
     for _ in 0..<20_000 {
       let host = IPv4Address(10, 0, 0, UInt8(random.below(3)))
       let transport = random.pick([TransportProtocol.tcp, .udp, .icmp])
       let address = random.below(2)
-      switch random.below(4) {
+      switch random.below(5) {
       case 0, 1:
         let binding = table.bindings.direct(poolAddress: address, transport, port: random.pick(ports))
         guard !list.contains(where: { $0.binding == binding }) else { break }
@@ -34,13 +34,19 @@ import Testing
         // What rests keeps saying who had it.
         table.bindings.words.release(
           BindingStore.describe(Endpoint(host, 5), transport, .dynamic), at: Int(binding.rawValue) * 4)
-        resting.add(binding, until: Instant(nanoseconds: now + 50))
-        list.append((binding, host, now + 50))
+        let isOffered = random.below(8) > 0
+        resting.add(binding, until: Instant(nanoseconds: now + 50), isOffered: isOffered)
+        list.append((binding, host, now + 50, isOffered))
       case 2:
         guard !list.isEmpty else { break }
         let gone = list.remove(at: random.below(list.count))
         resting.remove(gone.binding)
         table.bindings.words.release(0, at: Int(gone.binding.rawValue) * 4)
+      case 3:
+        guard !list.isEmpty else { break }
+        let place = random.below(list.count)
+        list[place].isOffered = random.below(2) == 0
+        resting.setOffered(list[place].binding, list[place].isOffered)
       default:
         now += UInt64(random.below(20))
         while let first = list.first, first.freeFrom <= now {
@@ -52,7 +58,7 @@ import Testing
       }
       #expect(resting.nextFree.nanoseconds == list.first?.freeFrom ?? .max, "seed \(seed)")
       let own = list.filter { entry in
-        entry.host == host && table.bindings.transport(of: entry.binding) == transport
+        entry.host == host && entry.isOffered && table.bindings.transport(of: entry.binding) == transport
           && Int(entry.binding.rawValue) / BindingIndex.portsPerAddress == address
       }.map { UInt16(truncatingIfNeeded: $0.binding.rawValue) }
       let question = random.pick([

@@ -232,7 +232,11 @@ extension Shard {
       ports.append((freeFrom, binding))
     }
     ports.sort { $0.freeFrom < $1.freeFrom }
-    for (freeFrom, binding) in ports { resting.add(binding, until: freeFrom) }
+    for (freeFrom, binding) in ports {
+      let map = portMaps[Int(binding.rawValue >> 16)]
+      resting.add(
+        binding, until: freeFrom, isOffered: map.isOffered(UInt16(truncatingIfNeeded: binding.rawValue)))
+    }
     if let first = ports.first {
       quietUntil = min(quietUntil, Instant(nanoseconds: first.freeFrom.nanoseconds &- 1))
     }
