@@ -1,3 +1,4 @@
+import NATEngine
 public import NATTable
 public import NATWire
 

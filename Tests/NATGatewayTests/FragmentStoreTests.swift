@@ -2,7 +2,7 @@ import NATTable
 import NATWire
 import Testing
 
-@testable import NATEngine
+@testable import NATGateway
 
 /// The stores behind fragments, each beside a slow and obvious one.
 @Suite struct FragmentStoreTests {
