@@ -96,7 +96,7 @@ extension ExplainFrame {
       }
     }
     set(checksum(sum(14..<34)), at: 24)
-    self.init(bytes, from: side)
+    self.init(described: bytes, from: side)
   }
 }
 
@@ -127,7 +127,9 @@ extension ExplainDocument {
     case .hold(let side):
       verdict = "hold"
       to = "\(side)"
+    case .wait: verdict = "hold"
     case .answer: verdict = "answer"
+    case .learn: verdict = "learn"
     case .leave: verdict = "leave"
     case .drop(let reason): drop = reason.name
     }
@@ -175,6 +177,20 @@ extension ExplainDocument.Step {
       self.init(
         question: "limits", answer: evicts ? "\(text), but the oldest transitory session makes room" : text)
     case .port(let endpoint): self.init(question: "port", answer: "\(endpoint)")
+    case .notForUs: self.init(question: "link", answer: answer(.notForUs, ""))
+    case .fragment(let reason, let waits):
+      self.init(
+        question: "fragment",
+        answer: answer(
+          reason, waits ? "waits for the first one of its datagram" : "passes as its datagram does"))
+    case .windowNotAsked:
+      self.init(question: "window", answer: "not asked: a described packet has no sequence number of its own")
+    case .quote:
+      self.init(question: "binding and session", answer: "the quoted packet belongs to a live session")
+    case .oneToOne:
+      self.init(question: "binding and session", answer: "over a 1:1 mapping, by address")
+    case .arp(let isAnswered):
+      self.init(question: "arp", answer: isAnswered ? "asks for our address: answered" : "not answered")
     case .nextHop(let mac):
       self.init(question: "next hop", answer: mac.map { "\($0)" } ?? "asked for by ARP; the packet waits")
     }

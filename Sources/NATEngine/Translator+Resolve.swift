@@ -42,7 +42,6 @@ extension Translator {
     let remote = Translator.remote(transport, packet.destination, packet.destinationPort)
     let leg = findSender(transport, sender, remote, at: now)
     if leg.session == nil, !mayOpenFromInside(packet) { return .drop(.noSession) }
-    guard isInWindow(leg.session, packet, from: .inside) else { return .drop(.outsideWindow) }
     return .pass(Resolution(sender: leg, receiver: nil, destination: packet.destination))
   }
 
@@ -56,7 +55,6 @@ extension Translator {
     if let (binding, session) = findReceiver(transport, at: target, role, from: remote, by: remote, at: now) {
       let receiver = shard.bindings.privateEndpoint(of: binding)
       if session == nil, let reason = refusal(packet, transport, binding, remote) { return .drop(reason) }
-      guard isInWindow(session, packet, from: .outside) else { return .drop(.outsideWindow) }
       let leg = Leg(transport, private: receiver, remote: remote, binding: binding, session: session)
       return .pass(Resolution(sender: nil, receiver: leg, destination: receiver.address))
     }
@@ -107,9 +105,6 @@ extension Translator {
       return .drop(.noBinding)
     }
     if receiver.session == nil, !mayOpen(packet) { return .drop(.noSession) }
-    guard isInWindow(sender.session, packet, from: .inside),
-      isInWindow(receiver.session, packet, from: .outside)
-    else { return .drop(.outsideWindow) }
     return .pass(Resolution(sender: sender, receiver: receiver, destination: receiver.private.address))
   }
 

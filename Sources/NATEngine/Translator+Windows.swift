@@ -12,8 +12,14 @@ extension Translator {
     return true
   }
 
+  /// Whether a packet may pass on the sessions that `resolve` found.
+  public func isInWindow(_ resolution: Resolution, _ packet: Packet) -> Bool {
+    isInWindow(resolution.sender?.session, packet, from: .inside)
+      && isInWindow(resolution.receiver?.session, packet, from: .outside)
+  }
+
   /// Whether a packet may pass on its session; without a session there is nothing to tell.
-  func isInWindow(_ session: SessionIndex?, _ packet: Packet, from side: Side) -> Bool {
+  private func isInWindow(_ session: SessionIndex?, _ packet: Packet, from side: Side) -> Bool {
     guard let windows = shard.windows, let session, packet.kind == .tcp else { return true }
     return windows[session.rawValue].admits(packet.segment, from: side)
   }

@@ -97,7 +97,7 @@ extension Gateway {
   }
 
   @inline(never) private func learnFacts(of address: IPv4Address) -> AddressFacts? {
-    guard !isNeverAnEnd(address), address != settings.insideAddress else { return nil }
+    guard !isMartian(address), address != settings.insideAddress else { return nil }
     if let role = translator.role(of: address) {
       // A 1:1 address may take packets that no session is known of, and it has no place in the pool.
       guard role.poolAddress >= 0, role.poolAddress < 0xFFFF, !role.isOneToOne else { return nil }

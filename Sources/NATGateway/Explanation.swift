@@ -30,34 +30,43 @@ public struct Explanation: Sendable {
     case port(Endpoint)
     /// The MAC of the next hop; nil where it has to be asked for.
     case nextHop(MACAddress?)
+    /// The frame is for another station.
+    case notForUs
+    /// A fragment, and the first one of its datagram or a later one; a reason is why it goes no further.
+    case fragment(DropReason?, waits: Bool)
+    /// The window of the session was not asked about: a described packet has no sequence number of its own.
+    case windowNotAsked
+    /// An ICMP error that belongs to a live session or a 1:1 mapping.
+    case quote
+    /// Another transport protocol over a 1:1 mapping.
+    case oneToOne
+    /// An ARP packet.
+    case arp(isAnswered: Bool)
   }
 
   public enum Verdict: BitwiseCopyable, Sendable, Equatable {
     case forward(to: Side)
-    /// Forwarded when the next hop has said its MAC.
+    /// Forwarded when the MAC of the next hop is known.
     case hold(to: Side)
+    /// A fragment that waits for the first one of its datagram.
+    case wait
     /// By the gateway itself.
     case answer
     /// To the machine's kernel.
     case leave
+    /// An ARP packet that needs no answer: what it says about its sender is learned.
+    case learn
     case drop(DropReason)
   }
 
   public fileprivate(set) var findings: [Finding] = []
   public fileprivate(set) var verdict = Verdict.drop(.frameTooShort)
-  /// The frame as it came, and as it would leave on the wire; empty where nothing leaves.
+  /// Where a forwarded packet goes next.
+  public fileprivate(set) var nextHop: IPv4Address?
+  /// The frame as it came, and as it would leave on the wire, before it is split; empty where nothing leaves. The
+  /// identification of a datagram in fragments is given out only when it leaves.
   public fileprivate(set) var before: [UInt8] = []
   public fileprivate(set) var after: [UInt8] = []
-
-  mutating func leave() {
-    findings.append(.kernel)
-    verdict = .leave
-  }
-
-  mutating func drop(_ reason: DropReason, _ finding: Finding) {
-    findings.append(finding)
-    verdict = .drop(reason)
-  }
 }
 
 /// Asks a gateway what it would do with a frame. Nothing changes but what time alone has brought about.
@@ -65,150 +74,97 @@ public struct ExplainFrame: GatewayJob {
   public private(set) var explanation = Explanation()
   private let bytes: [UInt8]
   private let side: Side
+  private let link: LinkLayer
+  private let wireLength: Int
+  private let isDescribed: Bool
 
-  /// - Parameter bytes: an Ethernet frame; where its source is all zero, the neighbour's own MAC is filled in.
-  public init(_ bytes: [UInt8], from side: Side) {
+  /// A frame as a capture has it: any frame, malformed ones, ARP and fragments too.
+  public init(_ bytes: [UInt8], from side: Side, link: LinkLayer = .ethernet, wireLength: Int? = nil) {
     self.bytes = bytes
     self.side = side
+    self.link = link
+    self.wireLength = wireLength ?? bytes.count
+    isDescribed = false
+  }
+
+  /// A packet that an operator describes: its link addresses are those of its neighbour and ours, and its sequence number
+  /// is as the connection expects it.
+  ///
+  /// - Parameter bytes: an Ethernet frame; its MAC addresses are filled in.
+  public init(described bytes: [UInt8], from side: Side) {
+    self.bytes = bytes
+    self.side = side
+    link = .ethernet
+    wireLength = bytes.count
+    isDescribed = true
   }
 
   public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
     let now = gateway.settle(at: now)
     let frame = outbox.build(length: bytes.count)
     for (index, byte) in bytes.enumerated() { frame.setUInt8(byte, at: index) }
-    explanation = gateway.explain(frame, from: side, at: now)
+    let entry = FrameBatch.Entry(
+      frame: frame, wireLength: wireLength, instant: now, side: side, link: link)
+    explanation = gateway.explain(entry, isDescribed: isDescribed, at: now)
     outbox.removeAll()
     return true
   }
 }
 
 extension Gateway {
-  /// The same questions in the same order as a packet on its way is asked, with the same functions where they change
-  /// nothing. Whole packets alone: no fragments and no ICMP errors.
-  mutating func explain(_ frame: Frame, from side: Side, at now: Instant) -> Explanation {
-    var explanation = Explanation()
-    var packet = Packet(frame: frame)
-    let outcome = Packet.decode(frame, link: .ethernet, wireLength: frame.count, into: &packet)
-    describeLink(of: packet, outcome, from: side)
-    copy(frame, into: &explanation.before)
-    guard case .ipv4 = outcome, let transport = packet.transport, !packet.isFragment else {
-      let reason: DropReason =
-        if case .fault(let fault) = outcome { DropReason(fault) } else { .unknownProtocol }
-      explanation.drop(reason, .decode(reason))
-      return explanation
-    }
-    explanation.findings.append(.decode(nil))
-    if let reason = addressRefusal(packet, from: side) {
-      explanation.drop(reason, .addresses(reason))
-      return explanation
-    }
-    explanation.findings.append(.addresses(nil))
-    let role = translator.role(of: packet.destination)
-    if packet.destination == settings.insideAddress || isEchoToGateway(packet, role, from: side) {
-      explainOwn(packet, from: side, &explanation)
-      return explanation
-    }
-    if role == nil && machineAddresses.contains(packet.destination) || isKernels(packet, role) {
-      explanation.leave()
-      return explanation
-    }
-    if isExempt(packet, from: side) {
-      explanation.findings.append(.exempt)
-      explainEgress(packet, nil, to: packet.destination, from: side, at: now, &explanation)
-      return explanation
-    }
-    if side == .inside, role == nil, let hop = routes.find(packet.destination), hop.side == .inside {
-      explanation.findings.append(.inside)
-      explainEgress(packet, nil, to: packet.destination, from: side, at: now, &explanation)
-      return explanation
-    }
-    if let reason = refusal(of: packet, role, from: side) {
-      explanation.drop(reason, .publicAddress(reason))
-      return explanation
-    }
-    if role != nil { explanation.findings.append(.publicAddress(nil)) }
-    switch resolve(packet, transport, role, from: side, at: now) {
-    case .drop(let reason): explanation.drop(reason, .refused(reason))
-    case .pass(let resolution):
-      if let sender = resolution.sender { explain(sender, sends: true, &explanation) }
-      if let receiver = resolution.receiver { explain(receiver, sends: false, &explanation) }
-      explainEgress(packet, resolution, to: resolution.destination, from: side, at: now, &explanation)
-    }
-    return explanation
-  }
-
-  private func explain(_ leg: Leg, sends: Bool, _ explanation: inout Explanation) {
-    let bindings = translator.shard.bindings
-    explanation.findings.append(
-      .leg(
-        sends: sends, private: leg.private,
-        public: leg.binding.map { bindings.publicEndpoint(of: $0) }
-          ?? leg.mapping.map { Endpoint($0.public, leg.private.port) },
-        leg.binding.map { bindings.kind(of: $0) } ?? leg.mapping.map { _ in .oneToOne },
-        leg.session.map { translator.shard.sessions.state(of: $0) }))
-  }
-
-  private func explainOwn(_ packet: Packet, from side: Side, _ explanation: inout Explanation) {
-    let isForInside = packet.destination == settings.insideAddress
-    if isForInside, settings.sharesInside { return explanation.leave() }
-    let isEcho = packet.kind == .query && packet.icmpType == ICMPv4.echoRequest
-    guard isEcho, !isForInside || side == .inside else {
-      return explanation.drop(.toGateway, .own(.toGateway))
-    }
-    let message = packet.frame.window(at: packet.transportOffset, count: packet.transportLength)
-    guard message.sum(from: 0, count: message.count).folded == 0xFFFF else {
-      return explanation.drop(.badEchoChecksum, .own(.badEchoChecksum))
-    }
-    explanation.findings.append(.own(nil))
-    explanation.verdict = .answer
-  }
-
-  /// Route, TTL, MTU; then limits and ports, and the packet as it leaves.
-  private mutating func explainEgress(
-    _ packet: Packet, _ resolution: Resolution?, to destination: IPv4Address, from side: Side,
-    at now: Instant,
-    _ explanation: inout Explanation
-  ) {
-    guard let hop = routes.find(destination) else { return explanation.drop(.noRoute, .noRoute) }
-    explanation.findings.append(.route(side: hop.side, via: hop.address))
-    guard packet.timeToLive > 1 else {
-      return explanation.drop(.ttlExceeded, .timeToLive(.ttlExceeded))
-    }
-    explanation.findings.append(.timeToLive(nil))
-    guard !packet.doesNotFragment || fits(packet, from: side, to: hop.side) else {
-      return explanation.drop(.packetTooBig, .mtu(mtu(of: hop.side), .packetTooBig))
-    }
-    explanation.findings.append(.mtu(mtu(of: hop.side), nil))
-    var packet = packet
-    if let resolution {
-      let rehearsal = translator.rehearse(resolution, packet, at: now)
-      if let reason = rehearsal.refusal {
-        guard rehearsal.evicts else {
-          return explanation.drop(reason, .limits(reason, evicts: false))
-        }
-        explanation.findings.append(.limits(reason, evicts: true))
-      } else if rehearsal.makesSomething {
-        explanation.findings.append(.limits(nil, evicts: false))
+  /// Runs the same list of steps as a packet on its way, and carries nothing out.
+  mutating func explain(_ entry: FrameBatch.Entry, isDescribed: Bool, at now: Instant) -> Explanation {
+    if now > datagrams.quietUntil { endDueDatagrams(at: now) }
+    var observer = ExplanationObserver()
+    var packet = Packet(frame: entry.frame)
+    let outcome = Packet.decode(
+      entry.frame, link: entry.link, wireLength: entry.wireLength, into: &packet)
+    if isDescribed, case .ipv4 = outcome { describeLink(of: packet, from: entry.side) }
+    copy(entry.frame, into: &observer.explanation.before)
+    switch outcome {
+    case .fault(let fault): observer.drop(DropReason(fault), .decode(DropReason(fault)))
+    case .arp:
+      let isAnswered = meaning(ofARP: packet.frame, from: entry.side)?.isAnswered ?? false
+      observer.explanation.findings = [.decode(nil), .arp(isAnswered: isAnswered)]
+      observer.explanation.verdict = isAnswered ? .answer : .learn
+    case .ipv4:
+      observer.explanation.findings.append(.decode(nil))
+      var context = PacketContext(packet, entry, translator.role(of: packet.destination), at: now)
+      context.isRehearsed = true
+      context.isDescribed = isDescribed
+      switch runSteps(&context, &observer) {
+      case .forward: explainSending(context, &observer)
+      case .answer: observer.explanation.verdict = .answer
+      case .hold: observer.explanation.verdict = .wait
+      case .leaveToKernel: observer.explanation.verdict = .leave
+      case .drop(let reason, _): observer.explanation.verdict = .drop(reason)
       }
-      if let chosen = rehearsal.chosen { explanation.findings.append(.port(chosen)) }
-      packet.rewrite(rehearsal.rewrite)
-      if packet.carriesSYN { clampSegmentSize(packet) }
-    } else {
-      packet.decrementTimeToLive(carrying: ChecksumDelta())
     }
-    let neighbour = neighbours(of: hop.side).find(hop.address)
-    let isKnown = neighbour != nil || !settings.asksForNextHops
-    explanation.findings.append(.nextHop(isKnown ? neighbour?.mac ?? placeholder(hop.side) : nil))
-    explanation.verdict = isKnown ? .forward(to: hop.side) : .hold(to: hop.side)
-    packet.frame.setEthernet(
-      destination: neighbour?.mac ?? placeholder(hop.side), source: mac(of: hop.side), type: Ethernet.typeIPv4
-    )
-    copy(packet.frame, into: &explanation.after)
+    return observer.explanation
+  }
+
+  /// The next hop, and the frame as it leaves.
+  private func explainSending(_ context: PacketContext, _ observer: inout ExplanationObserver) {
+    guard let hop = context.hop else { return }
+    let known = neighbourMAC(hop, for: context)
+    let mac = known ?? (settings.asksForNextHops ? nil : placeholder(hop.side))
+    observer.explanation.findings.append(.nextHop(mac))
+    observer.explanation.nextHop = hop.address
+    let frame = context.packet.frame
+    if mac == nil, !waiting.hasRoom(for: hop, length: frame.count) {
+      observer.explanation.verdict = .drop(.nextHopQueueFull)
+      return
+    }
+    observer.explanation.verdict = mac != nil ? .forward(to: hop.side) : .hold(to: hop.side)
+    var packet = context.packet
+    if settings.completesChecksums || context.mustSplit { packet.completePartialChecksum() }
+    frame.setEthernet(
+      destination: mac ?? placeholder(hop.side), source: self.mac(of: hop.side), type: Ethernet.typeIPv4)
+    copy(frame, into: &observer.explanation.after)
   }
 
   /// A described packet comes from its neighbour to us.
-  private func describeLink(of packet: Packet, _ outcome: DecodeOutcome, from side: Side) {
-    guard case .ipv4 = outcome else { return }
+  private func describeLink(of packet: Packet, from side: Side) {
     let known = routes.find(packet.source).flatMap { neighbours(of: $0.side).find($0.address)?.mac }
     packet.frame.setEthernet(
       destination: mac(of: side), source: known ?? placeholder(side), type: Ethernet.typeIPv4)
@@ -216,5 +172,88 @@ extension Gateway {
 
   private func copy(_ frame: Frame, into bytes: inout [UInt8]) {
     for place in 0..<frame.count { bytes.append(frame.uint8(at: place)) }
+  }
+}
+
+/// Turns the steps of a packet into findings.
+private struct ExplanationObserver: StepObserver {
+  var explanation = Explanation()
+
+  mutating func drop(_ reason: DropReason, _ finding: Explanation.Finding) {
+    explanation.findings.append(finding)
+    explanation.verdict = .drop(reason)
+  }
+
+  mutating func note(
+    _ step: Step, _ context: PacketContext, _ verdict: Verdict?, in gateway: borrowing Gateway
+  ) {
+    if case .leaveToKernel = verdict { return explanation.findings.append(.kernel) }
+    let reason: DropReason? = if case .drop(let reason, _) = verdict { reason } else { nil }
+    switch step {
+    case .link: if reason != nil { explanation.findings.append(.notForUs) }
+    case .addresses: explanation.findings.append(.addresses(reason))
+    case .neighbour, .kernel, .rewrite, .identify: break
+    case .own: if verdict != nil { explanation.findings.append(.own(reason)) }
+    case .exempt:
+      if context.isDecided {
+        let isInside = context.side == .inside && !gateway.exempt.contains(context.packet.destination)
+        explanation.findings.append(isInside ? .inside : .exempt)
+      }
+    case .fragment:
+      if context.packet.isFragment { explanation.findings.append(.fragment(reason, waits: verdict != nil)) }
+    case .publicAddress:
+      if reason != nil || context.role != nil { explanation.findings.append(.publicAddress(reason)) }
+    case .session: noteSession(context, reason, in: gateway)
+    case .route:
+      if let hop = context.hop {
+        explanation.findings.append(.route(side: hop.side, via: hop.address))
+      } else {
+        explanation.findings.append(.noRoute)
+      }
+    case .timeToLive: explanation.findings.append(.timeToLive(reason))
+    case .mtu:
+      if let hop = context.hop { explanation.findings.append(.mtu(gateway.mtu(of: hop.side), reason)) }
+    case .state: noteState(context)
+    }
+  }
+
+  private mutating func noteSession(
+    _ context: PacketContext, _ reason: DropReason?, in gateway: borrowing Gateway
+  ) {
+    if let reason { return explanation.findings.append(.refused(reason)) }
+    switch context.way {
+    case .undecided, .plain, .follows: break
+    case .quote: explanation.findings.append(.quote)
+    case .addresses: explanation.findings.append(.oneToOne)
+    case .sessions(let resolution):
+      if let sender = resolution.sender { note(sender, sends: true, in: gateway) }
+      if let receiver = resolution.receiver { note(receiver, sends: false, in: gateway) }
+      let isLive = resolution.sender?.session != nil || resolution.receiver?.session != nil
+      if gateway.translator.tracksWindows, context.isDescribed, context.packet.kind == .tcp, isLive {
+        explanation.findings.append(.windowNotAsked)
+      }
+    }
+  }
+
+  private mutating func note(_ leg: Leg, sends: Bool, in gateway: borrowing Gateway) {
+    let bindings = gateway.translator.shard.bindings
+    explanation.findings.append(
+      .leg(
+        sends: sends, private: leg.private,
+        public: leg.binding.map { bindings.publicEndpoint(of: $0) }
+          ?? leg.mapping.map { Endpoint($0.public, leg.private.port) },
+        leg.binding.map { bindings.kind(of: $0) } ?? leg.mapping.map { _ in .oneToOne },
+        leg.session.map { gateway.translator.shard.sessions.state(of: $0) }))
+  }
+
+  private mutating func noteState(_ context: PacketContext) {
+    guard let rehearsal = context.rehearsal else { return }
+    guard case .forward = rehearsal.outcome else {
+      return explanation.findings.append(.limits(rehearsal.refusal, evicts: false))
+    }
+    if rehearsal.refusal != nil || rehearsal.makesSomething {
+      explanation.findings.append(.limits(rehearsal.refusal, evicts: rehearsal.refusal != nil))
+    }
+    if let chosen = rehearsal.chosen { explanation.findings.append(.port(chosen)) }
   }
 }

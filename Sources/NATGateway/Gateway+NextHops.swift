@@ -14,48 +14,47 @@ extension Gateway {
     !settings.asksForNextHops || clock <= neighbour.heard.advanced(by: Gateway.reachableTime)
   }
 
-  /// Sends a frame to a next hop, now or as soon as its MAC is known.
-  ///
-  /// - Parameter largestPacket: for its receiver; forgotten by a frame that has to wait.
-  mutating func sendFrame(
-    _ frame: Frame, _ facts: FrameFacts, to hop: NextHop, largestPacket: UInt16 = .max, at now: Instant,
-    _ outbox: inout Outbox
+  /// Sends a frame to a next hop, now or as soon as its MAC is known. A frame that has to wait forgets its
+  /// ``OutgoingFrame/largestPacket``.
+  mutating func sendToNextHop(
+    _ leaving: OutgoingFrame, _ hop: NextHop, at now: Instant, _ outbox: inout Outbox
   ) {
     guard let neighbour = neighbours(of: hop.side).find(hop.address) else {
-      if settings.asksForNextHops { return wait(frame, facts, for: hop, at: now, &outbox) }
-      return sendFrame(
-        frame, facts, to: hop.side, placeholder(hop.side), largestPacket: largestPacket, at: now, &outbox)
+      if settings.asksForNextHops { return wait(leaving, for: hop, at: now, &outbox) }
+      return sendOnInterface(leaving, hop.side, to: placeholder(hop.side), at: now, &outbox)
     }
     if !isFresh(neighbour) { ask(for: hop, at: now, &outbox) }
-    sendFrame(frame, facts, to: hop.side, neighbour.mac, largestPacket: largestPacket, at: now, &outbox)
+    sendOnInterface(leaving, hop.side, to: neighbour.mac, at: now, &outbox)
   }
 
-  /// Keeps the packet as it came, where the error may have to quote it that says its next hop does not answer.
-  mutating func keepForQuoting(_ packet: Packet, to hop: NextHop) {
-    guard settings.asksForNextHops, neighbours(of: hop.side).find(hop.address) == nil else { return }
-    let length = min(packet.totalLength, Gateway.quoteLength) + Packet.networkOffset
-    quoteBytes.copy(packet.frame, from: 0, count: length, to: 0)
-    var quote = Packet(frame: quoteBytes.window(at: 0, count: length))
-    quote.describeQuoted(
-      kind: packet.kind, totalLength: length - Packet.networkOffset, source: packet.source,
-      destination: packet.destination)
-    packetInHand = quote
+  /// Writes the link header and names the frame for sending.
+  @inline(__always)
+  func sendOnInterface(
+    _ leaving: OutgoingFrame, _ side: Side, to destination: MACAddress, at now: Instant,
+    _ outbox: inout Outbox
+  ) {
+    let frame = leaving.frame
+    frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
+    checkSource(of: frame, to: side)
+    outbox.send(frame, to: side, at: now, largestPacket: leaving.largestPacket, facts: leaving.facts)
+    counters.countSent(side, bytes: frame.count)
   }
 
-  static let quoteLength = 548
+  /// What is written for a MAC that is not known and cannot be asked for.
+  func placeholder(_ side: Side) -> MACAddress {
+    side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder
+  }
 
   private mutating func wait(
-    _ frame: Frame, _ facts: FrameFacts, for hop: NextHop, at now: Instant, _ outbox: inout Outbox
+    _ leaving: OutgoingFrame, for hop: NextHop, at now: Instant, _ outbox: inout Outbox
   ) {
     ask(for: hop, at: now, &outbox)
-    if waiting.hold(frame, facts, for: hop, quoted: packetInHand) {
+    if waiting.hold(leaving, for: hop) {
       wakeUp = min(wakeUp, waiting.due)
-    } else if packetInHand != nil {
+    } else if leaving.quoted != nil {
       revoke(.forwarded)
       counters.countDrop(.nextHopQueueFull)
     }
-    // Further pieces of the same packet have one end with it.
-    packetInHand = nil
   }
 
   private mutating func ask(for hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
@@ -65,38 +64,40 @@ extension Gateway {
   }
 
   private mutating func sendRequest(for hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
-    sendARP(
-      ARP.request, from: address(of: hop.side), to: (MACAddress(0), hop.address), .broadcast, side: hop.side,
-      at: now, &outbox)
+    let request = OutgoingARP(
+      operation: ARP.request, sender: address(of: hop.side), targetMAC: MACAddress(0), target: hop.address,
+      destination: .broadcast)
+    sendARP(request, hop.side, at: now, &outbox)
   }
 
-  mutating func sendARP(
-    _ operation: UInt16, from address: IPv4Address, to target: (mac: MACAddress, address: IPv4Address),
-    _ destination: MACAddress, side: Side, at now: Instant, _ outbox: inout Outbox
-  ) {
+  mutating func sendARP(_ arp: OutgoingARP, _ side: Side, at now: Instant, _ outbox: inout Outbox) {
     let frame = outbox.build(length: Ethernet.headerLength + ARP.length)
     frame.setARP(
-      operation: operation, from: (mac(of: side), address), to: target, ethernetDestination: destination)
+      operation: arp.operation, from: (mac(of: side), arp.sender), to: (arp.targetMAC, arp.target),
+      ethernetDestination: arp.destination)
     outbox.send(frame, to: side, at: now, facts: .arp)
     counters.countSent(side, bytes: frame.count)
   }
 
-  /// A neighbour was heard: what waited for it leaves.
-  mutating func release(_ hop: NextHop, to mac: MACAddress, at now: Instant, _ outbox: inout Outbox) {
+  /// The MAC of a next hop is known: the frames that waited for it leave.
+  mutating func releaseWaiting(
+    for hop: NextHop, to mac: MACAddress, at now: Instant, _ outbox: inout Outbox
+  ) {
     guard !waiting.isEmpty, var released = waiting.resolve(hop) else { return }
-    while let waited = waiting.popFrame(&released) {
-      if hasLostSource(waited.frame, to: hop.side) {
-        // Further pieces of a packet have one end with it.
-        if waited.quoted != nil {
+    while var leaving = waiting.popFrame(&released) {
+      if hasLostSource(leaving.frame, to: hop.side) {
+        // All pieces of a packet end together; only the first one carries the quote.
+        if leaving.quoted != nil {
           revoke(.forwarded)
           counters.countDrop(.noBinding)
         }
         continue
       }
       // Its place may be taken by another frame before the outbox is sent.
-      let frame = outbox.build(length: waited.frame.count)
-      frame.copy(waited.frame, from: 0, count: waited.frame.count, to: 0)
-      sendFrame(frame, waited.facts, to: hop.side, mac, at: now, &outbox)
+      let frame = outbox.build(length: leaving.frame.count)
+      frame.copy(leaving.frame, from: 0, count: leaving.frame.count, to: 0)
+      leaving.frame = frame
+      sendOnInterface(leaving, hop.side, to: mac, at: now, &outbox)
     }
   }
 
@@ -142,7 +143,7 @@ extension Gateway {
     translator.forgetEndedForwards()
     if clock > datagrams.quietUntil { endDueDatagrams(at: clock) }
     while wakeUp <= clock, outbox.hasRoomForAnyPacket { wake(at: clock, &outbox) }
-    if settings.lostAddress != .any { withholdLost(&outbox) }
+    if settings.lostAddress != .any { removeFramesFromLostAddress(&outbox) }
   }
 
   /// To be called when an interface is attached anew: what stands at the other end of its cable may be another
@@ -173,7 +174,9 @@ extension Gateway {
   mutating func announce(
     _ address: IPv4Address, on side: Side, at now: Instant, _ outbox: inout Outbox
   ) {
-    sendARP(
-      ARP.request, from: address, to: (MACAddress(0), address), .broadcast, side: side, at: now, &outbox)
+    let claim = OutgoingARP(
+      operation: ARP.request, sender: address, targetMAC: MACAddress(0), target: address,
+      destination: .broadcast)
+    sendARP(claim, side, at: now, &outbox)
   }
 }

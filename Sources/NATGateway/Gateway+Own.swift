@@ -15,20 +15,11 @@ extension Gateway {
   /// The largest ICMP error, IPv4 header included (RFC 1812 section 4.3.2.3).
   private static let maximumErrorLength = 576
 
-  /// A packet for the gateway itself: echo requests are answered, the rest is dropped.
-  mutating func receiveOwn(
-    _ packet: Packet, from side: Side, isAnswered: Bool, at now: Instant, _ outbox: inout Outbox
-  ) {
-    guard isAnswered, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest, !packet.isFragment else {
-      return counters.countDrop(.toGateway)
-    }
-    let message = packet.frame.window(at: packet.transportOffset, count: packet.transportLength)
-    guard message.sum(from: 0, count: message.count).folded == 0xFFFF else {
-      return counters.countDrop(.badEchoChecksum)
-    }
-    // An answer that has no route is not sent, and its request is no drop.
+  /// Answers an echo request. An answer without a route is not sent, and its request is no drop.
+  mutating func sendEchoReply(to packet: Packet, at now: Instant, _ outbox: inout Outbox) {
     note(.answered)
     guard let hop = routes.find(packet.source) else { return }
+    let message = packet.frame.window(at: packet.transportOffset, count: packet.transportLength)
     let reply = outbox.build(
       length: Packet.networkOffset + IPv4.minimumHeaderLength + message.count)
     let transport = Packet.networkOffset + IPv4.minimumHeaderLength
@@ -37,24 +28,7 @@ extension Gateway {
     writeICMPHeaders(
       reply, typeOfService: packet.frame.uint8(at: Packet.networkOffset + IPv4.typeOfServiceOffset),
       from: packet.destination, to: packet.source)
-    sendFrame(reply, Gateway.ownICMP, to: hop, at: now, &outbox)
-  }
-
-  /// Whether a packet is an echo request to one of our public addresses that no static mapping has.
-  func isEchoToGateway(_ packet: Packet, _ role: PublicRole?, from side: Side) -> Bool {
-    guard let role, packet.kind == .query, packet.icmpType == ICMPv4.echoRequest,
-      !isShared(packet.destination)
-    else { return false }
-    return !isTakenByStatic(packet, role, from: side)
-  }
-
-  /// Whether a static mapping has the echo request: a 1:1 address always, a forward only from outside.
-  private func isTakenByStatic(_ packet: Packet, _ role: PublicRole, from side: Side) -> Bool {
-    if role.isOneToOne { return true }
-    guard side == .outside else { return false }
-    let target = Endpoint(packet.destination, packet.destinationPort)
-    guard let binding = translator.binding(.icmp, at: target, role) else { return false }
-    return translator.shard.bindings.isStatic(binding)
+    sendToNextHop(OutgoingFrame(reply, Gateway.ownICMP), hop, at: now, &outbox)
   }
 
   /// Tells the sender of `packet`, as it came, why it was not forwarded.
@@ -93,9 +67,7 @@ extension Gateway {
     frame.copy(
       packet.frame, from: Packet.networkOffset, count: quoted, to: transport + ICMPv4.headerLength)
     writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: hop.side), to: packet.source)
-    // The packet that it is about waits for nothing.
-    packetInHand = nil
-    sendFrame(frame, Gateway.ownICMP, to: hop, at: now, &outbox)
+    sendToNextHop(OutgoingFrame(frame, Gateway.ownICMP), hop, at: now, &outbox)
   }
 
   /// Of an ICMP message that the gateway writes itself.
@@ -136,9 +108,7 @@ extension Gateway {
   }
 
   /// Tells an inside sender that a limit or the pool refused its packet: once a host in any second.
-  mutating func answerExhaustion(
-    _ reason: DropReason, _ packet: Packet, at now: Instant, _ outbox: inout Outbox
-  ) {
+  mutating func answerExhaustion(_ packet: Packet, at now: Instant, _ outbox: inout Outbox) {
     let code: UInt8
     switch settings.exhaustion {
     case .prohibited: code = 13

@@ -68,12 +68,6 @@ extension Gateway {
     let destination = frame.address(at: Packet.networkOffset + IPv4.destinationOffset)
     return !insideNetworks.contains(source) || !exempt.contains(destination)
   }
-
-  /// Whether the first fragment of a datagram would pass today where it passed then.
-  func stillPasses(_ passage: DatagramPassage, _ role: PublicRole?, from side: Side) -> Bool {
-    if side == .inside, translator.role(of: passage.source) == nil { return false }
-    return role != nil || side == .inside && passage.side == .outside
-  }
 }
 
 /// Routes and networks, with the memory behind them: replaced as a whole.

@@ -24,8 +24,7 @@ public struct Gateway: ~Copyable {
   var datagrams: DatagramTable
   var identifications: Identifications
   var waiting = WaitingFrames()
-  /// The packet in hand as it came, where its next hop has to be asked for.
-  var packetInHand: Packet?
+  /// The packet in hand as it came, where its next hop has to be asked for: see ``PacketContext/quoted``.
   let quoteBytes: Frame
   /// When the next thing falls due that needs no packet.
   var wakeUp = Instant.never
@@ -160,19 +159,19 @@ public struct Gateway: ~Copyable {
       batch.processed = index &+ 1
       if isPrepared {
         var packet = slots[index].packet
-        receive(slots[index].outcome, &packet, entry, &outbox)
+        receiveFrame(slots[index].outcome, &packet, entry, &outbox)
       } else {
         var packet = Packet(frame: entry.frame)
         let outcome = Packet.decode(
           entry.frame, link: entry.link, wireLength: entry.wireLength, into: &packet)
-        receive(outcome, &packet, entry, &outbox)
+        receiveFrame(outcome, &packet, entry, &outbox)
       }
     }
-    if settings.lostAddress != .any { withholdLost(&outbox) }
+    if settings.lostAddress != .any { removeFramesFromLostAddress(&outbox) }
   }
 
   @inline(__always)
-  private mutating func receive(
+  private mutating func receiveFrame(
     _ outcome: DecodeOutcome, _ packet: inout Packet, _ entry: FrameBatch.Entry, _ outbox: inout Outbox
   ) {
     let now = max(clock, entry.instant)
@@ -185,8 +184,8 @@ public struct Gateway: ~Copyable {
     let before = before
     #endif
     switch outcome {
-    case .ipv4: receive(&packet, entry, at: now, &outbox)
-    case .arp: receiveARP(packet.frame, entry, at: now, &outbox)
+    case .ipv4: receivePacket(&packet, entry, at: now, &outbox)
+    case .arp: receiveARP(packet.frame, from: entry.side, at: now, &outbox)
     case .fault(let fault): counters.countDrop(DropReason(fault))
     }
     #if DEBUG

@@ -2,7 +2,7 @@ import NATTable
 import NATWire
 
 /// Where a packet goes next.
-struct NextHop: BitwiseCopyable {
+struct NextHop: BitwiseCopyable, Equatable {
   var side: Side
   var address: IPv4Address
 }

@@ -19,14 +19,6 @@ struct WaitingFrames: ~Copyable {
     var last: UInt32
   }
 
-  /// A frame that waited, and what its sender hears if it waited in vain.
-  struct Released {
-    var frame: Frame
-    var facts: FrameFacts
-    /// The packet as it came; nil for what the gateway sent of itself.
-    var quoted: Packet?
-  }
-
   private struct Slot: BitwiseCopyable {
     var length: UInt16
     var next: UInt32
@@ -95,8 +87,9 @@ struct WaitingFrames: ~Copyable {
 
   /// Lets a frame wait for its next hop, which is being asked for.
   ///
-  /// - Parameter quoted: the packet as it came, for the error that its sender hears.
-  mutating func hold(_ frame: Frame, _ facts: FrameFacts, for next: NextHop, quoted: Packet?) -> Bool {
+  /// - Returns: false where there is no room.
+  mutating func hold(_ leaving: OutgoingFrame, for next: NextHop) -> Bool {
+    let frame = leaving.frame
     guard let hop = find(next), Int(hops[hop].frames) < WaitingFrames.framesPerHop,
       frame.count <= WaitingFrames.longestFrame, let slot = takeSlot()
     else { return false }
@@ -104,8 +97,8 @@ struct WaitingFrames: ~Copyable {
     bytes.copy(frame, from: 0, count: frame.count, to: start)
     var record = Slot(
       length: UInt16(frame.count), next: WaitingFrames.none, quoteLength: 0, totalLength: 0, kind: .other,
-      facts: facts, source: .any, destination: .any)
-    if let quoted {
+      facts: leaving.facts, source: .any, destination: .any)
+    if let quoted = leaving.quoted {
       let length = min(quoted.frame.count, WaitingFrames.quoteLength)
       bytes.copy(quoted.frame, from: 0, count: length, to: start + WaitingFrames.longestFrame)
       record.quoteLength = UInt16(length)
@@ -141,7 +134,7 @@ struct WaitingFrames: ~Copyable {
   mutating func resolve(_ next: NextHop) -> Hop? { find(next).map { remove($0) } }
 
   /// Takes the first frame out of a hop that was taken out itself. The bytes stay until the next frame is held.
-  mutating func popFrame(_ hop: inout Hop) -> Released? {
+  mutating func popFrame(_ hop: inout Hop) -> OutgoingFrame? {
     let slot = hop.first
     guard slot != WaitingFrames.none else { return nil }
     let record = slots[slot]
@@ -149,17 +142,25 @@ struct WaitingFrames: ~Copyable {
     slots[slot].next = free
     free = slot
     let start = Int(slot) * WaitingFrames.slotLength
-    var quoted: Packet?
+    var leaving = OutgoingFrame(bytes.window(at: start, count: Int(record.length)), record.facts)
     if record.quoteLength > 0 {
       var packet = Packet(
         frame: bytes.window(at: start + WaitingFrames.longestFrame, count: Int(record.quoteLength)))
       packet.describeQuoted(
         kind: record.kind, totalLength: Int(record.totalLength), source: record.source,
         destination: record.destination)
-      quoted = packet
+      leaving.quoted = packet
     }
-    return Released(
-      frame: bytes.window(at: start, count: Int(record.length)), facts: record.facts, quoted: quoted)
+    return leaving
+  }
+
+  /// Whether a frame of `length` bytes could wait for a next hop now.
+  func hasRoom(for next: NextHop, length: Int) -> Bool {
+    guard length <= WaitingFrames.longestFrame,
+      free != WaitingFrames.none || fresh < WaitingFrames.slotCapacity
+    else { return false }
+    guard let hop = find(next) else { return count < WaitingFrames.hopCapacity }
+    return Int(hops[hop].frames) < WaitingFrames.framesPerHop
   }
 
   private func find(_ next: NextHop) -> Int? {

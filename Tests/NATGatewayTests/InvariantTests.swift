@@ -76,7 +76,8 @@ import Testing
       let gate = Gate()
       var outbox = Outbox()
       withFrame(Gate.datagram) {
-        gate.gateway.sendFrame($0, .arp, to: .outside, .broadcast, at: Instant(nanoseconds: 1), &outbox)
+        gate.gateway.sendOnInterface(
+          OutgoingFrame($0, .arp), .outside, to: .broadcast, at: Instant(nanoseconds: 1), &outbox)
       }
     }
     expect(result, says: "from 192.168.1.2 to the outside")

@@ -1,16 +1,16 @@
 import NATEngine
-public import NATTable
-public import NATWire
+import NATTable
+import NATWire
 
 /// Which datagram a fragment belongs to (RFC 791 section 2.3), and from which side it comes.
-public struct DatagramKey: BitwiseCopyable, Equatable {
+struct DatagramKey: BitwiseCopyable, Equatable {
   let source: IPv4Address
   let destination: IPv4Address
   let identification: UInt16
   let protocolNumber: UInt8
   let side: Side
 
-  public init(of packet: Packet, from side: Side) {
+  init(of packet: Packet, from side: Side) {
     source = packet.source
     destination = packet.destination
     identification = packet.identification
@@ -26,21 +26,21 @@ public struct DatagramKey: BitwiseCopyable, Equatable {
 }
 
 /// The way that a datagram's first fragment took: all others follow it.
-public struct DatagramPassage: BitwiseCopyable {
+struct DatagramPassage: BitwiseCopyable {
   /// The translated addresses.
-  public var source: IPv4Address
-  public var destination: IPv4Address
+  var source: IPv4Address
+  var destination: IPv4Address
   /// Where it leaves, and the neighbour that it is handed to.
-  public var side: Side
-  public var nextHop: IPv4Address
+  var side: Side
+  var nextHop: IPv4Address
   /// The identification that all its fragments leave under.
-  public var identification: UInt16
+  var identification: UInt16
   /// The session of the inside host that sends, if one does.
-  public var sender: CountedSession?
+  var sender: CountedSession?
   /// The session of the inside host that receives, if one does.
-  public var receiver: CountedSession?
+  var receiver: CountedSession?
 
-  public init(
+  init(
     source: IPv4Address, destination: IPv4Address, side: Side, nextHop: IPv4Address, identification: UInt16,
     sender: CountedSession?, receiver: CountedSession?
   ) {
@@ -55,16 +55,16 @@ public struct DatagramPassage: BitwiseCopyable {
 }
 
 /// A session by what it is, not by its place: it may end, and its place serve another, before the datagram is complete.
-public struct CountedSession: BitwiseCopyable {
+struct CountedSession: BitwiseCopyable {
   let binding: BindingIndex
-  /// When the binding was made: another one at the same public endpoint was made later.
+  /// When the binding was made: another one at the same endpoint was made later.
   let bindingMade: Instant
   let remote: Endpoint
 }
 
 extension Translator {
   /// The session for later fragments to count on.
-  public func counted(_ session: SessionIndex) -> CountedSession {
+  func counted(_ session: SessionIndex) -> CountedSession {
     let binding = shard.sessions.binding(of: session)
     return CountedSession(
       binding: binding, bindingMade: shard.bindings.instant(of: binding),
@@ -72,7 +72,7 @@ extension Translator {
   }
 
   /// Counts a fragment after the first: packets, bytes and idle time; it restarts no clock and moves no state.
-  public func countLaterFragment(bytes: Int, on passage: DatagramPassage, at now: Instant) {
+  func countLaterFragment(bytes: Int, on passage: DatagramPassage, at now: Instant) {
     if let sender = passage.sender, let session = find(sender, at: now) {
       shard.countOut(session, bytes: bytes, at: now)
     }

@@ -1,5 +1,5 @@
-public import NATTable
-public import NATWire
+import NATTable
+import NATWire
 
 /// Datagrams that come in fragments, from the first arrival of each until it is complete or its time is over.
 ///
@@ -7,8 +7,8 @@ public import NATWire
 /// wait, those after it follow. Two bounds hold whatever comes: the number of datagrams, and the bytes that wait.
 ///
 /// - Complexity: every operation is O(length of the fragment), and O(1) amortized for ending.
-public struct DatagramTable: ~Copyable {
-  public typealias Index = UInt32
+struct DatagramTable: ~Copyable {
+  typealias Index = UInt32
 
   private struct Record: BitwiseCopyable {
     var key: DatagramKey
@@ -28,7 +28,7 @@ public struct DatagramTable: ~Copyable {
   }
 
   /// What is to be done with a fragment.
-  public enum Place: BitwiseCopyable {
+  enum Place: BitwiseCopyable {
     /// It decides for its datagram.
     case first
     /// The first one has passed this way.
@@ -54,12 +54,12 @@ public struct DatagramTable: ~Copyable {
   private var fresh: Index = 0
   private var count = 0
   /// Nothing falls due at or before this instant.
-  public private(set) var quietUntil = Instant.never
+  private(set) var quietUntil = Instant.never
 
   private let memory: (MappedMemory, MappedMemory, MappedMemory)
   private static let none = Index.max
 
-  public init(_ settings: FragmentSettings, hash: KeyHash) {
+  init(_ settings: FragmentSettings, hash: KeyHash) {
     limit = settings.datagrams
     lifetime = settings.lifetime
     self.hash = hash
@@ -75,10 +75,10 @@ public struct DatagramTable: ~Copyable {
   }
 
   /// Fragments that wait.
-  public var heldCount: Int { held.count }
+  var heldCount: Int { held.count }
 
   /// The datagram of a fragment, opened if it is new; nil if there are too many.
-  public mutating func open(_ key: DatagramKey, at now: Instant) -> Index? {
+  mutating func open(_ key: DatagramKey, at now: Instant) -> Index? {
     let hashed = key.hash(hash)
     let records = self.records
     if let known = index.find(hashed, { records[$0].key == key }) { return known }
@@ -99,8 +99,21 @@ public struct DatagramTable: ~Copyable {
     return datagram
   }
 
-  /// What a fragment is to its datagram. Nothing is changed.
-  public func place(_ packet: Packet, in datagram: Index) -> Place {
+  /// Whether no further datagram can be opened.
+  var isFull: Bool { count == limit }
+
+  /// The datagram of a fragment, if it is open.
+  func find(_ key: DatagramKey) -> Index? {
+    let records = self.records
+    return index.find(key.hash(hash)) { records[$0].key == key }
+  }
+
+  /// Whether the memory suffices to let a fragment wait.
+  func canHold(_ packet: Packet) -> Bool { held.canHold(packet) }
+
+  /// What a fragment is to its datagram; to a new one, where `datagram` is nil. Nothing is changed.
+  func place(_ packet: Packet, in datagram: Index?) -> Place {
+    guard let datagram else { return packet.fragmentByteOffset == 0 ? .first : .waits }
     let record = records[datagram]
     if record.isDead { return .dead }
     let start = packet.fragmentByteOffset
@@ -131,7 +144,7 @@ public struct DatagramTable: ~Copyable {
   }
 
   /// Lets a fragment wait for the first; false if the memory does not suffice.
-  public mutating func hold(_ packet: Packet, in datagram: Index) -> Bool {
+  mutating func hold(_ packet: Packet, in datagram: Index) -> Bool {
     guard let fragment = held.hold(packet, before: records[datagram].held) else { return false }
     records[datagram].held = fragment
     add(packet, to: datagram)
@@ -139,42 +152,42 @@ public struct DatagramTable: ~Copyable {
   }
 
   /// The first fragment has passed.
-  public mutating func pass(_ packet: Packet, in datagram: Index, by passage: DatagramPassage) {
+  mutating func pass(_ packet: Packet, in datagram: Index, by passage: DatagramPassage) {
     add(packet, to: datagram)
     records[datagram].passage = passage
     records[datagram].held = held.sorted(records[datagram].held)
   }
 
   /// A later fragment follows the first.
-  public mutating func follow(_ packet: Packet, in datagram: Index) { add(packet, to: datagram) }
+  mutating func follow(_ packet: Packet, in datagram: Index) { add(packet, to: datagram) }
 
   /// IPv4 total length of the waiting fragment that leaves next, in order of offset; nil if none waits.
-  public func nextHeldLength(_ datagram: Index) -> Int? {
+  func nextHeldLength(_ datagram: Index) -> Int? {
     let fragment = records[datagram].held
     return fragment == HeldFragments.none ? nil : held.length(of: fragment)
   }
 
   /// Copies the waiting fragment that leaves next to the start of `frame`, and forgets it.
-  public mutating func takeHeld(_ datagram: Index, into frame: Frame) {
+  mutating func takeHeld(_ datagram: Index, into frame: Frame) {
     records[datagram].held = held.take(records[datagram].held, into: frame)
   }
 
   /// The datagram is dead until its time is over: nothing of it passes any more.
   /// - Returns: how many fragments had waited.
-  public mutating func kill(_ datagram: Index) -> Int {
+  mutating func kill(_ datagram: Index) -> Int {
     records[datagram].isDead = true
     return removeHeld(datagram)
   }
 
   /// Forgets the datagram if all of it has come.
-  public mutating func closeIfComplete(_ datagram: Index) {
+  mutating func closeIfComplete(_ datagram: Index) {
     let record = records[datagram]
     if record.received == record.end { remove(datagram) }
   }
 
   /// Forgets the datagrams whose time is over.
   /// - Returns: how many fragments had waited.
-  public mutating func expire(before now: Instant) -> Int {
+  mutating func expire(before now: Instant) -> Int {
     var dropped = 0
     while oldest != DatagramTable.none, records[oldest].opened.advanced(by: lifetime) < now {
       dropped += removeHeld(oldest)

@@ -49,9 +49,11 @@ struct HeldFragments: ~Copyable {
 
   private let memory: (MappedMemory, MappedMemory, MappedMemory)
 
+  func canHold(_ packet: Packet) -> Bool { heldBytes + packet.totalLength <= limit }
+
   /// Holds a fragment before `next`, or says that the memory does not suffice.
   mutating func hold(_ packet: Packet, before next: Index) -> Index? {
-    guard heldBytes + packet.totalLength <= limit else { return nil }
+    guard canHold(packet) else { return nil }
     heldBytes += packet.totalLength
     count += 1
     let first = takeChunk()

@@ -1,5 +1,5 @@
-public import NATTable
-public import NATWire
+import NATTable
+import NATWire
 
 /// The identifications of datagrams that leave in fragments (RFC 6864 section 4.3, RFC 7857 section 10): two hosts
 /// behind one address must not use the same one at a time towards the same receiver.
@@ -9,14 +9,14 @@ public import NATWire
 /// their time.
 ///
 /// - Complexity: O(1) while the sender's own is free, else one look-up for each 64 that are taken in a row.
-public struct Identifications: ~Copyable {
+struct Identifications: ~Copyable {
   /// Among whom identifications must differ.
-  public struct Group: BitwiseCopyable, Equatable {
+  struct Group: BitwiseCopyable, Equatable {
     let source: IPv4Address
     let destination: IPv4Address
     let protocolNumber: UInt8
 
-    public init(source: IPv4Address, destination: IPv4Address, protocolNumber: UInt8) {
+    init(source: IPv4Address, destination: IPv4Address, protocolNumber: UInt8) {
       self.source = source
       self.destination = destination
       self.protocolNumber = protocolNumber
@@ -59,9 +59,9 @@ public struct Identifications: ~Copyable {
   private let memory: (MappedMemory, MappedMemory, MappedMemory, MappedMemory)
   private static let none = UInt32.max
   /// 30 seconds of 8,700 datagrams in fragments a second.
-  public static let capacity = 1 << 18
+  static let capacity = 1 << 18
 
-  public init(lifetime: UInt64, hash: KeyHash, capacity: Int = Identifications.capacity) {
+  init(lifetime: UInt64, hash: KeyHash, capacity: Int = Identifications.capacity) {
     self.lifetime = lifetime
     self.hash = hash
     memory = (
@@ -78,7 +78,7 @@ public struct Identifications: ~Copyable {
 
   /// The identification that a datagram of `host` leaves under. It is this datagram's until the lifetime is over, at its
   /// exact end too.
-  public mutating func give(
+  mutating func give(
     to host: IPv4Address, original: UInt16, in group: Group, at now: Instant
   ) -> UInt16 {
     while oldest != Identifications.none, grants[oldest].given.advanced(by: lifetime) < now { remove(oldest) }

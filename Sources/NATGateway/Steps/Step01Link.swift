@@ -1,0 +1,11 @@
+import NATEngine
+import NATWire
+
+extension Gateway {
+  /// Is the frame for our MAC address?
+  @inline(__always)
+  func checkLink(_ context: PacketContext) -> Verdict? {
+    guard context.link == .ethernet, context.destinationMAC != mac(of: context.side) else { return nil }
+    return .drop(.notForUs)
+  }
+}
