@@ -236,7 +236,8 @@ struct Conversation {
       let flags = isOpening ? flagsAfterSYN() : flagsOfFlow()
       content = .tcp(
         packet.destinationPort, packet.sourcePort, flags: flags,
-        options: flags & Flag.syn != 0 ? synOptions() : [], data: flags & Flag.push != 0 ? data() : [])
+        options: flags & Flag.syn != 0 ? synOptions() : [], data: flags & Flag.push != 0 ? data() : [],
+        numbers: numbers(answering: packet))
     case 1 where [8, 13, 15, 17].contains(packet.icmpType):
       content = .icmp(
         type: packet.icmpType == 8 ? 0 : packet.icmpType + 1, rest: UInt32(packet.sourcePort) << 16,
@@ -245,6 +246,32 @@ struct Conversation {
     default: content = .other(packet.protocolNumber, dice.bytes(20))
     }
     return speak(side, Draft(packet.destination, packet.source, content))
+  }
+
+  /// Mostly where the other side expects the answer.
+  private mutating func numbers(answering packet: Seen) -> Draft.Numbers {
+    let isOpening = packet.tcpFlags & Flag.ack == 0
+    var numbers = Draft.Numbers(
+      sequence: isOpening ? dice.pick([0x2000, 0, 0xFFFF_FFF0]) : packet.tcpAcknowledgement,
+      acknowledgement: packet.tcpEnd)
+    if dice.percent(20) { disturb(&numbers) }
+    return numbers
+  }
+
+  /// Beside the place where a segment belongs: a little, by a window, or far away.
+  private mutating func disturb(_ numbers: inout Draft.Numbers) {
+    let steps: [UInt32] = [
+      1, 2, 20, 1000, 64239, 64240, 64241, 65534, 65535, 65536, 1 << 20, 1_073_725_440, 1 << 31,
+    ]
+    let step = dice.pick(steps)
+    switch dice.number(0...4) {
+    case 0: numbers.sequence &+= step
+    case 1: numbers.sequence &-= step
+    case 2: numbers.acknowledgement &+= step
+    case 3: numbers.acknowledgement &-= step
+    default: break
+    }
+    if dice.percent(50) { numbers.window = dice.pick([0, 1, 1000, 64240, 65535]) }
   }
 
   private mutating func flagsAfterSYN() -> UInt8 {
@@ -269,11 +296,13 @@ struct Conversation {
     switch draft.content {
     case .udp(let sourcePort, let destinationPort, _, _):
       draft.content = .udp(sourcePort, destinationPort, data: data())
-    case .tcp(let sourcePort, let destinationPort, _, _, _):
+    case .tcp(let sourcePort, let destinationPort, let before, _, let sent, var numbers):
       let flags = flagsOfFlow()
+      numbers.sequence &+= UInt32(sent.count) &+ UInt32((before & (Flag.syn | Flag.fin)).nonzeroBitCount)
+      if dice.percent(20) { disturb(&numbers) }
       draft.content = .tcp(
         sourcePort, destinationPort, flags: flags, options: flags & Flag.syn != 0 ? synOptions() : [],
-        data: flags & Flag.push != 0 ? data() : [])
+        data: flags & Flag.push != 0 ? data() : [], numbers: numbers)
     case .icmp, .other: break
     }
     if dice.percent(15), side == .inside { draft.destination = dice.pick(surroundings.remoteHosts).address }
@@ -376,8 +405,10 @@ struct Conversation {
           length: dice.pick([8 + data.count, 0, 7, 8, 8 + data.count / 2, 9 + data.count, 65535]))
       }
     case 13:
-      if case .tcp(let sourcePort, let destinationPort, _, let options, let data) = draft.content {
-        draft.content = .tcp(sourcePort, destinationPort, flags: dice.byte(), options: options, data: data)
+      if case .tcp(let sourcePort, let destinationPort, _, let options, let data, let numbers) = draft.content
+      {
+        draft.content = .tcp(
+          sourcePort, destinationPort, flags: dice.byte(), options: options, data: data, numbers: numbers)
       }
     case 14: setPortZero(&draft)
     default:
@@ -393,9 +424,10 @@ struct Conversation {
     case .udp(let sourcePort, let destinationPort, let data, let length):
       draft.content = .udp(
         isSource ? 0 : sourcePort, isSource ? destinationPort : 0, data: data, length: length)
-    case .tcp(let sourcePort, let destinationPort, let flags, let options, let data):
+    case .tcp(let sourcePort, let destinationPort, let flags, let options, let data, let numbers):
       draft.content = .tcp(
-        isSource ? 0 : sourcePort, isSource ? destinationPort : 0, flags: flags, options: options, data: data)
+        isSource ? 0 : sourcePort, isSource ? destinationPort : 0, flags: flags, options: options, data: data,
+        numbers: numbers)
     case .icmp, .other: break
     }
   }
@@ -405,8 +437,9 @@ struct Conversation {
     switch draft.content {
     case .udp(let sourcePort, let destinationPort, _, _):
       draft.content = .udp(sourcePort, destinationPort, data: data)
-    case .tcp(let sourcePort, let destinationPort, let flags, let options, _):
-      draft.content = .tcp(sourcePort, destinationPort, flags: flags, options: options, data: data)
+    case .tcp(let sourcePort, let destinationPort, let flags, let options, _, let numbers):
+      draft.content = .tcp(
+        sourcePort, destinationPort, flags: flags, options: options, data: data, numbers: numbers)
     case .icmp(let type, let code, let rest, _):
       draft.content = .icmp(type: type, code: code, rest: rest, data: data)
     case .other(let number, let bytes): draft.content = .other(number, bytes + data)

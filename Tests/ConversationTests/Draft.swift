@@ -15,9 +15,17 @@ struct Draft {
   enum Content {
     /// `length`: what the header says, where it is not the truth.
     case udp(UInt16, UInt16, data: [UInt8], length: Int? = nil)
-    case tcp(UInt16, UInt16, flags: UInt8, options: [UInt8] = [], data: [UInt8] = [])
+    case tcp(
+      UInt16, UInt16, flags: UInt8, options: [UInt8] = [], data: [UInt8] = [], numbers: Numbers = Numbers())
     case icmp(type: UInt8, code: UInt8 = 0, rest: UInt32, data: [UInt8] = [])
     case other(UInt8, [UInt8])
+  }
+
+  /// Where a TCP segment stands in its connection.
+  struct Numbers {
+    var sequence: UInt32 = 0x1000
+    var acknowledgement: UInt32 = 0x2000
+    var window: UInt16 = 64240
   }
 
   enum Checksum {
@@ -74,10 +82,10 @@ struct Draft {
       let header =
         two(sourcePort) + two(destinationPort) + two(UInt16(truncatingIfNeeded: length ?? 8 + data.count))
       return summed(header + [0, 0] + data, at: 6, covered: length ?? 8 + data.count)
-    case .tcp(let sourcePort, let destinationPort, let flags, let options, let data):
+    case .tcp(let sourcePort, let destinationPort, let flags, let options, let data, let numbers):
       let segment =
-        two(sourcePort) + two(destinationPort) + four(0x1000) + four(0x2000)
-        + [UInt8(5 + options.count / 4) << 4, flags] + two(64240) + [0, 0, 0, 0] + options + data
+        two(sourcePort) + two(destinationPort) + four(numbers.sequence) + four(numbers.acknowledgement)
+        + [UInt8(5 + options.count / 4) << 4, flags] + two(numbers.window) + [0, 0, 0, 0] + options + data
       return summed(segment, at: 16, covered: segment.count)
     case .icmp(let type, let code, let rest, let data):
       var message = [type, code, 0, 0] + four(rest) + data

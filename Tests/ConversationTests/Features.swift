@@ -17,9 +17,15 @@ struct Features: OptionSet {
   /// Lifetimes of established connections that are shorter than the transitory one.
   static let shortEstablishedLifetimes = Features(rawValue: 1 << 8)
 
+  static let windowTracking = Features(rawValue: 1 << 9)
+  /// `direction`, `remote`, `once` and `lifetime` of port forwards.
+  static let forwardTerms = Features(rawValue: 1 << 10)
+  /// `limits.per-host.sessions-per-second`.
+  static let sessionRate = Features(rawValue: 1 << 11)
+
   /// What the tests run with.
   static let implemented: Features = [
     .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .otherProtocols, .evict, .statics,
-    .hairpin, .shortEstablishedLifetimes,
+    .hairpin, .shortEstablishedLifetimes, .windowTracking, .forwardTerms, .sessionRate,
   ]
 }

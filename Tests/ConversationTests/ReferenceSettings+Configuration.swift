@@ -39,6 +39,7 @@ extension ReferenceSettings {
     limits.sessions = nat.limits.sessions
     limits.hostPorts = nat.limits.perHost.ports
     limits.hostSessions = nat.limits.perHost.sessions
+    limits.hostSessionsPerSecond = nat.limits.perHost.sessionsPerSecond.map { UInt64($0) }
     exhaustion =
       switch nat.exhaustion {
       case .prohibited: .prohibited
@@ -48,6 +49,7 @@ extension ReferenceSettings {
     evict = ReferenceSettings.word(nat.evict)
     unsolicitedSYN = ReferenceSettings.word(nat.unsolicitedSYN)
     loose = nat.tcp.loose
+    windowTracking = nat.tcp.windowTracking
     afterReset = ReferenceSettings.word(nat.tcp.afterReset)
     mssClamp =
       switch nat.tcp.mssClamp {
@@ -60,10 +62,10 @@ extension ReferenceSettings {
     icmpErrorsPerSecond = UInt64(nat.icmpErrorsPerSecond)
     statics = configuration.statics.map {
       switch $0 {
-      case .portForward(let transport, let publicEndpoint, let privateEndpoint, _):
+      case .portForward(let transport, let publicEndpoint, let privateEndpoint, let terms):
         .forward(
           ReferenceProtocol(transport), public: ReferenceEndpoint(publicEndpoint),
-          private: ReferenceEndpoint(privateEndpoint))
+          private: ReferenceEndpoint(privateEndpoint), terms: Terms(terms))
       case .oneToOne(let publicAddress, let privateAddress):
         .oneToOne(public: ReferenceAddress(publicAddress), private: ReferenceAddress(privateAddress))
       }
@@ -77,6 +79,19 @@ extension ReferenceSettings {
       preconditionFailure("the reference has no \(value.rawValue)")
     }
     return same
+  }
+}
+
+extension ReferenceSettings.Terms {
+  fileprivate init(_ terms: Configuration.ForwardTerms) {
+    self.init()
+    isInboundOnly = terms.direction == .inbound
+    if let remote = terms.remote {
+      remotes = ReferenceNetwork(remote.network)
+      remotePort = remote.port
+    }
+    isOneShot = terms.once
+    lifetime = terms.lifetimeNanoseconds
   }
 }
 

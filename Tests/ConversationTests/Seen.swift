@@ -23,6 +23,10 @@ struct Seen {
   var sourcePort: UInt16
   var destinationPort: UInt16
   var tcpFlags: UInt8 = 0
+  var tcpSequence: UInt32 = 0
+  var tcpAcknowledgement: UInt32 = 0
+  /// The number after the last one of the segment.
+  var tcpEnd: UInt32 = 0
   var icmpType: UInt8 = 0
 
   /// The rest of the packet is to come.
@@ -46,6 +50,11 @@ struct Seen {
     case 6:
       guard packet.count >= header + 20 else { return nil }
       tcpFlags = packet[header + 13]
+      tcpSequence = UInt32(word(packet, header + 4)) << 16 | UInt32(word(packet, header + 6))
+      tcpAcknowledgement = UInt32(word(packet, header + 8)) << 16 | UInt32(word(packet, header + 10))
+      let data = packet.count - header - Int(packet[header + 12] >> 4) * 4
+      let flags = tcpFlags & (Flag.syn | Flag.fin)
+      tcpEnd = tcpSequence &+ UInt32(truncatingIfNeeded: data) &+ UInt32(flags.nonzeroBitCount)
       sourcePort = word(packet, header)
       destinationPort = word(packet, header + 2)
     case 17:

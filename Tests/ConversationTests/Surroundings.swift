@@ -64,7 +64,7 @@ struct Surroundings {
     chooseLifetimes(features, &dice)
     chooseLimits(features, &dice)
     publicAddresses = [outside.address] + configuration.nat.pool.map(\.address)
-    if features.contains(.statics), dice.percent(60) { chooseStatics(&dice) }
+    if features.contains(.statics), dice.percent(60) { chooseStatics(features, &dice) }
     if dice.percent(10) { isEthernet.inside = false }
     if dice.percent(10) { isEthernet.outside = false }
   }
@@ -100,6 +100,7 @@ struct Surroundings {
     if features.contains(.evict), dice.percent(40) { nat.evict = .oldestTransitory }
     nat.unsolicitedSYN = features.contains(.unsolicitedSYNAnswers) && dice.percent(70) ? .answer : .silent
     nat.tcp.loose = dice.percent(30)
+    nat.tcp.windowTracking = features.contains(.windowTracking) && dice.percent(40)
     nat.tcp.afterReset = dice.pick(Configuration.AfterReset.allCases)
     nat.tcp.mssClamp = dice.pick([.auto, .off, .limit(UInt16(dice.number(88...1460)))])
     nat.icmpErrorsPerSecond = dice.pick([1000, 1000, 0, 1, 2, 5])
@@ -153,13 +154,27 @@ struct Surroundings {
     if dice.percent(share) { limits.sessions = dice.number(1...15) }
     if dice.percent(share) { limits.perHost.ports = dice.number(1...5) }
     if dice.percent(share) { limits.perHost.sessions = dice.number(1...8) }
+    if features.contains(.sessionRate), dice.percent(20) {
+      limits.perHost.sessionsPerSecond = dice.pick([1, 2, 3, 10])
+    }
     configuration.nat.limits = limits
     if dice.percent(30) { configuration.nat.fragments.datagrams = dice.number(1...3) }
     if dice.percent(20) { configuration.nat.fragments.memoryBytes = 64 << 10 }
   }
 
+  /// What a port forward takes, if not everything, and how long it stays.
+  private func chooseTerms(of entry: inout [String: String], _ dice: inout Dice) {
+    if dice.percent(25) { entry["direction"] = "inbound" }
+    if dice.percent(25) {
+      let remote = dice.pick(remoteHosts).address
+      entry["remote"] = dice.pick(["\(remote)", "\(remote):80", "\(remote):2000", "198.51.100.0/24"])
+    }
+    if dice.percent(15) { entry["once"] = "true" }
+    if dice.percent(15) { entry["lifetime"] = dice.pick(["1s", "10s", "120s"]) }
+  }
+
   /// Static mappings that the rules of the configuration accept.
-  private mutating func chooseStatics(_ dice: inout Dice) {
+  private mutating func chooseStatics(_ features: Features, _ dice: inout Dice) {
     let candidates =
       [IPv4Address(203, 0, 113, 6), IPv4Address(203, 0, 113, 3), IPv4Address(198, 18, 0, 9)]
       + publicAddresses
@@ -170,9 +185,10 @@ struct Surroundings {
       let publicPort = dice.pick([80, 1024, 2001, 5000, 7])
       let privatePort = dice.pick([80, 1024, 2000, 7])
       let suffix = transport == "all" ? ("", "") : (":\(publicPort)", ":\(privatePort)")
-      let entry = [
+      var entry = [
         "protocol": transport, "public": "\(address)\(suffix.0)", "private": "\(host)\(suffix.1)",
       ]
+      if features.contains(.forwardTerms), transport != "all" { chooseTerms(of: &entry, &dice) }
       if let mapping = try? configuration.staticMapping(from: entry, beside: configuration.statics) {
         configuration.statics.append(mapping)
         publicAddresses.append(mapping.publicAddress)

@@ -15,14 +15,23 @@ struct Binding {
   let kind: Kind
   let privateEnd: ReferenceEndpoint
   let publicEnd: ReferenceEndpoint
-  let made: UInt64
+  /// Nil for a forward that is there from the start.
+  let made: UInt64?
   var remotes: Set<ReferenceEndpoint> = []
+
+  // Port forwards alone.
+  var rule: ReferenceSettings.Static?
+  /// A one-shot forward has had its session.
+  var isUsed = false
+  /// At this very instant the forward is still in force; nil: for ever, or its lifetime has not begun.
+  var expires: UInt64?
 
   var isStatic: Bool { kind != .dynamic }
 }
 
 /// PA11: a released port is not given to another host before `until`.
-struct Rest {
+struct HoldDown {
+  let port: FlowEnd
   let host: ReferenceAddress
   let until: UInt64
 }
@@ -38,25 +47,25 @@ enum Owner {
 // MARK: Finding
 
 extension ReferenceNAT {
-  /// In the order of the file.
+  /// In the order of the file. A forward that a reload adds stands behind the others.
   var forwards: [Binding] {
     forwardNumbers.compactMap { bindings[$0] }
   }
 
-  /// The owner of a private endpoint, for a packet towards `remote`. Of two forwards of one private endpoint, and of
-  /// a 1:1 mapping behind them, the one that has the session; else the first forward in the file (ST-4: the most
-  /// specific rule wins).
+  /// The owner of a private endpoint, for a packet towards `remote`. The binding that has the session goes first.
+  /// Without a session: the first forward that takes the packet, then the 1:1 mapping or the dynamic binding (ST-4:
+  /// the most specific rule wins).
   func owner(
     private privateEnd: ReferenceEndpoint, _ flow: ReferenceProtocol, towards remote: ReferenceEndpoint
   ) -> Owner {
     let candidates = forwards.filter { $0.flow == flow && $0.privateEnd == privateEnd }
-    if let forward = candidates.first(where: { $0.remotes.contains(remote) }) { return .binding(forward) }
-    if let number = byPrivateEnd[FlowEnd(flow: flow, end: privateEnd)], let binding = bindings[number],
-      candidates.isEmpty || binding.remotes.contains(remote)
-    {
-      return .binding(binding)
+    let other = byPrivateEnd[FlowEnd(flow: flow, end: privateEnd)].flatMap { bindings[$0] }
+    let all = candidates + (other.map { [$0] } ?? [])
+    if let binding = all.first(where: { $0.remotes.contains(remote) }) { return .binding(binding) }
+    if let forward = candidates.first(where: { takesFromInside($0, towards: remote) }) {
+      return .binding(forward)
     }
-    if let forward = candidates.first { return .binding(forward) }
+    if let other { return .binding(other) }
     if let rule = oneToOne(private: privateEnd.address) {
       return .oneToOne(
         private: privateEnd, public: ReferenceEndpoint(rule.publicAddress, privateEnd.port))
@@ -64,13 +73,28 @@ extension ReferenceNAT {
     return .nobody
   }
 
-  /// The owner of a public endpoint: forwards first, as the more specific.
+  /// The owner of a public endpoint: a forward first, as the more specific.
+  /// - sender: who sends, as sessions know it; nil for an inside host whose public endpoint is not chosen yet.
   func owner(
-    public publicEnd: ReferenceEndpoint, _ flow: ReferenceProtocol, forwardsToo: Bool = true
+    public publicEnd: ReferenceEndpoint, _ flow: ReferenceProtocol, from sender: ReferenceEndpoint?,
+    isOutside: Bool
   ) -> Owner {
-    if forwardsToo, let forward = forwards.first(where: { $0.flow == flow && $0.publicEnd == publicEnd }) {
-      return .binding(forward)
+    let wider = ownerWithoutForwards(public: publicEnd, flow)
+    guard let forward = forwards.first(where: { $0.flow == flow && $0.publicEnd == publicEnd }) else {
+      return wider
     }
+    if let sender, forward.remotes.contains(sender) { return .binding(forward) }
+    // A session over the 1:1 mapping goes before a forward that does not take every session.
+    if forward.rule?.terms != ReferenceSettings.Terms(), let sender,
+      session(of: wider, towards: sender) != nil
+    {
+      return wider
+    }
+    return takesFromOutside(forward, from: isOutside ? sender : nil) ? .binding(forward) : wider
+  }
+
+  /// The dynamic binding or the 1:1 mapping of a public endpoint.
+  func ownerWithoutForwards(public publicEnd: ReferenceEndpoint, _ flow: ReferenceProtocol) -> Owner {
     if let number = byPublicEnd[FlowEnd(flow: flow, end: publicEnd)], let binding = bindings[number] {
       return .binding(binding)
     }
@@ -110,10 +134,10 @@ extension ReferenceNAT {
     byPublicEnd[FlowEnd(flow: flow, end: publicEnd)] = number
     if kind == .dynamic {
       events.bindingsCreated += 1
-      resting[FlowEnd(flow: flow, end: publicEnd)] = nil
+      holdDowns.removeAll { $0.port == FlowEnd(flow: flow, end: publicEnd) }
       // Row "several pool addresses": a host counts where its first binding was made.
-      if poolPlaceOfHost[privateEnd.address] == nil {
-        poolPlaceOfHost[privateEnd.address] = settings.pool.firstIndex { $0.address == publicEnd.address }
+      if poolAddressOfHost[privateEnd.address] == nil {
+        poolAddressOfHost[privateEnd.address] = publicEnd.address
       }
     }
     return number
@@ -125,21 +149,18 @@ extension ReferenceNAT {
     state: ReferenceState
   ) {
     let lifetimes = settings.lifetimes
-    let ordinary: UInt64
-    switch flow {
-    case .icmp: ordinary = lifetimes.icmp
-    case .tcp: ordinary = lifetimes.tcpEstablished
-    case .udp: ordinary = lifetimes.udp
-    }
-    let ofPort =
-      flow == .icmp ? nil : lifetimes.ports[ReferenceSettings.PortKey(flow, destinationPort)]
     var session = Session(
-      key: key, flow: flow, hairpin: hairpin, longLifetime: ofPort ?? ordinary,
-      transitoryLifetime: lifetimes.tcpTransitory, state: state, lastPassed: now, clockStarted: now)
+      key: key, flow: flow, hairpin: hairpin,
+      portLifetime: flow == .icmp
+        ? nil : lifetimes.ports[ReferenceSettings.PortKey(flow, destinationPort)],
+      state: state, lastPassed: now)
     session.opener = opener
+    session.restart(lifetimes, at: now)
     sessions[key] = session
     if session.isTransitory { transitory.append(key) }
     bindings[key.binding]?.remotes.insert(key.remote)
+    useForward(key.binding)
+    countNewSession(of: key)
     earliestDue = min(earliestDue, session.due)
     events.sessionsCreated += 1
   }
@@ -159,13 +180,14 @@ extension ReferenceNAT {
           if session.isTransitory { transitory.append(key) }
         }
       }
-      if session.advance(packet.tcpFlags, direction, afterReset: settings.afterReset, at: now) {
+      if session.advance(packet.tcpFlags, direction, settings, at: now) {
         events.sessionsExpired += 1
         events.sessionsCreated += 1
       }
+      if settings.windowTracking { session.windows.learn(Segment(packet), direction) }
     case .icmp, .udp:
       // UT2, UT3.
-      if direction == .outbound || settings.inboundRefresh { session.clockStarted = now }
+      if direction == .outbound || settings.inboundRefresh { session.restart(settings.lifetimes, at: now) }
     }
     sessions[key] = session
     earliestDue = min(earliestDue, session.due)
@@ -175,10 +197,10 @@ extension ReferenceNAT {
 // MARK: Ending
 
 extension ReferenceNAT {
-  /// Ends every session whose time was over before now, each at its own due time.
-  mutating func endDueSessions() {
-    guard earliestDue < now else { return }
-    let due = sessions.values.filter { $0.due < now }.sorted { $0.due < $1.due }
+  /// Ends every session whose time was over before `instant`, each at its own due time.
+  mutating func endDueSessions(before instant: UInt64) {
+    guard earliestDue < instant else { return }
+    let due = sessions.values.filter { $0.due < instant }.sorted { $0.due < $1.due }
     for session in due { endSession(session.key, at: session.due) }
     earliestDue = sessions.values.map(\.due).min() ?? .max
   }
@@ -189,40 +211,56 @@ extension ReferenceNAT {
     bindings[key.binding]?.remotes.remove(key.remote)
     guard let binding = bindings[key.binding] else { return }
     switch binding.kind {
-    case .forward: break
+    case .forward: endForwardIfUsed(binding)
     case .oneToOne: if binding.remotes.isEmpty { forget(binding) }
     case .dynamic:
       // Row "a binding ends": with its last session that the inside host used.
       let left = binding.remotes.map { SessionKey(binding: binding.number, remote: $0) }
       if left.contains(where: { sessions[$0]?.usedByInside == true }) { return }
-      for key in left { _ = removeSession(key) }
-      forget(binding)
-      release(binding, at: instant)
+      end(binding, at: instant)
     }
+  }
+
+  /// Ends a binding with all its sessions.
+  mutating func end(_ binding: Binding, at instant: UInt64) {
+    let remotes = bindings[binding.number]?.remotes ?? []
+    for remote in remotes { _ = removeSession(SessionKey(binding: binding.number, remote: remote)) }
+    forget(binding)
+    if binding.kind == .dynamic { release(binding, at: instant) }
   }
 
   private mutating func removeSession(_ key: SessionKey) -> Bool {
     guard sessions.removeValue(forKey: key) != nil else { return false }
     transitory.removeAll { $0 == key }
     events.sessionsExpired += 1
+    if let binding = bindings[key.binding] { forgetPace(of: binding.privateEnd.address) }
     return true
   }
 
   private mutating func forget(_ binding: Binding) {
     bindings[binding.number] = nil
+    if binding.kind == .forward {
+      forwardNumbers.removeAll { $0 == binding.number }
+      return choosePoolPorts()
+    }
     byPrivateEnd[FlowEnd(flow: binding.flow, end: binding.privateEnd)] = nil
     byPublicEnd[FlowEnd(flow: binding.flow, end: binding.publicEnd)] = nil
   }
 
-  /// The port rests from the binding's end, and a host without a dynamic binding has no address any more.
+  /// The port is in hold-down from the binding's end, and a host without a dynamic binding has no address any more.
+  /// After `port-rest` became shorter, a port is not free before those that were released earlier.
   private mutating func release(_ binding: Binding, at instant: UInt64) {
     let host = binding.privateEnd.address
     let until = instant + settings.portRest
-    if now < until {
-      resting[FlowEnd(flow: binding.flow, end: binding.publicEnd)] = Rest(host: host, until: until)
+    if settings.portRest > 0 {
+      holdDowns.append(
+        HoldDown(
+          port: FlowEnd(flow: binding.flow, end: binding.publicEnd), host: host,
+          until: max(until, holdDowns.last?.until ?? 0)))
     }
     if !bindings.values.contains(where: { $0.kind == .dynamic && $0.privateEnd.address == host }) {
-      poolPlaceOfHost[host] = nil
+      poolAddressOfHost[host] = nil
     }
+    forgetPace(of: host)
   }
 }

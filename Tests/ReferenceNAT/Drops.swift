@@ -13,12 +13,12 @@ public enum ReferenceDrop: String, CaseIterable, Sendable {
   case fragmentOfDeadDatagram, fragmentDuplicate, fragmentTimeout, fragmentDatagramLimit
   case fragmentMemoryLimit, firstFragmentTooSmall, fragmentedICMPError
   // Binding, session, filter.
-  case noBinding, noSession, filtered, hairpinDisabled, unknownProtocol, icmpTypeNotTranslated
+  case noBinding, noSession, filtered, outsideWindow, hairpinDisabled, unknownProtocol, icmpTypeNotTranslated
   case icmpErrorUnmatched
   // Route, TTL, MTU.
   case noRoute, ttlExceeded, packetTooBig
   // Limits and ports.
-  case bindingLimit, sessionLimit, hostPortLimit, hostSessionLimit, portsExhausted
+  case bindingLimit, sessionLimit, hostPortLimit, hostSessionLimit, hostSessionRate, portsExhausted
   // Live only; a replay never counts them.
   case neighbourUnresolved, transmitFailed
 }

@@ -140,30 +140,36 @@ extension ReferenceNAT {
     case .limit(let number): limit = number
     case .auto: limit = min(settings.inside.mtu, settings.outside.mtu) - 40
     }
-    let end = packet.headerLength + packet.tcpHeaderLength
-    var place = packet.headerLength + 20
-    while place < end {
-      let kind = packet.bytes[place]
-      if kind == 0 { return }
-      if kind == 1 {
-        place += 1
-        continue
-      }
-      guard place + 1 < end else { return }
-      let length = Int(packet.bytes[place + 1])
-      if length < 2 || place + length > end { return }
-      if kind == 2 && length == 4 && Int(word(packet.bytes, place + 2)) > limit {
-        // The value may lie across two words of the sum.
-        let value = place + 2
-        let first = value - (value - packet.headerLength) % 2
-        let covered = [first, first + 2].filter { $0 < value + 2 }
-        let old = covered.map { word(packet.bytes, $0) }
-        setWord(&packet.bytes, value, UInt16(limit))
-        let new = covered.map { word(packet.bytes, $0) }
-        packet.carryIntoTransportChecksum(from: old, to: new)
-        return
-      }
-      place += length
+    for option in tcpOptions(packet) where option.kind == 2 && option.length == 4 {
+      guard Int(word(packet.bytes, option.place + 2)) > limit else { continue }
+      // The value may lie across two words of the sum.
+      let value = option.place + 2
+      let first = value - (value - packet.headerLength) % 2
+      let covered = [first, first + 2].filter { $0 < value + 2 }
+      let old = covered.map { word(packet.bytes, $0) }
+      setWord(&packet.bytes, value, UInt16(limit))
+      let new = covered.map { word(packet.bytes, $0) }
+      packet.carryIntoTransportChecksum(from: old, to: new)
+      return
     }
   }
+}
+
+/// The options of a TCP header. A length below 2 or beyond the header ends the list (TCP21).
+func tcpOptions(_ packet: Packet) -> [(kind: UInt8, place: Int, length: Int)] {
+  var options: [(kind: UInt8, place: Int, length: Int)] = []
+  let end = packet.headerLength + packet.tcpHeaderLength
+  var place = packet.headerLength + 20
+  while place < end, packet.bytes[place] != 0 {
+    if packet.bytes[place] == 1 {
+      place += 1
+      continue
+    }
+    guard place + 1 < end else { break }
+    let length = Int(packet.bytes[place + 1])
+    if length < 2 || place + length > end { break }
+    options.append((packet.bytes[place], place, length))
+    place += length
+  }
+  return options
 }

@@ -96,22 +96,20 @@ extension ReferenceNAT {
     flow == .icmp ? ReferenceEndpoint(end.address, 0) : end
   }
 
-  /// A forward and a port of a 1:1 mapping may have one public endpoint: the forward, which is older, goes first.
+  /// A forward and a port of a 1:1 mapping may have one public endpoint: the forward goes first.
   private func liveBinding(
     public end: ReferenceEndpoint, _ flow: ReferenceProtocol, towards remote: ReferenceEndpoint
   ) -> Binding? {
-    bindings.values
-      .filter { $0.flow == flow && $0.publicEnd == end && $0.remotes.contains(remote) }
-      .min { $0.number < $1.number }
+    forwardsFirst.first { $0.flow == flow && $0.publicEnd == end && $0.remotes.contains(remote) }
   }
 
   private func liveBinding(
     private end: ReferenceEndpoint, _ flow: ReferenceProtocol, towards remote: ReferenceEndpoint
   ) -> Binding? {
-    bindings.values
-      .filter { $0.flow == flow && $0.privateEnd == end && $0.remotes.contains(remote) }
-      .min { $0.number < $1.number }
+    forwardsFirst.first { $0.flow == flow && $0.privateEnd == end && $0.remotes.contains(remote) }
   }
+
+  private var forwardsFirst: [Binding] { forwards + bindings.values.filter { $0.kind != .forward } }
 }
 
 /// What changes in an ICMP error and its quote. The error goes to the quoted source.

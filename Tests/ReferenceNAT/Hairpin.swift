@@ -7,19 +7,23 @@ enum HairpinTarget {
 }
 
 extension ReferenceNAT {
-  /// The binding or rule that is addressed, for a sender that shows itself as `senderPublic`.
-  func leg(of target: HairpinTarget, _ flow: ReferenceProtocol, from senderPublic: ReferenceEndpoint) -> Leg?
-  {
+  /// The binding or rule that is addressed.
+  /// - senderPublic: the sender's public endpoint; nil while it has none.
+  func leg(
+    of target: HairpinTarget, _ flow: ReferenceProtocol, from senderPublic: ReferenceEndpoint?,
+    private senderPrivate: ReferenceEndpoint
+  ) -> Leg? {
+    let sender = senderPublic.map { asRemote($0, flow) }
     let owner: Owner
     switch target {
-    case .endpoint(let end): owner = self.owner(public: end, flow)
+    case .endpoint(let end): owner = self.owner(public: end, flow, from: sender, isOutside: false)
     case .identifier(let address, let isReply):
-      let end = ReferenceEndpoint(address, senderPublic.port)
-      let any = self.owner(public: end, flow)
-      let isAnswer = isReply && session(of: any, towards: ReferenceEndpoint(senderPublic.address, 0)) != nil
+      let end = ReferenceEndpoint(address, (senderPublic ?? senderPrivate).port)
+      let any = self.owner(public: end, flow, from: sender, isOutside: false)
+      let isAnswer = isReply && sender.map { session(of: any, towards: $0) != nil } ?? false
       // A request goes over a 1:1 mapping alone, and there no forward takes it; a reply goes back to who asked.
       let overOneToOneAlone = !isAnswer && oneToOne(public: address) != nil
-      owner = overOneToOneAlone ? self.owner(public: end, flow, forwardsToo: false) : any
+      owner = overOneToOneAlone ? ownerWithoutForwards(public: end, flow) : any
     }
     switch owner {
     case .nobody: return nil
@@ -49,13 +53,21 @@ extension ReferenceNAT {
     }
 
     // Where a port must still be chosen, any stands for it: the receiver's address does not depend on it.
-    guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? privateEnd) else {
+    guard let receiver = leg(of: target, flow, from: sender.publicEnd, private: privateEnd) else {
       return .drop(.noBinding)
     }
     var travelled = Wanted(flow)
     travel(packet, flow, sender: sender, target: target, &travelled)
     let isMissing = !travelled.sessions.isEmpty
     if isMissing && !mayMakeSession(packet, flow) { return .drop(.noSession) }
+    let senderSession = session(of: senderOwner, towards: senderRemote)
+    let receiverSession = sender.publicEnd.flatMap {
+      session(of: receiver.owner, towards: asRemote($0, flow))
+    }
+    if !isInWindow(packet, on: senderSession, .outbound) || !isInWindow(packet, on: receiverSession, .inbound)
+    {
+      return .drop(.outsideWindow)
+    }
 
     let way: Route
     switch egress(packet, to: receiver.privateEnd.address, from: .inside) {
@@ -72,9 +84,9 @@ extension ReferenceNAT {
         return .drop(refusal)
       }
     }
-    guard let senderPublic = sender.publicEnd, let receiver = leg(of: target, flow, from: senderPublic) else {
-      return .drop(.noBinding)
-    }
+    guard let senderPublic = sender.publicEnd,
+      let receiver = leg(of: target, flow, from: senderPublic, private: privateEnd)
+    else { return .drop(.noBinding) }
     let legs = [
       (
         key: SessionKey(binding: makeBinding(of: sender, flow), remote: senderRemote),
@@ -113,7 +125,9 @@ extension ReferenceNAT {
   ) {
     wanted.travel(
       over: sender.owner, of: sender.privateEnd.address, towards: packet.receiverAsRemote(flow), self)
-    guard let receiver = leg(of: target, flow, from: sender.publicEnd ?? sender.privateEnd) else { return }
+    guard let receiver = leg(of: target, flow, from: sender.publicEnd, private: sender.privateEnd) else {
+      return
+    }
     if let senderPublic = sender.publicEnd, receiver.publicEnd == senderPublic,
       receiver.privateEnd == sender.privateEnd
     {

@@ -9,11 +9,12 @@ struct Route {
 // MARK: Our own addresses
 
 extension ReferenceNAT {
-  /// The outside address, the pool's and the statics' public addresses.
+  /// The outside address, the pool's addresses and the public addresses of the static mappings in force.
   func isPublic(_ address: ReferenceAddress) -> Bool {
     address == settings.outside.address
       || settings.pool.contains { $0.address == address }
-      || settings.statics.contains { $0.publicAddress == address }
+      || oneToOne(public: address) != nil
+      || forwards.contains { $0.publicEnd.address == address }
   }
 
   func isOwn(_ address: ReferenceAddress) -> Bool {

@@ -6,8 +6,8 @@ extension ReferenceNAT {
   func chooseEnd(for privateEnd: ReferenceEndpoint, _ flow: ReferenceProtocol) -> ReferenceEndpoint? {
     let host = privateEnd.address
     let places: [Int]
-    if settings.pooling == .paired, let place = poolPlaceOfHost[host] {
-      places = [place]
+    if settings.pooling == .paired, let address = poolAddressOfHost[host] {
+      places = settings.pool.indices.filter { settings.pool[$0].address == address }
     } else {
       // From the fewest hosts up; ties in the order of the configuration.
       places = settings.pool.indices.sorted { (hosts(at: $0), $0) < (hosts(at: $1), $1) }
@@ -21,7 +21,7 @@ extension ReferenceNAT {
   }
 
   private func hosts(at place: Int) -> Int {
-    poolPlaceOfHost.values.filter { $0 == place }.count
+    poolAddressOfHost.values.filter { $0 == settings.pool[place].address }.count
   }
 
   /// Row "port preference": preserve; then same class and parity; then same class; then any in the range.
@@ -66,11 +66,18 @@ extension ReferenceNAT {
     return taken.isEmpty ? all : all.filter { !taken.contains($0) }
   }
 
-  /// PA11: a resting port is free for the host that had it.
+  /// The ports that dynamic bindings may get, after the pool or the forwards changed.
+  mutating func choosePoolPorts() {
+    spaces = settings.pool.map { pool in
+      Dictionary(uniqueKeysWithValues: ReferenceProtocol.allCases.map { ($0, space(of: pool, $0)) })
+    }
+  }
+
+  /// PA11: a port in hold-down is free for the host that had it.
   private func isFree(_ end: FlowEnd, for host: ReferenceAddress) -> Bool {
     if byPublicEnd[end] != nil { return false }
-    guard let rest = resting[end] else { return true }
-    return rest.host == host || now >= rest.until
+    guard let holdDown = holdDowns.first(where: { $0.port == end }) else { return true }
+    return holdDown.host == host
   }
 }
 
@@ -136,13 +143,16 @@ extension ReferenceNAT {
     {
       return Refusal(reason: .hostPortLimit, host: host)
     }
-    for (host, count) in wanted.sessions where sessionCount(of: host) + count > limits.hostSessions {
-      return Refusal(reason: .hostSessionLimit, host: host)
+    for (host, count) in wanted.sessions {
+      if sessionCount(of: host) + count > limits.hostSessions {
+        return Refusal(reason: .hostSessionLimit, host: host)
+      }
+      if isTooFast(host, count) { return Refusal(reason: .hostSessionRate) }
     }
     return nil
   }
 
-  private func sessionCount(of host: ReferenceAddress) -> Int {
+  func sessionCount(of host: ReferenceAddress) -> Int {
     sessions.values.filter { bindings[$0.key.binding]?.privateEnd.address == host }.count
   }
 
@@ -195,7 +205,7 @@ extension ReferenceNAT {
 
   /// Whether the binding lies on an address that the host may use.
   private func isOnAddress(_ key: SessionKey, for host: ReferenceAddress) -> Bool {
-    guard settings.pooling == .paired, let place = poolPlaceOfHost[host] else { return true }
-    return bindings[key.binding]?.publicEnd.address == settings.pool[place].address
+    guard settings.pooling == .paired, let address = poolAddressOfHost[host] else { return true }
+    return bindings[key.binding]?.publicEnd.address == address
   }
 }

@@ -14,7 +14,7 @@ public struct ReferenceFrame: Equatable, Sendable {
 /// A plain, slow NAT that follows the fine print of the behaviours page rule by rule, for comparison with the
 /// engine byte for byte. It knows one worker and a replay's clock, and shares no code with the rooms.
 public struct ReferenceNAT {
-  public let settings: ReferenceSettings
+  public internal(set) var settings: ReferenceSettings
   public internal(set) var sent: [ReferenceFrame] = []
   /// Takes one of the free ports of a step of port choice, in rising order; tests may inject another choice.
   public var choosePort: (([UInt16]) -> UInt16) = { $0[0] }
@@ -38,9 +38,12 @@ public struct ReferenceNAT {
   var transitory: [SessionKey] = []
   /// No session ends before this instant; spares a scan for most packets.
   var earliestDue: UInt64 = .max
-  /// The place in the pool where a host with a dynamic binding made its first one.
-  var poolPlaceOfHost: [ReferenceAddress: Int] = [:]
-  var resting: [FlowEnd: Rest] = [:]
+  /// The pool address on which a host with a dynamic binding made its first one.
+  var poolAddressOfHost: [ReferenceAddress: ReferenceAddress] = [:]
+  /// In the order of their ends.
+  var holdDowns: [HoldDown] = []
+  /// LIM2: when a host's bucket of new sessions is full again.
+  var paceFullAt: [ReferenceAddress: UInt64] = [:]
   /// The ports that dynamic bindings may get, by place in the pool.
   var spaces: [[ReferenceProtocol: [UInt16]]] = []
   var waitingSYNs: [WaitingSYN] = []
@@ -61,21 +64,8 @@ public struct ReferenceNAT {
     self.settings = settings
     let full = Bucket(level: settings.icmpErrorsPerSecond * Bucket.oneError, at: 0)
     buckets = [.inside: full, .outside: full]
-    // A static port forward is always listed.
-    for rule in settings.statics {
-      guard let flow = rule.flow, let publicPort = rule.publicPort, let privatePort = rule.privatePort
-      else { continue }
-      let number = lastBindingNumber + 1
-      lastBindingNumber = number
-      forwardNumbers.append(number)
-      bindings[number] = Binding(
-        number: number, flow: flow, kind: .forward,
-        privateEnd: ReferenceEndpoint(rule.privateAddress, privatePort),
-        publicEnd: ReferenceEndpoint(rule.publicAddress, publicPort), made: 0)
-    }
-    spaces = settings.pool.map { pool in
-      Dictionary(uniqueKeysWithValues: ReferenceProtocol.allCases.map { ($0, space(of: pool, $0)) })
-    }
+    for rule in settings.statics { putInForce(rule, at: nil) }
+    choosePoolPorts()
   }
 
   /// Takes one captured frame through the questions of the page.
@@ -130,10 +120,12 @@ extension ReferenceNAT {
   mutating func advanceClock(to nanoseconds: UInt64) {
     now = max(now, nanoseconds)
     if firstInstant == nil { firstInstant = now }
+    startForwardLifetimes()
     answerWaitingSYNs()
-    endDueSessions()
+    endDueForwards()
+    endDueSessions(before: now)
     endDueDatagrams()
-    resting = resting.filter { now < $0.value.until }
+    holdDowns.removeAll { $0.until <= now }
     identifications.removeAll { now > $0.given + settings.lifetimes.fragment }
   }
 }

@@ -26,14 +26,14 @@ struct Session {
   let key: SessionKey
   let flow: ReferenceProtocol
   let hairpin: Bool
-  /// The lifetime of UDP, ICMP or established TCP, by the destination port of the packet that made it (TCP24).
-  let longLifetime: UInt64
-  let transitoryLifetime: UInt64
+  /// Row "lifetime for a port" (TCP24): kept for the session's life; nil where the port has none of its own.
+  let portLifetime: UInt64?
 
   var state: ReferenceState
   /// Row "idleSeconds, expiresInSeconds": two stamps.
   var lastPassed: UInt64
-  var clockStarted: UInt64
+  /// At this very instant it still lives.
+  var due: UInt64 = 0
   /// Row "a session that only the remote used": whether the inside host has sent something other than RST.
   var usedByInside = false
 
@@ -46,17 +46,20 @@ struct Session {
   var resetWhileEstablished = false
   /// Who has sent a SYN since `closed` or `reset`.
   var openedAgain: Set<Direction> = []
+  var windows = Windows()
 
   var packetsOut: UInt64 = 0
   var bytesOut: UInt64 = 0
   var packetsIn: UInt64 = 0
   var bytesIn: UInt64 = 0
 
-  /// Whether the TCP clock in force is the transitory one.
+  /// Whether the transitory lifetime holds.
   var isTransitory: Bool { state == .synSent || state == .closed || state == .reset }
-  var lifetime: UInt64 { isTransitory ? transitoryLifetime : longLifetime }
-  /// At this very instant it still lives.
-  var due: UInt64 { clockStarted + lifetime }
+
+  /// Begins the lifetime of the present state anew. A change of `lifetimes` shows here for the first time (UT6).
+  mutating func restart(_ lifetimes: ReferenceSettings.Lifetimes, at now: UInt64) {
+    due = now + (isTransitory ? lifetimes.tcpTransitory : portLifetime ?? lifetimes.ordinary(flow))
+  }
 
   mutating func count(_ packet: Packet, _ direction: Direction, at now: UInt64) {
     lastPassed = now
@@ -77,8 +80,9 @@ extension Session {
   /// Moves the TCP state by one passing packet and restarts the clock where the page says so.
   /// Returns true when a closed or reset session is established again (one ended, one created).
   mutating func advance(
-    _ flags: TCPFlags, _ direction: Direction, afterReset: ReferenceSettings.AfterReset, at now: UInt64
+    _ flags: TCPFlags, _ direction: Direction, _ settings: ReferenceSettings, at now: UInt64
   ) -> Bool {
+    let lifetimes = settings.lifetimes
     switch state {
     case .active:
       return false
@@ -86,19 +90,18 @@ extension Session {
     case .synSent:
       // RST: `reset`. The other side's SYN or SYN-ACK: `established`. Anything else changes nothing (TCP3, TCP4).
       if flags.contains(.rst) {
-        enterReset(wasEstablished: false, at: now)
+        enterReset(wasEstablished: false, lifetimes, at: now)
       } else if flags.contains(.syn) && direction != opener {
         state = .established
-        clockStarted = now
+        restart(lifetimes, at: now)
       }
       return false
 
     case .established, .halfClosed:
       if flags.contains(.rst) {
-        enterReset(wasEstablished: true, at: now)
+        enterReset(wasEstablished: true, lifetimes, at: now)
         return false
       }
-      clockStarted = now
       if flags.contains(.fin) {
         if finished == nil {
           finished = direction
@@ -108,6 +111,7 @@ extension Session {
           openedAgain = []
         }
       }
+      restart(lifetimes, at: now)
       return false
 
     case .closed, .reset:
@@ -116,28 +120,30 @@ extension Session {
       if flags.contains(.syn) {
         openedAgain.insert(direction)
         guard openedAgain.count == 2 else { return false }
-        becomeEstablished(at: now)
+        becomeEstablished(lifetimes, at: now)
         return true
       }
       // TCP11: any packet without SYN and RST.
-      if state == .reset && resetWhileEstablished && afterReset == .established {
-        becomeEstablished(at: now)
+      if state == .reset && resetWhileEstablished && settings.afterReset == .established {
+        becomeEstablished(lifetimes, at: now)
       }
       return false
     }
   }
 
-  private mutating func enterReset(wasEstablished: Bool, at now: UInt64) {
+  private mutating func enterReset(
+    wasEstablished: Bool, _ lifetimes: ReferenceSettings.Lifetimes, at now: UInt64
+  ) {
     state = .reset
     resetWhileEstablished = wasEstablished
     openedAgain = []
-    clockStarted = now
+    restart(lifetimes, at: now)
   }
 
-  private mutating func becomeEstablished(at now: UInt64) {
+  private mutating func becomeEstablished(_ lifetimes: ReferenceSettings.Lifetimes, at now: UInt64) {
     state = .established
     finished = nil
     openedAgain = []
-    clockStarted = now
+    restart(lifetimes, at: now)
   }
 }

@@ -84,6 +84,15 @@ public struct ReferenceSettings: Sendable {
     public var icmp: UInt64 = 60_000_000_000
     public var fragment: UInt64 = 30_000_000_000
     public var ports: [PortKey: UInt64] = [:]
+
+    /// Of sessions that are not transitory, without a lifetime of their port.
+    func ordinary(_ flow: ReferenceProtocol) -> UInt64 {
+      switch flow {
+      case .icmp: icmp
+      case .tcp: tcpEstablished
+      case .udp: udp
+      }
+    }
   }
 
   public struct Limits: Sendable {
@@ -91,6 +100,24 @@ public struct ReferenceSettings: Sendable {
     public var sessions = 1_048_576
     public var hostPorts = 16_384
     public var hostSessions = 65_536
+    /// New sessions of one host in a second; nil: no limit.
+    public var hostSessionsPerSecond: UInt64?
+  }
+
+  /// What a port forward takes. The default takes every session, begun from either side, for ever.
+  public struct Terms: Sendable, Hashable {
+    /// ST-3, `direction: inbound`: only sessions that begin outside use the forward.
+    public var isInboundOnly = false
+    /// ST-5, `remote`: only sessions with these remotes use the forward.
+    public var remotes = ReferenceNetwork("0.0.0.0", 0)
+    /// The port of those remotes; nil: any port.
+    public var remotePort: UInt16?
+    /// ST-11, `once`: the forward takes one session and ends with it.
+    public var isOneShot = false
+    /// ST-11, `lifetime`: nil: for ever.
+    public var lifetime: UInt64?
+
+    public init() {}
   }
 
   /// A static mapping: with ports a forward of one endpoint, without ports a 1:1 mapping of all protocols.
@@ -100,13 +127,15 @@ public struct ReferenceSettings: Sendable {
     public var publicPort: UInt16?
     public var privateAddress: ReferenceAddress
     public var privatePort: UInt16?
+    public var terms = Terms()
 
     public static func forward(
-      _ flow: ReferenceProtocol, public publicEnd: ReferenceEndpoint, private privateEnd: ReferenceEndpoint
+      _ flow: ReferenceProtocol, public publicEnd: ReferenceEndpoint, private privateEnd: ReferenceEndpoint,
+      terms: Terms = Terms()
     ) -> Static {
       Static(
         flow: flow, publicAddress: publicEnd.address, publicPort: publicEnd.port,
-        privateAddress: privateEnd.address, privatePort: privateEnd.port)
+        privateAddress: privateEnd.address, privatePort: privateEnd.port, terms: terms)
     }
 
     public static func oneToOne(
@@ -144,6 +173,7 @@ public struct ReferenceSettings: Sendable {
   /// How many unsolicited SYN may wait for their answer; the page asks for a bound and names none.
   public var unsolicitedSYNLimit = 4096
   public var loose = false
+  public var windowTracking = false
   public var afterReset = AfterReset.established
   public var mssClamp = MSSClamp.auto
   public var fragmentDatagrams = 4096

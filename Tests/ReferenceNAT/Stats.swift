@@ -77,7 +77,7 @@ extension ReferenceNAT {
   /// numbers; sessions by remote.
   public func table() -> [ReferenceBinding] {
     let entries = bindings.values.map { binding in
-      let made = binding.kind == .forward ? firstInstant ?? now : binding.made
+      let made = binding.made ?? firstInstant ?? now
       return ReferenceBinding(
         flow: binding.flow, kind: binding.isStatic ? .static : .dynamic, privateEnd: binding.privateEnd,
         publicEnd: binding.publicEnd, age: now - made,
@@ -106,8 +106,8 @@ extension ReferenceNAT {
         let inUse = bindings.values.filter {
           $0.kind == .dynamic && $0.flow == flow && $0.publicEnd.address == pool.address
         }
-        let resting = resting.filter {
-          $0.key.flow == flow && $0.key.end.address == pool.address && now < $0.value.until
+        let resting = holdDowns.filter {
+          $0.port.flow == flow && $0.port.end.address == pool.address
         }
         rows.append(
           ReferenceStats.PoolRow(

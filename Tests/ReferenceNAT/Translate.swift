@@ -83,6 +83,9 @@ extension ReferenceNAT {
     let owner = owner(private: privateEnd, flow, towards: remote)
     let hasSession = session(of: owner, towards: remote) != nil
     if !hasSession && !mayMakeSession(packet, flow) && !mayPickUp(packet, flow) { return .drop(.noSession) }
+    if !isInWindow(packet, on: session(of: owner, towards: remote), .outbound) {
+      return .drop(.outsideWindow)
+    }
 
     let way: Route
     switch egress(packet, to: packet.destination, from: .inside) {
@@ -127,7 +130,7 @@ extension ReferenceNAT {
   private mutating func translateInbound(_ packet: Packet, _ flow: ReferenceProtocol) -> Verdict {
     let publicEnd = packet.receiverEnd(flow)
     let remote = packet.senderAsRemote(flow)
-    let owner = owner(public: publicEnd, flow)
+    let owner = owner(public: publicEnd, flow, from: remote, isOutside: true)
     var leg: Leg
     var isDynamic = false
     switch owner {
@@ -145,6 +148,9 @@ extension ReferenceNAT {
     let hasSession = session(of: owner, towards: remote) != nil
     if !hasSession && !mayMakeSession(packet, flow, overDynamicFromOutside: isDynamic) {
       return .drop(.noSession)
+    }
+    if !isInWindow(packet, on: session(of: owner, towards: remote), .inbound) {
+      return .drop(.outsideWindow)
     }
 
     let way: Route
