@@ -182,7 +182,8 @@ extension Translator {
     if needsPublicEndpoint, !shard.hasRoomForBinding {
       return Refusal(reason: .bindingLimit, shortage: .bindings)
     }
-    if !shard.hasRoom(sessions: sent + received) {
+    // A lowered limit may be below what lives: a packet that makes nothing passes (LIM7).
+    if sent + received > 0, !shard.hasRoom(sessions: sent + received) {
       return Refusal(reason: .sessionLimit, shortage: .sessions)
     }
     if let host = sender?.private.address {

@@ -597,6 +597,23 @@ import Testing
     #expect(town.faults() == [])
   }
 
+  @Test("LIM7 above a lowered limit the sessions of a 1:1 mapping, and hairpinned ones, still pass")
+  func limitsOfStatics() throws {
+    func text(_ sessions: Int) -> String {
+      "static: [{ protocol: all, public: 203.0.113.7, private: 192.168.1.10 }]\n"
+        + "nat: { limits: { sessions: \(sessions) } }"
+    }
+    let target = Endpoint(IPv4Address(203, 0, 113, 7), 80)
+    var town = try Town(text(10))
+    #expect(town.send(from: Town.s1, to: target, .outside).count == 1)
+    #expect(town.send(from: Town.c1, to: target).count == 1)
+    try town.reload(text(1))
+    #expect(town.send(from: Town.s1, to: target, .outside).count == 1)
+    #expect(town.send(from: Town.c1, to: target).count == 1)
+    #expect(town.send(from: Town.s2, to: target, .outside) == [])
+    #expect(town.counters.drops(.sessionLimit) == 1 && town.faults() == [])
+  }
+
   @Test("RC4 RC5 an inside network is left out and comes back: its hosts' bindings end meanwhile")
   func insideNetworks() throws {
     func networks(_ list: String) -> String {
