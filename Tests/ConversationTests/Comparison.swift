@@ -2,14 +2,14 @@ import NATConfiguration
 import NATWire
 import ReferenceNAT
 
-/// Where engine and reference part.
+/// The first difference between engine and reference.
 struct Difference {
-  /// How many frames had been given.
-  var frames: Int
+  /// How many steps had been taken.
+  var steps: Int
   var text: String
 }
 
-/// Both, fed with the same frames.
+/// Engine and reference, taken through the same steps.
 struct Comparison: ~Copyable {
   private var engine: EngineRun
   private var reference: ReferenceRun
@@ -22,15 +22,24 @@ struct Comparison: ~Copyable {
     reference = ReferenceRun(configuration)
   }
 
-  /// Gives one frame to both.
-  mutating func receive(_ input: Input) -> Difference? {
+  /// Takes both through one step.
+  mutating func take(_ step: Step) -> Difference? {
     given += 1
-    let engineSent = engine.receive([input])
+    let engineSent: [ReferenceFrame]
+    let referenceSent: [ReferenceFrame]
+    switch step {
+    case .frame(let input):
+      engineSent = engine.receive([input])
+      referenceSent = reference.receive(input, engineSent: engineSent)
+    case .reload(let configuration, let stamp):
+      engineSent = engine.reload(configuration, at: stamp)
+      referenceSent = reference.reload(configuration, at: stamp)
+      if let difference = compareReports() { return difference }
+    }
     sent += engineSent
-    let referenceSent = reference.receive(input, engineSent: engineSent)
     guard engineSent != referenceSent else { return nil }
     return Difference(
-      frames: given,
+      steps: given,
       text: "engine sent:\n\(text(engineSent))\n\nreference sent:\n\(text(referenceSent))")
   }
 
@@ -42,7 +51,7 @@ struct Comparison: ~Copyable {
     let onlyMine = mine.filter { !theirs.contains($0) }
     let onlyTheirs = theirs.filter { !mine.contains($0) }
     return Difference(
-      frames: given,
+      steps: given,
       text: "engine alone reports:\n\(onlyMine.joined(separator: "\n"))\n\nreference alone reports:\n"
         + onlyTheirs.joined(separator: "\n"))
   }
@@ -50,35 +59,51 @@ struct Comparison: ~Copyable {
   var engineReport: [String] { engine.report }
 }
 
-/// Runs recorded frames from the beginning.
-func compare(_ inputs: [Input], _ configuration: Configuration, seed: UInt64) -> Difference? {
+/// Takes recorded steps from the beginning.
+func compare(_ steps: [Step], _ configuration: Configuration, seed: UInt64) -> Difference? {
   var comparison = Comparison(configuration, seed: seed)
-  for input in inputs {
-    if let difference = comparison.receive(input) { return difference }
+  for step in steps {
+    if let difference = comparison.take(step) { return difference }
   }
   return comparison.compareReports()
 }
 
-/// Leaves out whatever is not needed for a difference: first behind the shortest failing prefix, then halves,
-/// quarters and single frames.
-func shorten(_ inputs: [Input], _ configuration: Configuration, seed: UInt64) -> [Input] {
-  guard let first = compare(inputs, configuration, seed: seed) else { return inputs }
-  var inputs = Array(inputs.prefix(first.frames))
-  var length = inputs.count / 2
+/// Leaves out what is not needed for a difference: first what follows the shortest failing prefix, then halves,
+/// quarters and single steps.
+func shorten(_ steps: [Step], _ configuration: Configuration, seed: UInt64) -> [Step] {
+  guard let first = compare(steps, configuration, seed: seed) else { return steps }
+  var steps = Array(steps.prefix(first.steps))
+  var length = steps.count / 2
   while length > 0 {
     var start = 0
-    while start < inputs.count {
-      var fewer = inputs
+    while start < steps.count {
+      var fewer = steps
       fewer.removeSubrange(start..<min(start + length, fewer.count))
       if let difference = compare(fewer, configuration, seed: seed) {
-        inputs = Array(fewer.prefix(difference.frames))
+        steps = Array(fewer.prefix(difference.steps))
       } else {
         start += length
       }
     }
     length /= 2
   }
-  return inputs
+  return steps
+}
+
+/// The steps for people. Of a reload: what it changes.
+func text(_ steps: [Step], from configuration: Configuration) -> String {
+  var configuration = configuration
+  return steps.map { step in
+    switch step {
+    case .frame(let input): return text([input])
+    case .reload(let new, let stamp):
+      defer { configuration = new }
+      let changes = configuration.changes(to: new).map {
+        "  \($0.setting): \($0.before ?? "none") -> \($0.after ?? "none")"
+      }
+      return "reload at \(stamp)\n" + changes.joined(separator: "\n")
+    }
+  }.joined(separator: "\n")
 }
 
 /// Frames for people.

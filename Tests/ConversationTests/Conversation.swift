@@ -2,18 +2,18 @@ import NATConfiguration
 import NATWire
 import ReferenceNAT
 
-/// Random but lifelike traffic around one gateway: hosts that open flows, answer what they really got, err, and lie.
+/// Random but lifelike traffic around one gateway. Hosts open flows, answer what they got, make mistakes, and lie.
 struct Conversation {
-  let surroundings: Surroundings
+  private(set) var surroundings: Surroundings
   let features: Features
   var dice: Dice
 
-  /// What left the gateway lately and can be answered, by the side on which it left.
+  /// The last packets that left the gateway and can be answered, by the side on which they left.
   private var seen: [Side: [Seen]] = [.inside: [], .outside: []]
-  /// What hosts said lately, with the side on which they did.
+  /// The last packets that hosts sent, with their side.
   private var said: [(side: Side, draft: Draft)] = []
   private var sentInputs: [Input] = []
-  /// Frames that will be given next, such as the fragments of a datagram.
+  /// Frames to be given soon, such as the fragments of a datagram.
   private var waiting: [(side: Side, frame: [UInt8])] = []
   private var clock: UInt64 = 1_700_000_000_000_000_000
   private var stamps: [UInt64] = []
@@ -35,6 +35,15 @@ struct Conversation {
       if packets.count > Conversation.remembered { packets.removeFirst() }
       seen[packet.side] = packets
     }
+  }
+
+  /// The next frame, or now and then a reload.
+  mutating func nextStep() -> Step {
+    guard features.contains(.reloads), !stamps.isEmpty, dice.number(0...199) < 3 else {
+      return .frame(next())
+    }
+    surroundings.change(features, &dice)
+    return .reload(surroundings.configuration, stamp: nextStamp())
   }
 
   /// The next frame; its stamp is mostly, not always, later than the last one's.
@@ -66,7 +75,7 @@ struct Conversation {
 
   // MARK: Time
 
-  /// Mostly a little later; sometimes exactly at, or a nanosecond beside, what falls due; rarely earlier.
+  /// Mostly a little later than the last; sometimes when something falls due, or a nanosecond beside it; rarely earlier.
   private mutating func nextStamp() -> UInt64 {
     switch dice.number(0...99) {
     case 0..<20: break

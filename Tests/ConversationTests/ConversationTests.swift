@@ -8,14 +8,17 @@ import Testing
 ///
 /// `PORTICO_CONVERSATION_SEED` begins elsewhere, `PORTICO_CONVERSATIONS` sets how many are held (by default as many as
 /// a minute allows), `PORTICO_CONVERSATION_FRAMES` how long they are, and `PORTICO_CONVERSATION_FEATURES` is the sum of
-/// the switches that are on.
+/// the switches that are on. `PORTICO_CONVERSATION_SCENARIOS` names a folder that gets each conversation as a scenario;
+/// conversations then have no reloads, which a replay cannot show.
 struct ConversationTests {
-  private static let seed = number("PORTICO_CONVERSATION_SEED") ?? 1
+  static let seed = number("PORTICO_CONVERSATION_SEED") ?? 1
   /// Nil: as many as a minute allows.
-  private static let count = number("PORTICO_CONVERSATIONS")
-  private static let frames = Int(number("PORTICO_CONVERSATION_FRAMES") ?? 300)
-  private static let features =
-    number("PORTICO_CONVERSATION_FEATURES").map { Features(rawValue: Int($0)) } ?? .implemented
+  static let count = number("PORTICO_CONVERSATIONS")
+  static let frames = Int(number("PORTICO_CONVERSATION_FRAMES") ?? 300)
+  static let features =
+    (number("PORTICO_CONVERSATION_FEATURES").map { Features(rawValue: Int($0)) } ?? .implemented)
+    .subtracting(scenarios == nil ? [] : .reloads)
+  private static let scenarios = ProcessInfo.processInfo.environment["PORTICO_CONVERSATION_SCENARIOS"]
 
   /// After so many it is enough.
   private static let mostFailures = 5
@@ -45,20 +48,32 @@ struct ConversationTests {
     let configuration = surroundings.configuration
     var conversation = Conversation(surroundings, ConversationTests.features, dice)
     var comparison = Comparison(configuration, seed: seed)
-    var inputs: [Input] = []
+    var steps: [Step] = []
     var difference: Difference?
     for _ in 0..<ConversationTests.frames {
       let heard = comparison.sent.count
-      let input = conversation.next()
-      inputs.append(input)
-      difference = comparison.receive(input)
+      let step = conversation.nextStep()
+      steps.append(step)
+      difference = comparison.take(step)
       if difference != nil { break }
       conversation.hear(Array(comparison.sent[heard...]))
     }
     if difference == nil { difference = comparison.compareReports() }
-    if difference != nil { return explain(inputs, configuration, seed: seed) }
+    if let folder = ConversationTests.scenarios { write(steps, configuration, seed: seed, to: folder) }
+    if difference != nil { return describe(steps, configuration, seed: seed) }
     return batchDifference(
-      inputs, configuration, seed: seed, sent: comparison.sent, report: comparison.engineReport)
+      steps, configuration, seed: seed, sent: comparison.sent, report: comparison.engineReport)
+  }
+
+  private func write(_ steps: [Step], _ configuration: Configuration, seed: UInt64, to folder: String) {
+    let inputs = steps.compactMap { step -> Input? in
+      guard case .frame(let input) = step else { return nil }
+      return input
+    }
+    #expect(throws: Never.self) {
+      try ScenarioFolder(configuration, inputs).write(
+        to: URL(fileURLWithPath: folder).appending(path: "conversation-\(seed)"))
+    }
   }
 
   /// The settings that are not the default.
@@ -72,14 +87,14 @@ struct ConversationTests {
     }.joined(separator: "\n")
   }
 
-  private func explain(_ inputs: [Input], _ configuration: Configuration, seed: UInt64) -> String {
-    let short = shorten(inputs, configuration, seed: seed)
+  private func describe(_ steps: [Step], _ configuration: Configuration, seed: UInt64) -> String {
+    let short = shorten(steps, configuration, seed: seed)
     let difference = compare(short, configuration, seed: seed)
     return """
-      seed \(seed), \(inputs.count) frames, shortened to \(short.count):
+      seed \(seed), \(steps.count) steps, shortened to \(short.count):
       \(unusual(configuration))
 
-      \(text(short))
+      \(text(short, from: configuration))
 
       \(difference?.text ?? "no difference any more")
       """
@@ -87,18 +102,27 @@ struct ConversationTests {
 
   /// The same frames in batches of random size, prefetched or not, must leave as the same bytes.
   private func batchDifference(
-    _ inputs: [Input], _ configuration: Configuration, seed: UInt64, sent: [ReferenceFrame], report: [String]
+    _ steps: [Step], _ configuration: Configuration, seed: UInt64, sent: [ReferenceFrame], report: [String]
   ) -> String? {
     var dice = Dice(seed: seed)
     let isPrefetched = dice.percent(70)
     var engine = EngineRun(configuration, seed: seed, isPrefetched: isPrefetched)
     var batchSent: [ReferenceFrame] = []
-    var start = 0
-    while start < inputs.count {
-      let end = min(inputs.count, start + dice.number(1...100))
-      batchSent += engine.receive(inputs[start..<end])
-      start = end
+    var waiting: [Input] = []
+    var size = dice.number(1...100)
+    for step in steps {
+      switch step {
+      case .frame(let input): waiting.append(input)
+      case .reload: size = 0
+      }
+      if waiting.count >= size {
+        batchSent += engine.receive(waiting[...])
+        waiting = []
+        size = dice.number(1...100)
+      }
+      if case .reload(let new, let stamp) = step { batchSent += engine.reload(new, at: stamp) }
     }
+    batchSent += engine.receive(waiting[...])
     if batchSent == sent, engine.report == report { return nil }
     let place = zip(batchSent, sent).prefix { $0 == $1 }.count
     return """

@@ -9,15 +9,18 @@ import ReferenceNAT
 
 /// The engine as a replay runs it, fed with frames from memory.
 struct EngineRun: ~Copyable {
-  private var gateway: Gateway
-  private let counterStore = CounterStore()
+  private var configuration: Configuration
+  var gateway: Gateway
+  let counterStore = CounterStore()
   private let table: TranslationTable
   private var batch = FrameBatch(maximumFrameLength: 70_000)
-  private var outbox = Outbox()
+  var outbox = Outbox()
 
   /// - Parameter isPrefetched: whether batches are prefetched, as they are over a large table.
   init(_ configuration: Configuration, seed: UInt64, isPrefetched: Bool = false) {
+    self.configuration = configuration
     var settings = GatewaySettings(configuration)
+    settings.table.reserve = .live(settings.table)
     if isPrefetched { settings.sessionsWorthPrefetching = 0 }
     var random = RandomSource(seed: seed)
     table = TranslationTable(settings.table, random: &random)
@@ -44,16 +47,53 @@ struct EngineRun: ~Copyable {
   private mutating func process(_ sent: inout [ReferenceFrame]) {
     while batch.processed < batch.count {
       gateway.process(&batch, into: &outbox)
-      for index in 0..<outbox.count {
-        let entry = outbox[index]
-        sent.append(
-          ReferenceFrame(
-            side: entry.side == .inside ? .inside : .outside, nanoseconds: entry.instant.nanoseconds,
-            bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }))
-      }
-      outbox.removeAll()
+      collect(&sent)
     }
     batch.removeAll()
+  }
+
+  private mutating func collect(_ sent: inout [ReferenceFrame]) {
+    for index in 0..<outbox.count {
+      let entry = outbox[index]
+      sent.append(
+        ReferenceFrame(
+          side: entry.side == .inside ? .inside : .outside, nanoseconds: entry.instant.nanoseconds,
+          bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }))
+    }
+    outbox.removeAll()
+  }
+
+  /// Lets time pass.
+  /// - Returns: what left.
+  mutating func advance(to stamp: UInt64) -> [ReferenceFrame] {
+    var sent: [ReferenceFrame] = []
+    gateway.advance(to: Instant(nanoseconds: stamp), into: &outbox)
+    collect(&sent)
+    return sent
+  }
+
+  /// Comes to another configuration, as a reload of the daemon does.
+  /// - Returns: what left.
+  mutating func reload(_ new: Configuration, at stamp: UInt64) -> [ReferenceFrame] {
+    var sent = advance(to: stamp)
+    let now = Instant(nanoseconds: stamp)
+    var old = configuration
+    old.statics.removeAll { hasEnded($0) }
+    let refusal = ChangePlan.refusal(from: old, to: new, table.capacity, usedLifetimes: [])
+    precondition(refusal == nil, "\(String(describing: refusal))")
+    var change = GatewayChange(ChangePlan(from: old, to: new).operations)
+    while !change.step(&gateway, into: &outbox, at: now) { collect(&sent) }
+    collect(&sent)
+    precondition(change.refused == 0, "the table has room for everything")
+    configuration = new
+    return sent
+  }
+
+  /// Whether a port forward has ended by itself.
+  private func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
+    guard case .portForward(let transport, let publicEndpoint, _, let terms) = mapping, terms.endsByItself
+    else { return false }
+    return gateway.translator.shard.findForward(transport, public: publicEndpoint) == nil
   }
 
   /// The table as it stands.

@@ -1,4 +1,4 @@
-/// What conversations may contain. A switch is on as soon as the engine does what the behaviours ask of it.
+/// What conversations may contain.
 struct Features: OptionSet {
   let rawValue: Int
 
@@ -22,10 +22,12 @@ struct Features: OptionSet {
   static let forwardTerms = Features(rawValue: 1 << 10)
   /// `limits.per-host.sessions-per-second`.
   static let sessionRate = Features(rawValue: 1 << 11)
+  /// Reloads in the middle.
+  static let reloads = Features(rawValue: 1 << 12)
 
   /// What the tests run with.
   static let implemented: Features = [
     .fragments, .splitting, .errorsInTransit, .unsolicitedSYNAnswers, .otherProtocols, .evict, .statics,
-    .hairpin, .shortEstablishedLifetimes, .windowTracking, .forwardTerms, .sessionRate,
+    .hairpin, .shortEstablishedLifetimes, .windowTracking, .forwardTerms, .sessionRate, .reloads,
   ]
 }

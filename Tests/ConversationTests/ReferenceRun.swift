@@ -2,8 +2,8 @@ import NATConfiguration
 import NATWire
 import ReferenceNAT
 
-/// The reference. Where the page leaves a choice of port to chance, it takes the engine's, if that is one of those
-/// the page allows.
+/// The reference. Where the page leaves the choice of a port to chance, it takes the engine's choice, if the page allows
+/// it.
 struct ReferenceRun {
   private var reference: ReferenceNAT
   private let hints = PortHints()
@@ -26,11 +26,22 @@ struct ReferenceRun {
     return Array(reference.sent[before...])
   }
 
+  /// Comes to another configuration.
+  /// - Returns: what left.
+  mutating func reload(_ new: Configuration, at stamp: UInt64) -> [ReferenceFrame] {
+    let before = reference.sent.count
+    reference.change(to: ReferenceSettings(new), at: stamp)
+    return Array(reference.sent[before...])
+  }
+
+  var table: [ReferenceBinding] { reference.table() }
+  var stats: ReferenceStats { reference.stats() }
+
   /// Table and counters, as lines that can be compared.
-  var report: [String] { lines(of: reference.table()) + lines(of: reference.stats()) }
+  var report: [String] { lines(of: table) + lines(of: stats) }
 }
 
-/// The ports that the engine showed with its last frames.
+/// The source ports of the frames that the engine sent last.
 private final class PortHints {
   var ports: [UInt16] = []
 

@@ -10,10 +10,11 @@ import Testing
   private static let conversations = 1...150
   private static let frames = 240
 
-  /// What does not outlive a process: datagrams in pieces and their identifications, answers that wait, budgets of
-  /// errors; and of transitory sessions that are due in one nanosecond, which is evicted first.
+  /// Without what a snapshot does not hold: datagrams in fragments and their identifications, SYNs that wait for their
+  /// answer, the order of eviction among sessions that are due in one nanosecond, lifetimes of forwards, and rates of
+  /// sessions.
   private static let features = Features.implemented.subtracting([
-    .fragments, .splitting, .unsolicitedSYNAnswers, .evict,
+    .fragments, .splitting, .unsolicitedSYNAnswers, .evict, .forwardTerms, .sessionRate, .reloads,
   ])
 
   @Test(
@@ -61,7 +62,7 @@ import Testing
     #expect(sessions > 500 && restingPorts > 100, "\(sessions) sessions, \(restingPorts) resting ports")
   }
 
-  /// A frame without the MAC address of its next hop, which is learned anew.
+  /// A frame without the MAC address of its next hop: a restored gateway learns that anew.
   private struct Sent: Equatable {
     var side: String
     var nanoseconds: UInt64

@@ -1,3 +1,4 @@
+import NATConfiguration
 import NATWire
 import ReferenceNAT
 
@@ -9,6 +10,13 @@ struct Input: Equatable {
   var isEthernet: Bool
   /// Nanoseconds.
   var stamp: UInt64
+}
+
+/// One thing that happens to the gateway.
+enum Step {
+  case frame(Input)
+  /// A reload at `stamp`, in nanoseconds.
+  case reload(Configuration, stamp: UInt64)
 }
 
 /// What a host reads of an IPv4 packet, or of its first fragment, that the gateway sent.

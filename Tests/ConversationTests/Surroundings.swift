@@ -1,7 +1,7 @@
 import NATConfiguration
 import NATWire
 
-/// A host beside the gateway, with the MAC address that its frames carry: its own, or its router's.
+/// A host, and the MAC address that its frames carry: its own, or that of its router.
 struct Station {
   var address: IPv4Address
   var mac: [UInt8]
@@ -12,14 +12,14 @@ struct Station {
   }
 }
 
-/// A random but valid configuration, and who lives around the gateway.
+/// A random but valid configuration, and the hosts around the gateway.
 struct Surroundings {
   var configuration: Configuration
   var insideHosts: [Station] = []
   var remoteHosts: [Station] = []
-  /// Outside the gateway, in networks that are not translated; may be empty.
+  /// Outside, in networks that are not translated. May be empty.
   var exemptHosts: [Station] = []
-  /// Ours on the outside, whether in the pool or in statics.
+  /// The gateway's own addresses outside: of the pool and of static mappings.
   var publicAddresses: [IPv4Address] = []
   /// Whether each side's capture holds Ethernet frames.
   var isEthernet: (inside: Bool, outside: Bool) = (true, true)
@@ -63,14 +63,17 @@ struct Surroundings {
     chooseRules(features, &dice)
     chooseLifetimes(features, &dice)
     chooseLimits(features, &dice)
-    publicAddresses = [outside.address] + configuration.nat.pool.map(\.address)
-    if features.contains(.statics), dice.percent(60) { chooseStatics(features, &dice) }
+    notePublicAddresses()
+    if features.contains(.statics), dice.percent(60) { addStatics(dice.number(1...5), features, &dice) }
     if dice.percent(10) { isEthernet.inside = false }
     if dice.percent(10) { isEthernet.outside = false }
   }
 
   private mutating func chooseRules(_ features: Features, _ dice: inout Dice) {
-    var nat = configuration.nat
+    var nat = Configuration(interfaces: configuration.interfaces, routes: configuration.routes).nat
+    nat.lifetimes = configuration.nat.lifetimes
+    nat.limits = configuration.nat.limits
+    exemptHosts = []
     if dice.percent(15) {
       // The last inside host is in no network that is translated.
       let host = insideHosts[0].address
@@ -148,7 +151,7 @@ struct Surroundings {
 
   private mutating func chooseLimits(_ features: Features, _ dice: inout Dice) {
     var limits = Configuration.Limits()
-    // Eviction is nothing without limits.
+    // Eviction needs limits.
     let share = configuration.nat.evict == .never ? 20 : 50
     if dice.percent(share) { limits.bindings = dice.number(1...10) }
     if dice.percent(share) { limits.sessions = dice.number(1...15) }
@@ -174,11 +177,11 @@ struct Surroundings {
   }
 
   /// Static mappings that the rules of the configuration accept.
-  private mutating func chooseStatics(_ features: Features, _ dice: inout Dice) {
+  private mutating func addStatics(_ count: Int, _ features: Features, _ dice: inout Dice) {
     let candidates =
       [IPv4Address(203, 0, 113, 6), IPv4Address(203, 0, 113, 3), IPv4Address(198, 18, 0, 9)]
       + publicAddresses
-    for _ in 0..<dice.number(1...5) {
+    for _ in 0..<count {
       let host = dice.pick(insideHosts).address
       let address = dice.pick(candidates)
       let transport = dice.pick(["all", "tcp", "udp", "icmp"])
@@ -189,10 +192,71 @@ struct Surroundings {
         "protocol": transport, "public": "\(address)\(suffix.0)", "private": "\(host)\(suffix.1)",
       ]
       if features.contains(.forwardTerms), transport != "all" { chooseTerms(of: &entry, &dice) }
-      if let mapping = try? configuration.staticMapping(from: entry, beside: configuration.statics) {
-        configuration.statics.append(mapping)
-        publicAddresses.append(mapping.publicAddress)
-      }
+      add(entry)
     }
+    notePublicAddresses()
+  }
+
+  /// Adds a static mapping, if the rules of the configuration accept it.
+  private mutating func add(_ entry: [String: String]) {
+    guard let mapping = try? configuration.staticMapping(from: entry, beside: configuration.statics) else {
+      return
+    }
+    configuration.statics.append(mapping)
+    if configuration.statics.contains(where: { isSameAsOneToOne($0) }) { configuration.statics.removeLast() }
+  }
+
+  /// Whether a forward has both endpoints of its host's 1:1 mapping. The table lists such a forward and the port of the
+  /// mapping as one entry, and the counter `bindings` counts two.
+  private func isSameAsOneToOne(_ mapping: Configuration.StaticMapping) -> Bool {
+    guard case .portForward(_, let outer, let inner, _) = mapping, outer.port == inner.port else {
+      return false
+    }
+    return configuration.statics.contains(
+      .oneToOne(publicAddress: outer.address, privateAddress: inner.address))
+  }
+
+  private mutating func notePublicAddresses() {
+    publicAddresses =
+      [configuration.interfaces.outside.address] + configuration.nat.pool.map(\.address)
+      + configuration.statics.map(\.publicAddress)
+  }
+}
+
+// MARK: Reloads
+
+extension Surroundings {
+  /// Another configuration for the same gateway, as a reload may bring it. What needs a restart stays.
+  mutating func change(_ features: Features, _ dice: inout Dice) {
+    let before = configuration
+    if dice.percent(20) {
+      configuration.interfaces.gateway =
+        configuration.interfaces.gateway == nil ? IPv4Address(203, 0, 113, 1) : nil
+    }
+    if dice.percent(50) { chooseRules(features, &dice) }
+    if dice.percent(40) { chooseLifetimes(features, &dice) }
+    if dice.percent(40) { chooseLimits(features, &dice) }
+    if dice.percent(40) { configuration.nat.pool = choosePool(&dice) }
+    configuration.nat.evict = before.nat.evict
+    configuration.nat.fragments = before.nat.fragments
+    configuration.nat.lifetimes.fragmentNanoseconds = before.nat.lifetimes.fragmentNanoseconds
+    configuration.nat.tcp.windowTracking = before.nat.tcp.windowTracking
+    changeStatics(features, &dice)
+  }
+
+  /// Keeps most static mappings, changes the terms of some and adds others.
+  private mutating func changeStatics(_ features: Features, _ dice: inout Dice) {
+    let before = configuration.statics
+    configuration.statics = []
+    for mapping in before where dice.percent(85) {
+      var entry = mapping.entry
+      if features.contains(.forwardTerms), entry["protocol"] != "all", dice.percent(10) {
+        for key in ["direction", "remote", "once", "lifetime"] { entry[key] = nil }
+        chooseTerms(of: &entry, &dice)
+      }
+      add(entry)
+    }
+    notePublicAddresses()
+    if features.contains(.statics), dice.percent(40) { addStatics(dice.number(1...3), features, &dice) }
   }
 }

@@ -1,4 +1,4 @@
-// What is remembered of bindings, and how it ends.
+// Bindings and sessions: finding, making, ending.
 
 /// An endpoint of one protocol.
 struct FlowEnd: Hashable {
@@ -6,7 +6,7 @@ struct FlowEnd: Hashable {
   let end: ReferenceEndpoint
 }
 
-/// Protocol and private endpoint to public endpoint.
+/// A private endpoint of one protocol, and its public endpoint.
 struct Binding {
   enum Kind { case dynamic, forward, oneToOne }
 
@@ -15,7 +15,7 @@ struct Binding {
   let kind: Kind
   let privateEnd: ReferenceEndpoint
   let publicEnd: ReferenceEndpoint
-  /// Nil for a forward that is there from the start.
+  /// Nil for a forward of the first configuration.
   let made: UInt64?
   var remotes: Set<ReferenceEndpoint> = []
 
@@ -36,7 +36,7 @@ struct HoldDown {
   let until: UInt64
 }
 
-/// Who answers for an endpoint, live binding or rule.
+/// The live binding or the rule to which an endpoint belongs.
 enum Owner {
   case binding(Binding)
   /// A 1:1 mapping without a session on that port yet.
@@ -197,7 +197,7 @@ extension ReferenceNAT {
 // MARK: Ending
 
 extension ReferenceNAT {
-  /// Ends every session whose time was over before `instant`, each at its own due time.
+  /// Ends every session that was due before `instant`, each at its own due time.
   mutating func endDueSessions(before instant: UInt64) {
     guard earliestDue < instant else { return }
     let due = sessions.values.filter { $0.due < instant }.sorted { $0.due < $1.due }

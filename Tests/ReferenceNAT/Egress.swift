@@ -2,7 +2,7 @@
 
 extension ReferenceNAT {
   /// The questions of route, TTL and MTU for a packet that came from `side` and goes to `destination`.
-  /// What is refused is answered here; the drop is the caller's.
+  /// Answers a refused packet with an ICMP error. The caller counts the drop.
   mutating func egress(_ packet: Packet, to destination: ReferenceAddress, from side: ReferenceSide) -> Egress
   {
     guard let route = route(to: destination) else {
@@ -13,7 +13,7 @@ extension ReferenceNAT {
     return egress(packet, by: route, from: side)
   }
 
-  /// The same for a known route, as later fragments have one.
+  /// The questions of TTL and MTU, where the route is known: later fragments take that of the first.
   mutating func egress(_ packet: Packet, by route: Route, from side: ReferenceSide) -> Egress {
     // FW4.
     if packet.timeToLive <= 1 {
@@ -21,7 +21,7 @@ extension ReferenceNAT {
       return .refused(.ttlExceeded)
     }
     let mtu = settings.interface(route.side).mtu
-    // FR11: the MTU of the way on, to the sender.
+    // FR11: the sender learns the MTU of the next link.
     if packet.totalLength > mtu && packet.dontFragment && !isSuperFrame(packet, from: side) {
       sendError(type: 3, code: 4, field: UInt32(mtu), about: packet)
       return .refused(.packetTooBig)
@@ -99,8 +99,8 @@ extension ReferenceNAT {
 // MARK: Without translation
 
 extension ReferenceNAT {
-  /// What is forwarded as it is, stateless, fragments too (FW2, FW3, FW5): inside to inside, and `exempt` both
-  /// ways. Returns false for all else.
+  /// Whether a packet is forwarded without translation and without state, fragments too (FW2, FW3, FW5): inside to
+  /// inside, and `exempt` both ways.
   func goesUntranslated(_ packet: Packet, on side: ReferenceSide) -> Bool {
     if isPublic(packet.destination) { return false }
     switch side {

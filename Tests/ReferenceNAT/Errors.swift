@@ -1,10 +1,10 @@
-// ICMP errors on their way through, and the transports without ports.
+// ICMP errors in transit, and transports without ports.
 
 extension ReferenceNAT {
   /// Row "errors": 3, 11 and 12 pass with a session of the quoted packet. They count on no session, refresh
   /// nothing and end nothing (IE17).
   mutating func translateError(_ error: Packet, from side: ReferenceSide) -> Verdict {
-    // IE14: whoever is told must be who sent the quoted packet.
+    // IE14: the error goes to the sender of the quoted packet.
     guard let quote = Quote(of: error), quote.source == error.destination else {
       return .drop(.icmpErrorUnmatched)
     }
@@ -39,8 +39,8 @@ extension ReferenceNAT {
     return QuoteChange(quotedSource: binding.privateEnd)
   }
 
-  /// IE4, IE5, HP5: the quoted packet was delivered inside; its destination becomes public again. Of a hairpinned
-  /// one the source becomes private again too, as its sender knows it.
+  /// IE4, IE5, HP5: the quoted packet was delivered inside; its destination becomes public again. If it was
+  /// hairpinned, its source becomes the private endpoint of its sender.
   private func outboundChange(_ error: Packet, _ quote: Quote, _ flow: ReferenceProtocol) -> QuoteChange? {
     let remote = asSessionRemote(quote.senderEnd(in: error, flow), flow)
     guard let binding = liveBinding(private: quote.receiverEnd(in: error, flow), flow, towards: remote) else {

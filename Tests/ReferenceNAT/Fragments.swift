@@ -51,7 +51,7 @@ struct Datagram {
   }
 }
 
-/// An outgoing identification that somebody was given.
+/// An outgoing identification that was given to a datagram.
 struct IdentificationGrant {
   let source: ReferenceAddress
   let destination: ReferenceAddress
@@ -98,6 +98,7 @@ extension ReferenceNAT {
         datagram.held = []
       }
     } else if let passage = datagram.passage {
+      if !stillPasses(passage, packet, from: side) { return drop(.fragmentOfDeadDatagram) }
       datagram.pieces.append(piece)
       forwardLater(packet, passage, from: side)
     } else {
@@ -111,7 +112,7 @@ extension ReferenceNAT {
     datagrams[key] = datagram.isComplete ? nil : datagram
   }
 
-  /// The datagram is dead: the fragment in hand is dropped for `reason`, and all that waited.
+  /// Marks the datagram dead. Drops this fragment for `reason`, and all held ones.
   private mutating func kill(_ key: DatagramKey, with reason: ReferenceDrop) {
     drop(reason)
     for _ in datagrams[key]?.held ?? [] { drop(.fragmentOfDeadDatagram) }
@@ -119,8 +120,15 @@ extension ReferenceNAT {
     datagrams[key]?.isDead = true
   }
 
-  /// A fragment after the first takes the way of the first; one refused for TTL or MTU is dropped alone. It adds
-  /// packets, bytes and idle time to the sessions, restarts no clock and moves no state.
+  /// RC1: whether the addresses under which the first fragment passed are still ours after a reload.
+  private func stillPasses(_ passage: Passage, _ packet: Packet, from side: ReferenceSide) -> Bool {
+    if side == .inside && !isPublic(passage.source) { return false }
+    let leaves = side == .inside && passage.route.side == .outside
+    return leaves || isPublic(packet.destination)
+  }
+
+  /// A later fragment follows the first one. If TTL or MTU refuse it, it is dropped alone. It adds packets, bytes and
+  /// idle time to the sessions, restarts no lifetime and moves no state.
   private mutating func forwardLater(_ packet: Packet, _ passage: Passage, from side: ReferenceSide) {
     if case .refused(let reason) = egress(packet, by: passage.route, from: side) { return drop(reason) }
     for (key, direction) in passage.counted { sessions[key]?.count(packet, direction, at: now) }

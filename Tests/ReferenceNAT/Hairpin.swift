@@ -21,7 +21,7 @@ extension ReferenceNAT {
       let end = ReferenceEndpoint(address, (senderPublic ?? senderPrivate).port)
       let any = self.owner(public: end, flow, from: sender, isOutside: false)
       let isAnswer = isReply && sender.map { session(of: any, towards: $0) != nil } ?? false
-      // A request goes over a 1:1 mapping alone, and there no forward takes it; a reply goes back to who asked.
+      // A request goes over a 1:1 mapping only, and no forward takes it. A reply goes back to the host that asked.
       let overOneToOneAlone = !isAnswer && oneToOne(public: address) != nil
       owner = overOneToOneAlone ? ownerWithoutForwards(public: end, flow) : any
     }
@@ -52,7 +52,7 @@ extension ReferenceNAT {
       return .drop(.noSession)
     }
 
-    // Where a port must still be chosen, any stands for it: the receiver's address does not depend on it.
+    // The port may not be chosen yet. The receiver's address does not depend on it.
     guard let receiver = leg(of: target, flow, from: sender.publicEnd, private: privateEnd) else {
       return .drop(.noBinding)
     }
@@ -104,7 +104,7 @@ extension ReferenceNAT {
           leg.key, flow, opener: leg.direction, destinationPort: portOfLifetime(packet, flow), hairpin: true,
           state: firstState(packet, flow))
       }
-      // HP9: for a host's own endpoint it is the same session twice, and a SYN both sides' SYN.
+      // HP9: a host that meets its own endpoint has one session, counted twice. Its SYN is the SYN of both sides.
       pass(packet, on: leg.key, leg.direction)
     }
     events.hairpins += 1
@@ -118,8 +118,8 @@ extension ReferenceNAT {
         source: senderPublic.address, destination: receiver.privateEnd.address, route: way, counted: legs))
   }
 
-  /// What a hairpinned packet travels over: the sender's leg and the receiver's; one where a host meets its own
-  /// endpoint.
+  /// Notes both legs of a hairpinned packet: the sender's and the receiver's. A host that meets its own endpoint has
+  /// one leg.
   private func travel(
     _ packet: Packet, _ flow: ReferenceProtocol, sender: Leg, target: HairpinTarget, _ wanted: inout Wanted
   ) {

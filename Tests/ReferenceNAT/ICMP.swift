@@ -1,6 +1,6 @@
-// ICMP that the gateway writes: echo replies and errors; and packets for the gateway itself.
+// Packets for the gateway itself, and the ICMP that it writes: echo replies and errors.
 
-/// A bucket of ICMP errors: it fills all the time up to one second's worth.
+/// A bucket of ICMP errors. It holds one second's worth and refills all the time.
 struct Bucket {
   /// One error in the unit of the level, so that a nanosecond adds as many units as the rate per second.
   static let oneError: UInt64 = 1_000_000_000
@@ -80,7 +80,7 @@ extension ReferenceNAT {
     type: UInt8, code: UInt8, field: UInt32 = 0, about packet: Packet, at instant: UInt64? = nil
   ) {
     let instant = instant ?? now
-    // Never about ICMP other than a query, or about a later fragment; broadcasts have ended before.
+    // Never about ICMP other than a query, nor about a later fragment. Broadcasts were dropped earlier.
     if packet.isLaterFragment { return }
     if packet.flow == .icmp && !ICMPType.queries.contains(packet.icmpType) { return }
     // An error without a route takes nothing from the bucket.
@@ -118,7 +118,7 @@ extension ReferenceNAT {
 
 // MARK: Unsolicited SYN
 
-/// TCP16: a SYN from outside that the filter refused, until its answer.
+/// TCP16: a SYN from outside that the filter refused. It waits for its answer.
 struct WaitingSYN {
   let publicEnd: ReferenceEndpoint
   let remote: ReferenceEndpoint

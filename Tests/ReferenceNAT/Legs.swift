@@ -1,4 +1,4 @@
-// What a packet needs before anything is made, and the making.
+// What a packet needs, before anything is made; then what is made.
 
 /// One side of a translation before anything is made.
 struct Leg {

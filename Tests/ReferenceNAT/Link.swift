@@ -100,11 +100,27 @@ extension ReferenceNAT {
     let request: UInt16 = 1
     let isAsked = side == .inside ? packet.target == settings.inside.address : isPublic(packet.target)
     guard packet.operation == request, isAsked else { return }
+    sendARP(
+      operation: 2, from: packet.target, to: packet.sender, at: packet.senderMAC,
+      ethernet: packet.senderMAC, on: side)
+  }
+
+  /// ST-13: a gratuitous ARP request for one of our own addresses (RFC 5227 section 3).
+  mutating func announce(_ address: ReferenceAddress, on side: ReferenceSide) {
+    let nobody = [UInt8](repeating: 0, count: 6)
+    let everybody = [UInt8](repeating: 0xFF, count: 6)
+    sendARP(operation: 1, from: address, to: address, at: nobody, ethernet: everybody, on: side)
+  }
+
+  private mutating func sendARP(
+    operation: UInt8, from sender: ReferenceAddress, to target: ReferenceAddress, at targetMAC: [UInt8],
+    ethernet destination: [UInt8], on side: ReferenceSide
+  ) {
     let own = settings.interface(side).mac
-    var reply = packet.senderMAC + own + [0x08, 0x06]
-    reply += [0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x02]
-    reply += own + octets(packet.target) + packet.senderMAC + octets(packet.sender)
-    send(reply, on: side, at: now)
+    var frame = destination + own + [0x08, 0x06]
+    frame += [0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, operation]
+    frame += own + octets(sender) + targetMAC + octets(target)
+    send(frame, on: side, at: now)
   }
 
   private func octets(_ address: ReferenceAddress) -> [UInt8] {

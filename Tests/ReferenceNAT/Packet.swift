@@ -21,7 +21,7 @@ struct Packet {
   /// A fragment after the first: it has no transport header.
   var isLaterFragment: Bool { fragmentOffset > 0 }
 
-  // The transport header; only for packets that are no later fragments.
+  // The transport header. Later fragments have none.
   var sourcePort: UInt16 { word(bytes, headerLength) }
   var destinationPort: UInt16 { word(bytes, headerLength + 2) }
   var tcpFlags: TCPFlags { TCPFlags(rawValue: bytes[headerLength + 13] & 0x3F) }
@@ -131,13 +131,14 @@ extension Packet {
 // MARK: Rewriting
 
 extension Packet {
-  /// Replaces endpoints of TCP, UDP or a query. The header checksum is left to the end of the way.
+  /// Replaces endpoints of TCP, UDP or a query. `emit` fixes the header checksum later.
   /// A query has one identifier: the receiver's, where both ends are replaced.
   mutating func rewrite(source newSource: ReferenceEndpoint?, destination newDestination: ReferenceEndpoint?)
   {
     guard let flow else { return }
     if flow == .icmp {
-      // One that stays leaves the checksum: of its two zeros only one is right for a message of zeros.
+      // An unchanged identifier leaves the checksum alone. The sum has two zeros; only one is right for a message of
+      // zeros.
       if let identifier = newDestination?.port ?? newSource?.port, identifier != icmpIdentifier {
         carryIntoTransportChecksum(from: [icmpIdentifier], to: [identifier])
         setWord(&bytes, headerLength + 4, identifier)

@@ -83,7 +83,7 @@ extension ReferenceNAT {
 
 // MARK: Limits
 
-/// Everything that one packet would make together, and what it has already.
+/// All that one packet would make, and what it uses already.
 struct Wanted {
   let flow: ReferenceProtocol
   var dynamicBindingOf: ReferenceAddress?
@@ -102,7 +102,7 @@ struct Wanted {
     }
   }
 
-  /// The packet travels over `owner` towards `remote`: over a session that there is, or over one that it must make.
+  /// Notes that the packet uses the session of `owner` with `remote`. If there is none, the packet must make it.
   mutating func travel(
     over owner: Owner, of host: ReferenceAddress, towards remote: ReferenceEndpoint?, _ nat: ReferenceNAT
   ) {
@@ -115,10 +115,10 @@ struct Wanted {
   }
 }
 
-/// Why what a packet would make may not be made.
+/// Why a packet may not make what it needs.
 struct Refusal {
   let reason: ReferenceDrop
-  /// Whose limit it is, where it is a host's.
+  /// The inside host whose limit it is; nil for the limits of the table.
   var host: ReferenceAddress?
 }
 
@@ -127,7 +127,7 @@ extension ReferenceNAT {
   private static let evictionReach = 32
   static let mostEvictions = 8
 
-  /// Rows "limits" and "exhaustion": why what the packet would make may not be made, or nil.
+  /// Rows "limits" and "exhaustion": why the packet may not make what it needs, or nil.
   func refusal(of wanted: Wanted) -> Refusal? {
     let limits = settings.limits
     let dynamic = bindings.values.filter { $0.kind == .dynamic }
@@ -157,8 +157,8 @@ extension ReferenceNAT {
   }
 
   /// `evict: oldest-transitory` (LIM5): ends the session that has been transitory for longest among those whose end
-  /// would help. Of a host's own limits and of ports that is one of its own sessions; another host's port only
-  /// where ports do not rest. What the packet itself uses stays. Returns false where there is none.
+  /// would help. For a host's own limits and for ports it must be a session of that host. Without hold-down it may be
+  /// another host's port. What the packet itself uses stays. Returns false if no session helps.
   mutating func evict(for refusal: Refusal, _ wanted: Wanted) -> Bool {
     guard settings.evict == .oldestTransitory, let oldest = sessionToEvict(for: refusal, wanted) else {
       return false

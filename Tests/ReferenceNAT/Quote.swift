@@ -10,8 +10,8 @@ struct Quote {
   /// Where its transport header begins.
   let transportStart: Int
 
-  /// Nil where the quote may not pass: cut off in its header or before the ports, with a wrong header checksum,
-  /// of a later fragment or of an error.
+  /// Nil if the quote may not pass: it is cut off before the ports, its header checksum is wrong, or it is a later
+  /// fragment or an error.
   init?(of error: Packet) {
     let bytes = error.bytes
     let start = error.headerLength + 8
@@ -54,13 +54,13 @@ struct Quote {
 }
 
 extension Packet {
-  /// Replaces endpoints in the quote of an error and mends every checksum but the outer header's. A transport
-  /// checksum beyond the end of the quote is left alone, UDP 0 stays 0 (IE6), a wrong one stays wrong (IE12).
+  /// Replaces endpoints in the quote of an error and fixes all checksums but that of the outer header. A transport
+  /// checksum beyond the end of the quote is left alone. UDP 0 stays 0 (IE6); a wrong one stays wrong (IE12).
   /// Ports of other transports are not touched.
   mutating func rewrite(
     _ quote: Quote, source newSource: ReferenceEndpoint?, destination newDestination: ReferenceEndpoint?
   ) {
-    // The quote as a packet of its own, as long as it is held.
+    // The quote as a packet, as far as the error holds it.
     var quoted = Packet(bytes: Array(bytes[quote.start..<quote.end]))
     if quoted.flow != nil {
       quoted.rewrite(source: newSource, destination: newDestination)

@@ -11,12 +11,15 @@ public struct ReferenceFrame: Equatable, Sendable {
   }
 }
 
-/// A plain, slow NAT that follows the fine print of the behaviours page rule by rule, for comparison with the
-/// engine byte for byte. It knows one worker and a replay's clock, and shares no code with the rooms.
+/// A plain, slow NAT that follows the fine print of the behaviours page rule by rule. Tests compare it with the engine
+/// byte for byte. It has one worker and the clock of a replay, and shares no code with the modules of the program.
+///
+/// The order of questions is that of `receive` and `receiveIPv4`. A comment names the row or the identifier of the page
+/// that the function below it follows.
 public struct ReferenceNAT {
   public internal(set) var settings: ReferenceSettings
   public internal(set) var sent: [ReferenceFrame] = []
-  /// Takes one of the free ports of a step of port choice, in rising order; tests may inject another choice.
+  /// Picks one of the free ports of a step of port choice, which come in rising order. Tests may pick otherwise.
   public var choosePort: (([UInt16]) -> UInt16) = { $0[0] }
 
   // The clock, which never goes back.
@@ -26,17 +29,17 @@ public struct ReferenceNAT {
   // Link.
   var neighbours: [ReferenceSide: [ReferenceAddress: [UInt8]]] = [.inside: [:], .outside: [:]]
 
-  // What is remembered.
+  // State.
   var bindings: [Int: Binding] = [:]
   var lastBindingNumber = 0
   var forwardNumbers: [Int] = []
-  /// Live bindings that are no port forwards.
+  /// Live bindings other than port forwards.
   var byPrivateEnd: [FlowEnd: Int] = [:]
   var byPublicEnd: [FlowEnd: Int] = [:]
   var sessions: [SessionKey: Session] = [:]
-  /// The TCP sessions on the transitory clock, in the order in which they came to it.
+  /// The TCP sessions with the transitory lifetime, in the order in which they became transitory.
   var transitory: [SessionKey] = []
-  /// No session ends before this instant; spares a scan for most packets.
+  /// No session ends before this instant. Most packets need no scan.
   var earliestDue: UInt64 = .max
   /// The pool address on which a host with a dynamic binding made its first one.
   var poolAddressOfHost: [ReferenceAddress: ReferenceAddress] = [:]
@@ -50,7 +53,7 @@ public struct ReferenceNAT {
   var datagrams: [DatagramKey: Datagram] = [:]
   var identifications: [IdentificationGrant] = []
 
-  // ICMP errors of its own.
+  // ICMP errors that the gateway writes.
   var buckets: [ReferenceSide: Bucket]
   var lastRefusalAnswer: [ReferenceAddress: UInt64] = [:]
 
@@ -73,6 +76,7 @@ public struct ReferenceNAT {
   public mutating func receive(
     _ bytes: [UInt8], wireLength: Int, on side: ReferenceSide, ethernet: Bool, at nanoseconds: UInt64
   ) {
+    if firstInstant == nil { firstInstant = max(now, nanoseconds) }
     advanceClock(to: nanoseconds)
     received[side, default: Traffic()].add(bytes.count)
     switch decode(bytes, wireLength: wireLength, ethernet: ethernet) {
@@ -119,7 +123,6 @@ extension ReferenceNAT {
   /// its exact due time a session and a datagram still live, while the answer to a SYN goes out.
   mutating func advanceClock(to nanoseconds: UInt64) {
     now = max(now, nanoseconds)
-    if firstInstant == nil { firstInstant = now }
     startForwardLifetimes()
     answerWaitingSYNs()
     endDueForwards()

@@ -1,4 +1,4 @@
-/// The way a packet travels on one session: from its inside host or towards it.
+/// The direction of a packet on one session: from its inside host, or towards it.
 enum Direction: Hashable {
   case outbound
   case inbound
@@ -32,7 +32,7 @@ struct Session {
   var state: ReferenceState
   /// Row "idleSeconds, expiresInSeconds": two stamps.
   var lastPassed: UInt64
-  /// At this very instant it still lives.
+  /// When its lifetime is over. At this very instant it still lives.
   var due: UInt64 = 0
   /// Row "a session that only the remote used": whether the inside host has sent something other than RST.
   var usedByInside = false
@@ -56,7 +56,7 @@ struct Session {
   /// Whether the transitory lifetime holds.
   var isTransitory: Bool { state == .synSent || state == .closed || state == .reset }
 
-  /// Begins the lifetime of the present state anew. A change of `lifetimes` shows here for the first time (UT6).
+  /// Begins the lifetime of the present state anew. Here a change of `lifetimes` takes effect (UT6).
   mutating func restart(_ lifetimes: ReferenceSettings.Lifetimes, at now: UInt64) {
     due = now + (isTransitory ? lifetimes.tcpTransitory : portLifetime ?? lifetimes.ordinary(flow))
   }
@@ -77,8 +77,8 @@ struct Session {
 // MARK: TCP states
 
 extension Session {
-  /// Moves the TCP state by one passing packet and restarts the clock where the page says so.
-  /// Returns true when a closed or reset session is established again (one ended, one created).
+  /// Moves the TCP state by one packet that passes, and restarts the lifetime where the page says so.
+  /// Returns true if a closed or reset session is established again: one ended, one created.
   mutating func advance(
     _ flags: TCPFlags, _ direction: Direction, _ settings: ReferenceSettings, at now: UInt64
   ) -> Bool {

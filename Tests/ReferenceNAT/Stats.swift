@@ -77,7 +77,8 @@ extension ReferenceNAT {
   /// numbers; sessions by remote.
   public func table() -> [ReferenceBinding] {
     let entries = bindings.values.map { binding in
-      let made = binding.made ?? firstInstant ?? now
+      // A forward is listed as old as the gateway, also one that a reload added.
+      let made = (binding.kind == .forward ? firstInstant : binding.made) ?? now
       return ReferenceBinding(
         flow: binding.flow, kind: binding.isStatic ? .static : .dynamic, privateEnd: binding.privateEnd,
         publicEnd: binding.publicEnd, age: now - made,

@@ -1,6 +1,6 @@
 // TCP, UDP and ICMP queries: outbound, inbound and hairpin.
 
-/// What a packet that may pass needs on its way, and what the later fragments of its datagram inherit.
+/// What a packet that passes needs to be sent. Later fragments of its datagram inherit it.
 struct Passage {
   let source: ReferenceAddress
   let destination: ReferenceAddress

@@ -76,10 +76,11 @@ enum Build {
 
   static func tcp(
     _ source: ReferenceEndpoint, _ destination: ReferenceEndpoint, _ flags: UInt8, _ data: [UInt8] = [],
-    timeToLive: UInt8 = 64, dontFragment: Bool = true
+    timeToLive: UInt8 = 64, dontFragment: Bool = true, sequence: UInt32 = 1000, acknowledgement: UInt32 = 0
   ) -> [UInt8] {
     let segment =
-      two(source.port) + two(destination.port) + four(1000) + four(0) + [0x50, flags] + two(64240)
+      two(source.port) + two(destination.port) + four(sequence) + four(acknowledgement) + [0x50, flags]
+      + two(64240)
       + [0, 0, 0, 0] + data
     return ipv4(
       source.address, destination.address, 6,
