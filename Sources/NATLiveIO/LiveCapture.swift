@@ -119,6 +119,11 @@ public import NATWire
 }
 
 extension LiveCapture {
+  /// IPv4 and ARP. The filter sees a frame without its outer VLAN tag, so the first two terms hold for one tag; the
+  /// last one takes frames whose second tag has the identifier 0.
+  private static let filter =
+    "ip or arp or ((ether[12:2] = 0x8100 or ether[12:2] = 0x88a8) and ether[14:2] & 0x0fff = 0)"
+
   @unsafe private static func activate(
     _ handle: OpaquePointer, _ name: String, _ options: CaptureOptions
   ) throws(InterfaceFault) {
@@ -150,7 +155,7 @@ extension LiveCapture {
     else { throw InterfaceFault(code: errno, name, "PACKET_IGNORE_OUTGOING (Linux 4.20 or later)") }
     var program = unsafe bpf_program()
     guard unsafe pcap_setdirection(handle, PCAP_D_IN) == 0,
-      unsafe pcap_compile(handle, &program, "ip or arp", 1, PCAP_NETMASK_UNKNOWN) == 0
+      unsafe pcap_compile(handle, &program, LiveCapture.filter, 1, PCAP_NETMASK_UNKNOWN) == 0
     else { throw InterfaceFault(.refused, name, unsafe String(cString: pcap_geterr(handle))) }
     // Safety: the program was compiled above, and libpcap copies it.
     defer { unsafe pcap_freecode(&program) }

@@ -82,17 +82,19 @@ extension Lab {
       #expect(collector.frames == [cable.datagram(1)])
     }
 
-    @Test("a VLAN tag stands in the frame")
+    @Test("H1 VLAN tags stand in the frame, several with identifier 0 too")
     func vlan() throws {
       let cable = try Cable()
       var capture = try cable.capture()
       let plain = cable.datagram(1)
-      let tagged = Array(plain[..<12]) + [0x81, 0x00, 0x20, 0x05] + plain[12...]
-      try cable.peerSocket().sendFrame(tagged)
+      let frames = [[0x81, 0, 0x20, 5], [0x88, 0xA8, 0xA0, 0], [0x88, 0xA8, 0, 0, 0x81, 0, 0xE0, 0]]
+        .map { Array(plain[..<12]) + $0 + plain[12...] }
+      let socket = try cable.peerSocket()
+      for frame in frames { try socket.sendFrame(frame) }
       var collector = Collector()
-      try collector.receive(1, from: &capture)
-      #expect(collector.frames == [tagged])
-      #expect(collector.wireLengths == [tagged.count])
+      try collector.receive(3, from: &capture)
+      #expect(collector.frames == frames)
+      #expect(collector.wireLengths == frames.map(\.count))
     }
 
     @Test("a frame longer than the snap length is cut, and says how long it was")
