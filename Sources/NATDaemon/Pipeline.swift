@@ -168,8 +168,10 @@ struct Pipeline: ~Copyable, FrameReceiver {
     for index in 0..<outbox.count {
       let entry = outbox[index]
       switch entry.side {
-      case .inside where inside != nil: inside!.add(entry.frame, largestPacket: Int(entry.largestPacket))
-      case .outside where outside != nil: outside!.add(entry.frame, largestPacket: Int(entry.largestPacket))
+      case .inside where inside != nil:
+        inside!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
+      case .outside where outside != nil:
+        outside!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
       case .inside, .outside: isLost += 1
       }
     }

@@ -111,7 +111,9 @@ final class RecordedStretch: @unchecked Sendable {
 }
 
 extension Frame {
-  /// Where the payload of the transport protocol begins; of what is no whole IPv4 packet, and of ICMP, 64 bytes.
+  /// Where the payload of the transport protocol begins; 64 bytes for ICMP and for anything but a whole IPv4 packet.
+  /// The recorder looks itself, because it copies frames before they are decoded: translation changes them in place, and
+  /// frames that decoding refuses are recorded too.
   fileprivate var headerLength: Int {
     let network = Ethernet.headerLength
     guard count >= network + 20, uint16(at: 12) == Ethernet.typeIPv4 else { return min(count, 64) }

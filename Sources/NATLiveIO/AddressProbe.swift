@@ -47,7 +47,7 @@ public struct AddressProbe: ~Copyable {
     frame.setARP(
       operation: ARP.request, from: (mac, .any), to: (MACAddress(0), address), ethernetDestination: .broadcast
     )
-    transmitter.add(frame)
+    transmitter.add(frame, .arp)
     transmitter.flush()
   }
 

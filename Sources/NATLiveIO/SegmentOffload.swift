@@ -1,88 +1,73 @@
 internal import CLinuxPacket
 internal import NATWire
 
-/// What the kernel is asked to do with a frame on its way out.
+/// What the kernel is asked to do with a frame that leaves.
 enum SegmentOffload {
-  /// The frame goes as it is, perhaps with its checksum finished.
+  /// Send the frame as it is, perhaps finish its checksum.
   case whole(virtio_net_hdr)
-  /// A TCP super-frame: the kernel or the device cuts it.
+  /// Cut a joined TCP packet: the kernel or the device does it.
   case segments(virtio_net_hdr)
-  /// It is longer than the limit and cannot be cut.
+  /// Nothing: it is longer than the limit and cannot be cut.
   case tooLong
 
-  /// Looks at a frame that begins with an Ethernet header.
+  /// Decides from what decoding learned about a frame.
   ///
-  /// A TCP or UDP checksum field that holds the folded sum of the pseudo-header is partial: the kernel is
-  /// asked to finish it. (A complete checksum has that value once in 65,536 packets; finishing it gives it
-  /// the same value again.) A TCP packet longer than the limit is to be cut; its checksum must be partial for
-  /// that, and where it is complete and right it is made so. A wrong one is left alone, for cutting would
-  /// mend it.
+  /// The kernel finishes a partial checksum. It cuts a TCP packet above the limit, for which the checksum must be
+  /// partial: a complete and right one is made partial here. A wrong one stays, because cutting would hide it.
   ///
   /// - Parameters:
-  ///   - largestPacket: bytes of the largest IPv4 packet that the way to the receiver takes, and the receiver
-  ///     wants.
+  ///   - frame: Ethernet header and packet, without padding.
+  ///   - largestPacket: bytes of the largest IPv4 packet that fits the path and the receiver's MSS.
   ///   - mtu: bytes of the largest IPv4 packet that the interface sends.
-  /// - Complexity: O(1), except complete checksums of packets that are to be cut.
-  init(_ frame: Frame, largestPacket: Int, mtu: Int) {
-    let network = Ethernet.headerLength
-    let plain = SegmentOffload.whole(virtio_net_hdr())
-    guard frame.count >= network + IPv4.minimumHeaderLength + UDP.headerLength,
-      frame.uint16(at: Ethernet.typeOffset) == Ethernet.typeIPv4
-    else {
-      self = plain
-      return
-    }
-    let headerLength = Int(frame.uint8(at: network) & 0x0F) * 4
-    let totalLength = Int(frame.uint16(at: network + IPv4.totalLengthOffset))
-    let transport = network + headerLength
-    let isWhole =
-      frame.uint16(at: network + IPv4.fragmentOffset) & (IPv4.moreFragments | IPv4.fragmentOffsetMask) == 0
-    let protocolNumber = frame.uint8(at: network + IPv4.protocolOffset)
-    let transportLength = totalLength - headerLength
-    let minimum = protocolNumber == IPv4.protocolTCP ? TCP.minimumHeaderLength : UDP.headerLength
-    guard headerLength >= IPv4.minimumHeaderLength, transportLength >= minimum,
-      network + totalLength <= frame.count, isWhole,
-      protocolNumber == IPv4.protocolTCP || protocolNumber == IPv4.protocolUDP
-    else {
-      self = totalLength > mtu ? .tooLong : plain
-      return
-    }
-
-    let isTCP = protocolNumber == IPv4.protocolTCP
-    let checksumOffset = isTCP ? TCP.checksumOffset : UDP.checksumOffset
-    let covered = isTCP ? transportLength : Int(frame.uint16(at: transport + UDP.lengthOffset))
-    let pseudo = Frame.pseudoHeaderSum(
-      source: frame.address(at: network + IPv4.sourceOffset),
-      destination: frame.address(at: network + IPv4.destinationOffset), protocolNumber: protocolNumber,
-      length: covered)
-    var isPartial = frame.uint16(at: transport + checksumOffset) == pseudo.folded
-    let tcpHeaderLength = isTCP ? Int(frame.uint8(at: transport + TCP.dataOffsetOffset) >> 4) * 4 : 0
-    let isToBeCut =
-      isTCP && totalLength > largestPacket && tcpHeaderLength >= TCP.minimumHeaderLength
-      && tcpHeaderLength <= transportLength && largestPacket > headerLength + tcpHeaderLength
-    if isToBeCut, !isPartial {
-      var whole = frame.sum(from: transport, count: transportLength)
-      whole.add(pseudo.folded)
-      if whole.folded == 0xFFFF {
-        frame.setUInt16(pseudo.folded, at: transport + checksumOffset)
-        isPartial = true
-      }
-    }
+  /// - Complexity: O(1), except for complete checksums of packets to cut: O(bytes).
+  init(_ frame: Frame, _ facts: FrameFacts, largestPacket: Int, mtu: Int) {
+    let length = frame.count - Ethernet.headerLength
+    let transport = Ethernet.headerLength + Int(facts.headerLength)
+    let headers = Int(facts.headerLength) + Int(facts.transportHeaderLength)
+    let isTCP = facts.kind == .tcp
+    var isPartial = facts.hasPartialChecksum
+    let isToBeCut = isTCP && length > largestPacket && largestPacket > headers && !frame.isFragment
+    if isToBeCut, !isPartial { isPartial = frame.makeChecksumPartial(at: transport) }
     guard isToBeCut, isPartial else {
       self =
-        totalLength > mtu
-        ? .tooLong : .whole(isPartial ? .checksum(at: transport, checksumOffset) : virtio_net_hdr())
+        length > mtu
+        ? .tooLong
+        : .whole(
+          isPartial
+            ? .checksum(at: transport, isTCP ? TCP.checksumOffset : UDP.checksumOffset) : virtio_net_hdr())
       return
     }
-    var header = virtio_net_hdr.checksum(at: transport, checksumOffset)
+    var header = virtio_net_hdr.checksum(at: transport, TCP.checksumOffset)
     header.gso_type = UInt8(VIRTIO_NET_HDR_GSO_TCPV4)
     // CWR belongs to the first segment alone (RFC 3168 section 6.1.2).
     if frame.uint8(at: transport + TCP.flagsOffset) & 0x80 != 0 {
       header.gso_type |= UInt8(VIRTIO_NET_HDR_GSO_ECN)
     }
-    header.hdr_len = UInt16(transport + tcpHeaderLength)
-    header.gso_size = UInt16(clamping: largestPacket - headerLength - tcpHeaderLength)
+    header.hdr_len = UInt16(Ethernet.headerLength + headers)
+    header.gso_size = UInt16(clamping: largestPacket - headers)
     self = .segments(header)
+  }
+}
+
+extension Frame {
+  fileprivate var isFragment: Bool {
+    let field = uint16(at: Ethernet.headerLength + IPv4.fragmentOffset)
+    return field & (IPv4.moreFragments | IPv4.fragmentOffsetMask) != 0
+  }
+
+  /// Puts the pseudo-header's sum in the place of a complete and right TCP checksum.
+  /// - Returns: whether the checksum was right.
+  fileprivate func makeChecksumPartial(at transport: Int) -> Bool {
+    let network = Ethernet.headerLength
+    let pseudo = Frame.pseudoHeaderSum(
+      source: address(at: network + IPv4.sourceOffset),
+      destination: address(at: network + IPv4.destinationOffset), protocolNumber: IPv4.protocolTCP,
+      length: count - transport)
+    var whole = sum(from: transport, count: count - transport)
+    whole.add(pseudo.folded)
+    guard whole.folded == 0xFFFF else { return false }
+    setUInt16(pseudo.folded, at: transport + TCP.checksumOffset)
+    return true
   }
 }
 

@@ -114,20 +114,20 @@ public import NATWire
     unsafe headers.deallocate()
   }
 
-  /// Adds a frame to the batch; a batch that is full is sent first.
+  /// Adds a frame to the batch. A full batch is sent first.
   ///
   /// - Parameters:
-  ///   - frame: with its Ethernet header; its bytes must stay until ``flush()``.
-  ///   - largestPacket: bytes of the largest IPv4 packet for its receiver, where that is less than the MTU:
-  ///     of TCP, the least of the path's MTU and of the segment size that the receiver announced plus 40. A
-  ///     TCP packet above it leaves in segments.
-  public mutating func add(_ frame: Frame, largestPacket: Int = .max) {
+  ///   - frame: Ethernet header and packet, without padding. Its bytes must stay until ``flush()``.
+  ///   - facts: what decoding learned about it.
+  ///   - largestPacket: bytes of the largest IPv4 packet for its receiver: for TCP, the lesser of the path MTU and the
+  ///     receiver's MSS plus 40. The interface's MTU applies too. A TCP packet above it leaves in segments.
+  public mutating func add(_ frame: Frame, _ facts: FrameFacts, largestPacket: Int = .max) {
     let header: virtio_net_hdr
     var way = direct
-    switch SegmentOffload(frame, largestPacket: min(largestPacket, mtu), mtu: mtu) {
+    switch SegmentOffload(frame, facts, largestPacket: min(largestPacket, mtu), mtu: mtu) {
     case .whole(let offload):
       header = offload
-      if !cutsSegments, frame.isTCP { way = queued }
+      if !cutsSegments, facts.isIPv4, frame.isTCP { way = queued }
     case .segments(let offload):
       header = offload
       if !cutsSegments { way = queued }
@@ -158,11 +158,8 @@ public import NATWire
 }
 
 extension Frame {
-  fileprivate var isTCP: Bool {
-    count > Ethernet.headerLength + IPv4.protocolOffset
-      && uint16(at: Ethernet.typeOffset) == Ethernet.typeIPv4
-      && uint8(at: Ethernet.headerLength + IPv4.protocolOffset) == IPv4.protocolTCP
-  }
+  /// Of an IPv4 packet, later fragments too: the fragments of a datagram take one way.
+  fileprivate var isTCP: Bool { uint8(at: Ethernet.headerLength + IPv4.protocolOffset) == IPv4.protocolTCP }
 }
 
 /// Room for a batch of super-frames, in bytes.

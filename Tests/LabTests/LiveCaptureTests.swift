@@ -118,7 +118,7 @@ extension Lab {
         let source = frame.macAddress(at: Ethernet.sourceOffset)
         frame.setMACAddress(frame.macAddress(at: Ethernet.destinationOffset), at: Ethernet.sourceOffset)
         frame.setMACAddress(source, at: Ethernet.destinationOffset)
-        transmitter.add(frame)
+        transmitter.add(frame, frame.decodedFacts)
         transmitter.flush()
         count += 1
       }

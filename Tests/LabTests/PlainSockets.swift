@@ -206,9 +206,21 @@ extension Transmitter {
       // Safety: the memory holds all frames, one behind the other, until the flush is over.
       let place = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + frame.count])
       unsafe place.copyBytes(from: frame)
-      unsafe add(Frame(unsafeBase: place.baseAddress!, count: frame.count), largestPacket: largestPacket)
+      let copy = unsafe Frame(unsafeBase: place.baseAddress!, count: frame.count)
+      add(copy, copy.decodedFacts, largestPacket: largestPacket)
       offset += frame.count
     }
     flush()
+  }
+}
+
+extension Frame {
+  /// What decoding learns about it.
+  var decodedFacts: FrameFacts {
+    var packet = Packet(frame: self)
+    guard case .ipv4 = Packet.decode(self, link: .ethernet, wireLength: count, into: &packet) else {
+      return .arp
+    }
+    return packet.facts(isJoined: false)
   }
 }

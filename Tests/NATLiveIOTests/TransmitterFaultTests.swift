@@ -82,7 +82,11 @@ struct TransmitterFaultTests {
       let place = unsafe UnsafeMutableRawBufferPointer(
         rebasing: memory[index * 8192..<index * 8192 + bytes.count])
       unsafe place.copyBytes(from: bytes)
-      unsafe transmitter.add(Frame(unsafeBase: place.baseAddress!, count: bytes.count))
+      let isTCP = bytes.count > 1500
+      let facts =
+        isTCP
+        ? FrameFacts(kind: .tcp, headerLength: 20, transportHeaderLength: 20, hasPartialChecksum: true) : .arp
+      unsafe transmitter.add(Frame(unsafeBase: place.baseAddress!, count: bytes.count), facts)
     }
     transmitter.flush(through: &script)
     // The batch is over: nothing is sent a second time.
