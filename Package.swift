@@ -87,7 +87,7 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ], swiftSettings: house),
     // Network namespaces and programs in them, for the demonstration and the tests.
-    .target(name: "NATLab", dependencies: ["CLinuxPacket"], swiftSettings: house),
+    .target(name: "NATLab", dependencies: ["CLinuxPacket", "NATSystem"], swiftSettings: house),
     .executableTarget(
       name: "porticod",
       dependencies: [

@@ -1,9 +1,9 @@
-/// Why a capture could not be opened. `description` says what was found and what would be right.
+/// Why a capture could not be opened. `description` says what was found and what was expected.
 public struct CaptureFault: Error, Equatable, CustomStringConvertible {
   public enum Kind: Sendable {
-    /// The file is missing, may not be read, or is no file: exit code 66.
+    /// The file is missing, not readable, or not a file: exit code 66.
     case noInput
-    /// The file is there, but it is not a capture that can be read: exit code 65.
+    /// The file is not a capture that can be read: exit code 65.
     case badData
   }
 
@@ -19,28 +19,28 @@ public struct CaptureFault: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Where a capture stops being readable. What came before it is good; exit code 65.
+/// Where a capture becomes unreadable. The records before it are good; exit code 65.
 public struct CaptureDamage: Equatable, Sendable, CustomStringConvertible {
   public enum Kind: Sendable {
     /// The file ends inside a record.
     case truncated
-    /// A record contradicts the format.
+    /// A record violates the format.
     case invalid
-    /// The device or the file system refused to give the bytes.
+    /// Reading failed in the device or the file system.
     case unreadable
   }
 
   public let kind: Kind
   /// As given by the caller; `standard input` for `-`.
   public let path: String
-  /// Where the damaged record begins, in bytes from the start of the file. In a pcapng file the damaged block
-  /// can lie behind it, when blocks that hold no packet stand between. Nil for pcapng read from a pipe.
+  /// Where the damaged record begins, in bytes from the start of the file. In a pcapng file the damaged block may lie
+  /// after it, because blocks without a packet are skipped. Nil for pcapng read from a pipe.
   public let offset: UInt64?
-  /// How many records came before it.
+  /// The number of records before it.
   public let recordsBefore: UInt64
   public let description: String
 
-  /// - Parameter text: libpcap's words, which name what was found and what was expected.
+  /// - Parameter text: libpcap's message, which names what was found and what was expected.
   init(_ kind: Kind, path: String, offset: UInt64?, isBlock: Bool, recordsBefore: UInt64, text: String) {
     self.kind = kind
     self.path = path

@@ -1,12 +1,12 @@
 public import NATWire
 
-/// The captures of the two sides as one sequence in time.
+/// The captures of the two sides as one sequence, ordered by time.
 ///
-/// Each file keeps its own order; the head with the smaller stamp comes first, the inside one among equals.
-/// Nothing is copied: a head waits in the memory of its reader. When one file is damaged, its good records
-/// still take part and the other file is read to its end.
+/// Each file keeps its own order. Of the next records of both files the one with the earlier time stamp comes first; at
+/// equal times the inside one. Nothing is copied: a record waits in the memory of its reader. If a file is damaged, its
+/// good records still take part, and the other file is read to its end.
 public struct CaptureMerge: ~Copyable {
-  /// What was found damaged so far: at most one entry a side, in the order of finding.
+  /// The damage found so far: at most one entry a side.
   public private(set) var damages: [CaptureDamage] = []
 
   private var inside: CaptureReader?
@@ -22,7 +22,7 @@ public struct CaptureMerge: ~Copyable {
     self.outside = outside
   }
 
-  /// How the records of a side begin; nil without a capture of that side.
+  /// The link layer of a side's records; nil without a capture of that side.
   public func link(of side: Side) -> LinkLayer? {
     switch side {
     case .inside: CaptureMerge.link(of: inside)
@@ -30,8 +30,8 @@ public struct CaptureMerge: ~Copyable {
     }
   }
 
-  /// How much of the files has been read and how large they are, in bytes, for a progress line. The size is
-  /// nil when one of them is no regular file.
+  /// How much of the files has been read and their size, in bytes, for a progress line. The size is nil if one of them
+  /// is not a regular file.
   public var progress: (read: UInt64, total: UInt64?) {
     let (one, other) = (CaptureMerge.progress(of: inside), CaptureMerge.progress(of: outside))
     guard let oneTotal = one.total, let otherTotal = other.total else { return (one.read + other.read, nil) }
@@ -42,7 +42,7 @@ public struct CaptureMerge: ~Copyable {
   /// The record's bytes are valid until the next call.
   /// - Complexity: O(length of one record).
   public mutating func next() -> (side: Side, record: CapturedRecord)? {
-    // A head is replaced only now, because replacing it ends the life of the record given out last.
+    // Reading on ends the life of the last record, so it happens at the next call only.
     if needsInside {
       needsInside = false
       insideHead = CaptureMerge.head(of: &inside, damages: &damages)

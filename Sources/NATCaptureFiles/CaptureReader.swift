@@ -5,24 +5,23 @@ public import NATWire
 
 /// A pcap or pcapng file, read record by record through libpcap.
 ///
-/// Classic pcap in either byte order with microseconds or nanoseconds, and pcapng whose interfaces share one
-/// link type and one snap length; Ethernet or raw IP. Memory is a buffer of 128 KiB and one record, whatever
-/// the file's size.
+/// Reads pcap in either byte order, with microseconds or nanoseconds, and pcapng whose interfaces share one link type and
+/// one snap length; Ethernet or raw IP. Memory: a buffer of 128 KiB and one record, for any file size.
 @safe public struct CaptureReader: ~Copyable {
   public enum Outcome {
-    /// The next packet; its bytes are valid until the next call.
+    /// The next packet. Its bytes are valid until the next call.
     case record(CapturedRecord)
-    /// The file ended where a record may end. Every further call says so again.
+    /// The file ended after a whole record. Every further call returns the same.
     case end
-    /// The file cannot be read further. Every further call says so again.
+    /// The file cannot be read further. Every further call returns the same.
     case damaged(CaptureDamage)
   }
 
   /// As given by the caller; `standard input` for `-`.
   public let path: String
-  /// How every record of this file begins.
+  /// The link layer of every record.
   public let link: LinkLayer
-  /// The size of the file in bytes; nil for what is no regular file.
+  /// The size of the file in bytes; nil if it is not a regular file.
   public let totalBytes: UInt64?
 
   private let handle: OpaquePointer
@@ -30,7 +29,7 @@ public import NATWire
   private let streamBuffer: UnsafeMutableRawPointer
   private let isClassic: Bool
   private let snapLength: UInt32
-  /// Where the next record begins; negative when nobody knows.
+  /// Where the next record begins, in bytes; negative if unknown.
   private var offset: Int
   private var recordCount: UInt64 = 0
   private var isFinished = false
@@ -41,10 +40,10 @@ public import NATWire
   public init(path given: String) throws(CaptureFault) {
     let source = try CaptureSource(path: given)
     let name = source.name
-    // libpcap's own reads would be as small as the 4 KiB stream buffer of the C library.
+    // The stream buffer of the C library has only 4 KiB.
     let bufferSize = 1 << 17
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: bufferSize, alignment: 4096)
-    // Safety: the descriptor is open and from here on belongs to the stream; the buffer outlives the stream.
+    // Safety: the descriptor is open, and the stream owns it from here on; the buffer outlives the stream.
     guard let stream = unsafe fdopen(source.descriptor, "rb") else {
       let code = errno
       _ = close(source.descriptor)
@@ -53,7 +52,7 @@ public import NATWire
     }
     // Safety: the stream is open, nothing has been read from it.
     _ = unsafe setvbuf(stream, buffer.assumingMemoryBound(to: CChar.self), _IOFBF, bufferSize)
-    // Where a stream has been sought once, the C library keeps its offset, and ftello costs no system call.
+    // After one seek the C library keeps the offset, so that ftello costs no system call.
     // Safety: the stream is open.
     _ = unsafe fseeko(stream, 0, SEEK_CUR)
 
@@ -64,7 +63,7 @@ public import NATWire
         stream, UInt32(PCAP_TSTAMP_PRECISION_NANO), text.baseAddress)
     }
     guard let opened = unsafe opened else {
-      // Safety: libpcap leaves the stream to its caller when it fails.
+      // Safety: if libpcap fails, the caller still owns the stream.
       unsafe fclose(stream)
       unsafe buffer.deallocate()
       throw CaptureFault(.badData, path: name, CaptureReader.headerText(message, size: source.size))
@@ -83,7 +82,7 @@ public import NATWire
     unsafe handle = opened
     unsafe file = stream
     unsafe streamBuffer = buffer
-    // Safety: the handle is open. The version is that of the format: 1 is pcapng, 2 (and 543) pcap.
+    // Safety: the handle is open. The version of the format: 1 is pcapng, 2 (and 543) pcap.
     isClassic = unsafe pcap_major_version(opened) != 1
     // Safety: the handle is open.
     snapLength = UInt32(clamping: unsafe pcap_snapshot(opened))
@@ -93,7 +92,7 @@ public import NATWire
   }
 
   deinit {
-    // Safety: owned, closed once; closes the stream as well, and only then the stream's buffer goes.
+    // Safety: owned, closed once. This closes the stream, and its buffer is freed after that.
     unsafe pcap_close(handle)
     unsafe streamBuffer.deallocate()
   }
@@ -101,7 +100,7 @@ public import NATWire
   private static let fileHeaderLength = 24
   private static let recordHeaderLength = 16
 
-  /// How many bytes of the file have been used up; 0 when nobody knows (pcapng from a pipe).
+  /// How many bytes of the file have been read; 0 if unknown (pcapng from a pipe).
   public var bytesRead: UInt64 { UInt64(max(0, offset)) }
 
   /// Reads one record.
@@ -116,7 +115,7 @@ public import NATWire
       finish(status)
       return ending
     }
-    // Safety: libpcap filled the header and holds `caplen` bytes at `data`, until its next call.
+    // Safety: libpcap filled the header and keeps `caplen` bytes at `data` until its next call.
     let length = unsafe header.pointee.caplen
     let record = unsafe CapturedRecord(
       bytes: UnsafeRawBufferPointer(start: data, count: Int(length)),
@@ -124,8 +123,8 @@ public import NATWire
       stamp: CaptureStamp.instant(
         seconds: header.pointee.ts.tv_sec, fraction: header.pointee.ts.tv_usec, isClassic: isClassic))
     recordCount &+= 1
-    // ftello before every record would cost about 35 ns of some 100; a sum is exact for pcap, except for
-    // records that libpcap cut to the snap length, whose length in the file it does not tell.
+    // ftello for every record would cost about 35 ns of some 100. The sum is exact for pcap, except after records that
+    // libpcap truncated to the snap length: it does not report their length in the file.
     if isClassic, length < snapLength {
       offset += CaptureReader.recordHeaderLength + Int(length)
     } else {
@@ -174,7 +173,7 @@ extension CaptureReader {
   }
 
   private static func linkText(_ dataLink: Int32) -> String {
-    // Safety: both give a constant text or nothing.
+    // Safety: both return a constant text or null.
     let name = unsafe pcap_datalink_val_to_name(dataLink).map { unsafe String(cString: $0) }
     let meaning = unsafe pcap_datalink_val_to_description(dataLink).map { unsafe String(cString: $0) }
     let found = (name ?? "number \(dataLink)") + (meaning.map { " (\($0))" } ?? "")

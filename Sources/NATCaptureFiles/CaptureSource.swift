@@ -1,15 +1,15 @@
 internal import Glibc
 internal import NATSystem
 
-/// An open descriptor to read a capture from, known to be no directory.
+/// An open descriptor to read a capture from. It is not a directory.
 struct CaptureSource {
   let descriptor: Int32
   /// For messages.
   let name: String
-  /// In bytes; nil for what is no regular file.
+  /// In bytes; nil if it is not a regular file.
   let size: UInt64?
 
-  /// - Parameter path: `-` is standard input, of which a duplicate is opened.
+  /// - Parameter path: `-` is standard input; its descriptor is duplicated.
   init(path: String) throws(CaptureFault) {
     let isStandardInput = path == "-"
     name = isStandardInput ? "standard input" : path

@@ -1,6 +1,6 @@
 internal import NATSystem
 
-/// Why an output file could not be written whole: exit code 73.
+/// Why a capture could not be written completely: exit code 73.
 public struct CaptureWriteFault: Error, Equatable, CustomStringConvertible {
   public enum Operation: String, Sendable {
     case create, write, close

@@ -2,13 +2,12 @@ internal import Glibc
 internal import NATSystem
 public import NATWire
 
-/// A pcap file being written: nanoseconds, Ethernet, the machine's byte order.
+/// Writes a pcap file: Ethernet, nanoseconds, in the machine's byte order.
 ///
-/// Records gather until there are 128 KiB of them, which leaves the cache to others, and go out with `write(2)`. A frame can be built in place, from as
-/// many pieces as needed: ``reserve(_:)``, fill, ``commit(_:at:)``. Only ``close()`` says whether everything
-/// reached the file.
+/// Records gather in a buffer of 128 KiB, small enough for the cache. A frame can be built in place, from any number of
+/// pieces: ``reserve(_:)``, fill, ``commit(_:at:)``. Only ``close()`` reports whether everything reached the file.
 @safe public struct CaptureWriter: ~Copyable {
-  /// The longest frame, and the snap length in the file's header, in bytes: what libpcap reads back.
+  /// The longest frame, and the snap length in the file's header, in bytes: libpcap reads no more.
   public static let longestFrame = 262_144
 
   /// As given by the caller; `standard output` for `-`.
@@ -22,8 +21,7 @@ public import NATWire
   private static let bufferSize = fullAt + longestFrame + recordHeaderLength
   private static let recordHeaderLength = 16
 
-  /// Creates the file, or empties it if it is there. The file's header is the first thing to be written, so a
-  /// capture without records is a valid one.
+  /// Creates or truncates the file, and writes its header: a capture without records is valid.
   /// - Parameter path: `-` is standard output.
   public init(path given: String) throws(CaptureWriteFault) {
     let isStandardOutput = given == "-"
@@ -47,8 +45,7 @@ public import NATWire
   }
 
   deinit {
-    // Without close(), after an error elsewhere, what was gathered is still worth having; nobody is left to
-    // hear of a failure.
+    // After an error elsewhere nobody calls close(). Save the gathered records anyway; nobody can handle a failure.
     if descriptor >= 0 {
       // Safety: the buffer holds `used` bytes.
       _ = unsafe writeAll(UnsafeRawBufferPointer(start: buffer, count: used), to: descriptor)
@@ -60,7 +57,7 @@ public import NATWire
 
   /// Appends a frame.
   ///
-  /// - Parameter wireLength: of a frame of which only the beginning is there, its whole length.
+  /// - Parameter wireLength: of a truncated frame, its length on the wire.
   /// - Precondition: at most ``longestFrame`` bytes.
   /// - Complexity: O(length).
   public mutating func append(
@@ -68,24 +65,24 @@ public import NATWire
   ) throws(CaptureWriteFault) {
     let length = bytes.count
     let room = try unsafe reserve(length)
-    // Safety: `reserve` gave room for as many bytes.
+    // Safety: `reserve` returned room for as many bytes.
     unsafe UnsafeMutableRawBufferPointer(start: room, count: length).copyMemory(from: bytes)
     commit(length, wireLength: wireLength, at: stamp)
   }
 
-  /// Room for a frame of up to `length` bytes, to be filled and then given to ``commit(_:at:)``. Valid until
-  /// the next call of another method; a reservation that is not committed leaves no trace.
+  /// Room for a frame of up to `length` bytes. Fill it, then call ``commit(_:at:)``. Valid until the next call of another
+  /// method. A reservation without a commit has no effect.
   /// - Precondition: at most ``longestFrame`` bytes.
   public mutating func reserve(_ length: Int) throws(CaptureWriteFault) -> UnsafeMutableRawPointer {
     precondition((0...CaptureWriter.longestFrame).contains(length), "a frame too long for a capture")
     if used + CaptureWriter.recordHeaderLength + length > CaptureWriter.fullAt { try flush() }
-    // Safety: the flush left room behind the record header.
+    // Safety: after the flush there is room after the record header.
     return unsafe buffer + used + CaptureWriter.recordHeaderLength
   }
 
-  /// Makes the first `length` bytes of the room reserved last a record. Stamps after February 2106, which the
-  /// format cannot hold, are written as its last one.
-  /// - Precondition: `length` is at most what was reserved.
+  /// Makes a record of the first `length` bytes of the last reservation. Times after February 2106, which the format
+  /// cannot hold, become the last possible one.
+  /// - Precondition: `length` is at most the reserved length.
   public mutating func commit(_ length: Int, wireLength: Int = 0, at stamp: Instant) {
     precondition(
       length >= 0 && used + CaptureWriter.recordHeaderLength + length <= CaptureWriter.bufferSize,
@@ -98,9 +95,9 @@ public import NATWire
     used += length
   }
 
-  /// Hands everything appended so far to the system.
+  /// Writes all records so far to the file.
   public mutating func flush() throws(CaptureWriteFault) {
-    // The buffer counts as empty after a failure too: bytes behind a gap are of no use.
+    // Empty the buffer after a failure, too: bytes after a gap are useless.
     let count = used
     used = 0
     // Safety: the buffer holds as many bytes.
@@ -108,19 +105,19 @@ public import NATWire
     guard code == 0 else { throw CaptureWriteFault(operation: .write, path: path, code: code) }
   }
 
-  /// Writes what is left and closes the file; only now it is known to be whole.
+  /// Writes the remaining records and closes the file. Only after that the file is known to be complete.
   public consuming func close() throws(CaptureWriteFault) {
     try flush()
     let closing = descriptor
     descriptor = -1
-    // On Linux the descriptor is gone even when a signal interrupted the call, and nothing is lost by that.
+    // On Linux the descriptor is closed even if a signal interrupted the call.
     guard Glibc.close(closing) == 0 || errno == EINTR else {
       throw CaptureWriteFault(operation: .close, path: path, code: errno)
     }
   }
 
   private mutating func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-    // Safety: callers have made sure of the room: the header fits an empty buffer, a record's was reserved.
+    // Safety: there is room: the file header fits an empty buffer, and `reserve` made room for a record header.
     unsafe buffer.storeBytes(of: value, toByteOffset: used, as: Value.self)
     used += MemoryLayout<Value>.size
   }

@@ -1,19 +1,17 @@
 internal import Glibc
 
-/// Which file a path leads to: the device and the inode, whatever the path's spelling.
+/// The file that a path leads to, by device and inode: two paths to one file are equal.
 public struct FileIdentity: Equatable, Sendable {
   private let device: dev_t
   private let inode: ino_t
 
-  /// Nil where there is no regular file: nothing at all, a terminal, a pipe, a device. Writing those destroys
-  /// nothing.
+  /// Nil if there is no regular file: nothing, a terminal, a pipe, a device. Writing to these destroys nothing.
   /// - Parameter path: `-` is standard input.
   public init?(input path: String) {
     self.init(path, standard: STDIN_FILENO)
   }
 
-  /// Nil where there is no regular file: nothing at all, a terminal, a pipe, a device. Writing those destroys
-  /// nothing.
+  /// Nil if there is no regular file: nothing, a terminal, a pipe, a device. Writing to these destroys nothing.
   /// - Parameter path: `-` is standard output.
   public init?(output path: String) {
     self.init(path, standard: STDOUT_FILENO)
@@ -28,7 +26,7 @@ public struct FileIdentity: Equatable, Sendable {
     inode = status.st_ino
   }
 
-  /// Whether creating `output` would empty `input`. Ask before opening the output.
+  /// Whether creating `output` would truncate `input`. Call it before opening the output.
   public static func wouldOverwrite(input: String, output: String) -> Bool {
     guard let identity = FileIdentity(input: input) else { return false }
     return identity == FileIdentity(output: output)

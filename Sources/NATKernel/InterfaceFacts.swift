@@ -2,7 +2,7 @@ internal import CLinuxPacket
 internal import Glibc
 public import NATWire
 
-/// What the kernel says about an interface, as of the moment of asking.
+/// What the kernel reports about an interface at this moment.
 public struct InterfaceFacts: Equatable, Sendable {
   /// One of the kernel's own addresses on the interface.
   public struct Address: Equatable, Sendable {
@@ -10,17 +10,17 @@ public struct InterfaceFacts: Equatable, Sendable {
     public var network: IPv4Network
   }
 
-  /// The kernel's name for it, also when it was asked for by an alternative one.
+  /// The kernel's name for it, even if the caller used an alternative name.
   public let name: String
   public let index: Int32
   public let mac: MACAddress
   /// Largest IPv4 packet in bytes.
   public let mtu: Int
-  /// Whether it is set up.
+  /// Whether it is administratively up.
   public let isUp: Bool
-  /// Whether a cable, or the other end, is there. False for an interface that is down.
+  /// Whether it has a carrier. False if it is down.
   public let hasCarrier: Bool
-  /// The kernel's own addresses on it, in the kernel's order.
+  /// The kernel's addresses on it, in the kernel's order.
   public let addresses: [Address]
   public let offloads: Offloads
 
@@ -47,17 +47,17 @@ public struct InterfaceFacts: Equatable, Sendable {
   }
 }
 
-/// What an interface does in the place of the kernel: what `ethtool -k` lists.
+/// The offloads of an interface, as `ethtool -k` lists them.
 public struct Offloads: Equatable, Sendable {
-  /// Checksums of packets that leave (`tx`).
+  /// The device computes checksums of outgoing packets (`tx`).
   public let transmitChecksum: Bool
-  /// Checksums of packets that arrive (`rx`).
+  /// The device verifies checksums of incoming packets (`rx`).
   public let receiveChecksum: Bool
-  /// Cutting of TCP super-frames that leave (`tso`).
+  /// The device cuts outgoing joined TCP packets (`tso`).
   public let tcpSegmentation: Bool
-  /// The kernel cuts super-frames just before the driver gets them (`gso`).
+  /// The kernel cuts joined packets just before the driver (`gso`).
   public let genericSegmentation: Bool
-  /// Arriving segments are joined to super-frames by the kernel (`gro`), or by the device (`lro`).
+  /// The kernel (`gro`) or the device (`lro`) joins incoming segments.
   public let genericReceive: Bool
   public let largeReceive: Bool
 
@@ -71,16 +71,16 @@ public struct Offloads: Equatable, Sendable {
   }
 }
 
-/// A socket to ask about one interface.
+/// A socket for requests about one interface.
 struct InterfaceRequest: ~Copyable {
   private let descriptor: Int32
   private let name: String
 
-  /// IFNAMSIZ, the zero behind the name among them.
+  /// IFNAMSIZ: 15 bytes and a zero.
   private static let nameSize = 16
 
   init(name: String) throws(InterfaceFault) {
-    // Longer names do not exist, and a shortened one would be another interface's.
+    // No interface has a longer name, and a shortened name could be another interface's.
     guard !name.isEmpty, name.utf8.count < InterfaceRequest.nameSize, !name.utf8.contains(0) else {
       throw InterfaceFault(
         .missing, name, "not there; names have 1 to \(InterfaceRequest.nameSize - 1) bytes")
@@ -93,7 +93,7 @@ struct InterfaceRequest: ~Copyable {
 
   deinit { close(descriptor) }
 
-  /// `struct ifreq`: a name, and what each call makes of the rest.
+  /// `struct ifreq`: a name, and a value that depends on the request.
   struct Data: BitwiseCopyable {
     var name: (UInt64, UInt64) = (0, 0)
     var value: (UInt64, UInt64, UInt64) = (0, 0, 0)
@@ -104,7 +104,7 @@ struct InterfaceRequest: ~Copyable {
     }
   }
 
-  /// Makes one of the SIOCGIF calls.
+  /// Makes a SIOCGIF call.
   func ask(_ request: Int32, _ call: String) throws(InterfaceFault) -> Data {
     var data = named()
     // Safety: these calls read and write an `ifreq`, which has this size.
@@ -114,7 +114,7 @@ struct InterfaceRequest: ~Copyable {
     return data
   }
 
-  /// The name under which the kernel has the interface.
+  /// The kernel's name of an interface.
   func canonicalName(of index: Int32) throws(InterfaceFault) -> String {
     var text = [CChar](repeating: 0, count: InterfaceRequest.nameSize)
     // Safety: the array has the size that the call asks for.
@@ -124,7 +124,7 @@ struct InterfaceRequest: ~Copyable {
     return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// One of ethtool's calls that answer with a number; nil where the driver does not know it.
+  /// Makes an ethtool call that answers with a number; nil if the driver does not support it.
   func ethtool(_ command: Int32) -> UInt32? {
     var value = ethtool_value(cmd: UInt32(command), data: 0)
     var data = named()
@@ -145,8 +145,7 @@ struct InterfaceRequest: ~Copyable {
 }
 
 extension InterfaceFacts {
-  /// The IPv4 addresses that the kernel itself has, each with the name of its interface, in the network namespace
-  /// of the calling thread.
+  /// The kernel's IPv4 addresses, each with the name of its interface, in the network namespace of the calling thread.
   public static func kernelAddresses() -> [(interface: String, address: Address)] { addressesOfKernel() }
 }
 
@@ -159,7 +158,7 @@ private func addressesOfKernel() -> [(interface: String, address: InterfaceFacts
   var next = unsafe list
   while let entry = unsafe next {
     unsafe next = entry.pointee.ifa_next
-    // Safety: the list's entries live until it is freed; an AF_INET address is a `sockaddr_in`.
+    // Safety: the entries live until the list is freed; an AF_INET address is a `sockaddr_in`.
     guard let address = unsafe entry.pointee.ifa_addr, let mask = unsafe entry.pointee.ifa_netmask,
       unsafe Int32(address.pointee.sa_family) == AF_INET
     else { continue }
@@ -174,7 +173,7 @@ private func addressesOfKernel() -> [(interface: String, address: InterfaceFacts
 }
 
 @unsafe private func internetAddress(_ address: UnsafeMutablePointer<sockaddr>) -> IPv4Address {
-  // Safety: the caller has looked at the family.
+  // Safety: the caller has checked the family.
   unsafe address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
     unsafe IPv4Address(UInt32(bigEndian: $0.pointee.sin_addr.s_addr))
   }

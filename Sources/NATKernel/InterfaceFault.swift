@@ -1,19 +1,18 @@
 internal import Glibc
 internal import NATSystem
 
-/// Why an interface cannot be used. `description` names the interface, what was found and what would be
-/// right.
+/// Why an interface cannot be used. `description` names the interface, what was found and what was expected.
 public struct InterfaceFault: Error, Equatable, CustomStringConvertible {
   public enum Kind: Sendable {
-    /// There is no such interface, or it has vanished: it may come back under the same name.
+    /// There is no such interface, or it has vanished. It may return under the same name.
     case missing
-    /// It is there, and set down: it may come up.
+    /// The interface is down. It may come up.
     case down
     /// The process lacks CAP_NET_RAW or CAP_NET_ADMIN.
     case notPermitted
-    /// It is no Ethernet interface.
+    /// It is not an Ethernet interface.
     case notEthernet
-    /// Another gateway has it.
+    /// Another gateway uses it.
     case inUse
     /// The kernel refuses for another reason.
     case refused
@@ -30,7 +29,7 @@ public struct InterfaceFault: Error, Equatable, CustomStringConvertible {
     description = "interface \(name): \(text)"
   }
 
-  /// What the error number of a failed system call says about an interface.
+  /// The fault for the error number of a system call.
   package init(code: Int32, _ name: String, _ call: String) {
     switch code {
     case ENODEV, ENXIO:

@@ -3,16 +3,16 @@ internal import Glibc
 
 /// Makes a process the only gateway on an interface.
 ///
-/// The lock is a listening Unix socket with an abstract name. Such names belong to a network namespace, as
-/// interfaces do, and are free again when the process has gone, after SIGKILL too. No file is left behind,
-/// and whoever is refused can ask who holds the lock.
+/// The lock is a listening Unix socket with an abstract name. The name belongs to the network namespace, as interfaces
+/// do. The kernel frees it when the process ends, also by SIGKILL, and no file remains. A process that is refused can
+/// ask the socket who holds the lock (SO_PEERCRED).
 public struct InterfaceLock: ~Copyable {
   private let descriptor: Int32
 
   /// Takes the lock in the network namespace of the calling thread.
   ///
-  /// - Parameter interface: by the kernel's own name, as an interface can have several.
-  /// - Throws: ``InterfaceFault`` of kind ``InterfaceFault/Kind/inUse`` when another has it.
+  /// - Parameter interface: the kernel's own name; an interface may have alternative names, too.
+  /// - Throws: ``InterfaceFault`` of kind ``InterfaceFault/Kind/inUse`` if another process holds it.
   public init(interface: String) throws(InterfaceFault) {
     let opened = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard opened >= 0 else { throw InterfaceFault(code: errno, interface, "socket") }
@@ -31,13 +31,13 @@ public struct InterfaceLock: ~Copyable {
   deinit { close(descriptor) }
 }
 
-/// Calls `body` with the address that stands for an interface.
+/// Calls `body` with the socket address of an interface's lock.
 @unsafe private func withAddress<Result>(
   of interface: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
 ) -> Result {
   var address = sockaddr_un()
   address.sun_family = sa_family_t(AF_UNIX)
-  // The zero in front makes the name abstract, and the length ends it.
+  // The leading zero makes the name abstract; its length ends it.
   let name = [0] + Array("portico/interface/\(interface)".utf8)
   // Safety: an interface's name has at most 15 bytes, the field 108.
   unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
@@ -48,7 +48,7 @@ public struct InterfaceLock: ~Copyable {
   }
 }
 
-/// Who listens at the address of an interface: `struct ucred`.
+/// The process that holds the lock of an interface: `struct ucred`.
 private func holder(of interface: String) -> (pid: Int32, uid: UInt32, gid: UInt32)? {
   let descriptor = socket(
     AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)

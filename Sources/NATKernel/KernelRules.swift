@@ -24,16 +24,16 @@ internal import Synchronization
 @safe public struct KernelRules: ~Copyable {
   /// The interface, as the kernel names it.
   public let interface: String
-  /// The name of the table: `portico-` and the interface; from the second one on, `/` and a number behind it.
+  /// The name of the tables: `portico-` and the interface. A second set of rules beside it adds `/2`, and so on.
   public let table: String
-  /// The socket that owns the table. A copy of it in another process keeps the guard standing when this one ends.
+  /// The socket that owns the tables. A copy of it in another process keeps the rules when this process ends.
   public let owner: Int32
 
-  /// What the guard keeps from the kernel.
+  /// What the rules keep from the kernel.
   public struct Scope: Equatable, Sendable {
-    /// Of an address that the kernel has too.
+    /// An address that the gateway shares with the kernel.
     public struct Shared: Equatable, Sendable {
-      /// None while it is not known, two while it changes.
+      /// Empty while it is unknown, two while it changes.
       public var addresses: [IPv4Address]
       /// The gateway's ports on it.
       public var tcpPorts: [ClosedRange<UInt16>]
@@ -48,7 +48,7 @@ internal import Synchronization
       }
     }
 
-    /// What the gateway alone answers to: its own addresses, the pool, and static public addresses.
+    /// The gateway's own addresses: inside and outside address, pool, public addresses of static mappings.
     public var own: [IPv4Address]
     public var shared: Shared?
 
@@ -57,7 +57,7 @@ internal import Synchronization
       self.shared = shared
     }
 
-    /// Both, while one takes the place of the other.
+    /// Both scopes, while one replaces the other.
     public func union(_ other: Scope) -> Scope {
       Scope(
         Set(own + other.own).sorted(),
@@ -73,14 +73,14 @@ internal import Synchronization
   private let context: OpaquePointer
   private let isSharing: Bool
 
-  /// Installs the guard in the network namespace of the calling thread.
+  /// Installs the rules in the network namespace of the calling thread.
   ///
   /// - Parameters:
-  ///   - interface: by the kernel's own name.
-  ///   - scope: what it keeps from the kernel; whether there is a shared address stays so.
-  ///   - others: the tables of guards that an earlier gateway left standing: this one stands beside them.
+  ///   - interface: the kernel's own name.
+  ///   - scope: what to keep from the kernel. Later scopes must have a shared address if this one has, and only then.
+  ///   - others: tables that an earlier gateway left. The new ones get another name.
   public init(interface: String, _ scope: Scope, besides others: [String] = []) throws(InterfaceFault) {
-    // A table's name and what stands in quotation marks allow less than an interface's name.
+    // Table names and quoted strings allow fewer characters than interface names.
     guard let first = interface.utf8.first, interface.utf8.allSatisfy(KernelRules.isAllowed),
       first != UInt8(ascii: "-")
     else {
@@ -90,8 +90,8 @@ internal import Synchronization
     var number = 1
     while others.contains(KernelRules.table(of: interface, number: number)) { number += 1 }
     let table = KernelRules.table(of: interface, number: number)
-    // libnftables does not tell its socket: it is the one of nftables that appears. It stays the same as long as the
-    // context lives (nftables 1.0.2 and later, for the sake of such tables).
+    // libnftables does not return its socket: it is the one that appears. It stays the same for the life of the context
+    // (nftables 1.0.2 and later, because of tables with an owner).
     let (opened, owner) = unsafe KernelRules.parser.withLock { _ in
       let before = NetfilterSockets.all()
       let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT))
@@ -115,11 +115,11 @@ internal import Synchronization
     unsafe self.context = context
   }
 
-  // Safety: owned, freed once. The socket that owns the table closes with it.
+  // Safety: owned, freed once. This closes the socket that owns the tables.
   deinit { unsafe nft_ctx_free(context) }
 
-  /// Whether a guard could be installed now, without installing it.
-  /// - Throws: ``InterfaceFault`` that says why not.
+  /// Checks whether the rules could be installed, without installing them.
+  /// - Throws: ``InterfaceFault`` if not.
   public static func check(interface: String, _ scope: Scope) throws(InterfaceFault) {
     // Safety: the context is freed below; a dry run changes nothing.
     guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
@@ -130,9 +130,9 @@ internal import Synchronization
     try unsafe run(context, install(table(of: interface), interface, scope), interface)
   }
 
-  /// Whether a gateway's guard stands on an interface.
+  /// Whether a gateway's rules are installed on an interface.
   public static func isInstalled(interface: String) -> Bool {
-    // Safety: the context is freed below; what it lists goes to its buffer, and is copied from there.
+    // Safety: the context is freed below; its output goes to a buffer and is copied from there.
     guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else { return false }
     defer { unsafe nft_ctx_free(context) }
     unsafe nft_ctx_buffer_output(context)
@@ -143,7 +143,7 @@ internal import Synchronization
     return list.split(separator: "\n").contains { $0 == line || $0.hasPrefix(line + "/") }
   }
 
-  /// Puts other addresses and ports in the place of those before, all at once.
+  /// Replaces all addresses and ports in one transaction.
   public mutating func setScope(_ scope: Scope) throws(InterfaceFault) {
     let own = KernelRules.elements(scope.own)
     var commands = KernelRules.families.map { KernelRules.set("\($0) \(table) own", own) }.joined()
@@ -155,8 +155,8 @@ internal import Synchronization
     try unsafe KernelRules.run(context, commands, interface)
   }
 
-  /// Installs the guard again, after an interface has vanished and returned: older kernels forget the hook of
-  /// an interface that vanishes. There is no moment without a guard.
+  /// Installs the rules again in one transaction, after the interface has vanished and returned: older kernels lose the
+  /// ingress hook of an interface that vanishes.
   public mutating func reinstall(_ scope: Scope) throws(InterfaceFault) {
     try unsafe KernelRules.run(
       context,
@@ -165,7 +165,7 @@ internal import Synchronization
       interface)
   }
 
-  /// No interface has a `/` in its name.
+  // Interface names never contain a `/`.
   private static func table(of interface: String, number: Int = 1) -> String {
     "portico-\(interface)" + (number == 1 ? "" : "/\(number)")
   }
@@ -230,7 +230,7 @@ internal import Synchronization
       """
   }
 
-  /// Commands that give a set other elements.
+  /// Commands that replace the elements of a set.
   private static func set(_ name: String, _ elements: String) -> String {
     "flush set \(name)\n" + (elements.isEmpty ? "" : "add element \(name) { \(elements) }\n")
   }
@@ -259,7 +259,7 @@ internal import Synchronization
     }
   }
 
-  /// libnftables does not say that its parser may run on two threads.
+  /// libnftables does not document its parser as thread-safe.
   private static let parser = Mutex(())
 
   @unsafe private static func run(
@@ -273,7 +273,7 @@ internal import Synchronization
       return unsafe nft_ctx_get_error_buffer(context).map { unsafe String(cString: $0) } ?? "no reason given"
     }
     guard let failure else { return }
-    // The first line says why; those behind it show the place in the commands.
+    // The first line gives the reason; the others show the place in the commands.
     let reason = failure.split(separator: "\n").first.map(String.init) ?? failure
     if reason.contains("Operation not permitted") {
       let expected = "the capability CAP_NET_ADMIN, and no other owner of the table \(table(of: interface))"
@@ -281,7 +281,7 @@ internal import Synchronization
     }
     throw InterfaceFault(
       .refused, interface,
-      "guard: \(reason); expected a kernel with nftables, netdev ingress, fib and, for an address of the host's, socket"
+      "guard: \(reason); expected a kernel with nftables, netdev ingress, fib and, for an address shared with the machine, socket"
     )
   }
 }

@@ -2,47 +2,48 @@ internal import CMNL
 internal import Glibc
 public import NATWire
 
-/// What a message of rtnetlink says about the host's addresses and its default routes.
+/// A change of the machine's addresses or default routes, as an rtnetlink message reports it.
 public enum MachineChange: Equatable, Sendable {
   case address(MachineFacts.Address)
-  case addressGone(MachineFacts.Address)
+  case addressRemoved(MachineFacts.Address)
   case route(MachineFacts.Route)
-  case routeGone(MachineFacts.Route)
-  /// An interface came, went or changed.
+  case routeRemoved(MachineFacts.Route)
+  /// An interface appeared, vanished or changed.
   case link(index: Int32)
 
-  /// Reads a datagram. What is damaged, of another family, another table or another kind says nothing.
+  /// Reads a datagram. Skips damaged messages and those of other families, tables or types.
   /// - Complexity: O(bytes).
   public static func read(_ datagram: [UInt8]) -> [MachineChange] {
-    var news: [MachineChange] = []
+    var changes: [MachineChange] = []
     NetlinkMessage.forEach(in: datagram) { message in
       switch message.type {
-      case Int(RTM_NEWADDR): if let address = MachineFacts.Address(message) { news.append(.address(address)) }
+      case Int(RTM_NEWADDR):
+        if let address = MachineFacts.Address(message) { changes.append(.address(address)) }
       case Int(RTM_DELADDR):
-        if let address = MachineFacts.Address(message) { news.append(.addressGone(address)) }
-      case Int(RTM_NEWROUTE): news += MachineFacts.Route.all(message).map { .route($0) }
-      case Int(RTM_DELROUTE): news += MachineFacts.Route.all(message).map { .routeGone($0) }
+        if let address = MachineFacts.Address(message) { changes.append(.addressRemoved(address)) }
+      case Int(RTM_NEWROUTE): changes += MachineFacts.Route.all(message).map { .route($0) }
+      case Int(RTM_DELROUTE): changes += MachineFacts.Route.all(message).map { .routeRemoved($0) }
       case Int(RTM_NEWLINK), Int(RTM_DELLINK):
-        if let link = message.read(ifinfomsg.self) { news.append(.link(index: link.ifi_index)) }
+        if let link = message.read(ifinfomsg.self) { changes.append(.link(index: link.ifi_index)) }
       default: break
       }
     }
-    return news
+    return changes
   }
 }
 
-/// The host's addresses and default routes, as its kernel has them.
+/// The machine's addresses and default routes, as its kernel has them.
 public struct MachineFacts: Equatable, Sendable {
   /// One address of an interface.
   public struct Address: Hashable, Sendable {
     public var index: Int32
     public var address: IPv4Address
     public var prefixLength: Int
-    /// Behind another of the same network.
+    /// Not the first address of its network on the interface (IFA_F_SECONDARY).
     public var isSecondary: Bool
-    /// Not to be used for anything new (RFC 4862's word, which the kernel has for IPv4 too).
+    /// Not for new connections (IFA_F_DEPRECATED, as in RFC 4862).
     public var isDeprecated: Bool
-    /// Good on its link or for the machine itself only (RFC 3927).
+    /// Of scope link or host, such as 169.254.0.0/16 (RFC 3927): of no use beyond the link.
     public var isLocal: Bool
 
     public init(
@@ -62,9 +63,9 @@ public struct MachineFacts: Equatable, Sendable {
   public struct Route: Hashable, Sendable {
     public var index: Int32
     public var gateway: IPv4Address
-    /// The lower, the better.
+    /// The route with the lowest metric wins.
     public var metric: UInt32
-    /// The source address that the kernel is told to use; nil where it chooses.
+    /// The preferred source address (RTA_PREFSRC); nil where the kernel chooses.
     public var source: IPv4Address?
 
     public init(index: Int32, gateway: IPv4Address, metric: UInt32 = 0, source: IPv4Address? = nil) {
@@ -89,9 +90,9 @@ public struct MachineFacts: Equatable, Sendable {
     routes.filter { $0.index == index }.min { $0.metric < $1.metric }
   }
 
-  /// Which of an interface's addresses the gateway shares: the one that the default route names as source, else the
-  /// first in whose network the next hop is, else the first; addresses of the link alone never, secondary and
-  /// deprecated ones only where there is no other.
+  /// The address of an interface that the gateway shares. In this order: the preferred source of the default route, the
+  /// first address whose network contains the next hop, the first address. Never one of scope link or host; secondary
+  /// and deprecated ones only if there is no other.
   public func address(of index: Int32) -> Address? {
     let own = addresses.filter { $0.index == index && !$0.isLocal }
     let best = own.filter { !$0.isSecondary && !$0.isDeprecated }
@@ -113,7 +114,7 @@ extension MachineFacts.Address {
       header.ifa_prefixlen <= 32
     else { return nil }
     let attributes = message.attributes(behind: MemoryLayout<ifaddrmsg>.size)
-    // IFA_ADDRESS is the other end's where there are two.
+    // On a point-to-point link IFA_ADDRESS is the peer's.
     guard let address = IPv4Address(attributes[Int(IFA_LOCAL)] ?? attributes[Int(IFA_ADDRESS)]) else {
       return nil
     }
@@ -127,7 +128,7 @@ extension MachineFacts.Address {
 }
 
 extension MachineFacts.Route {
-  /// Every next hop with an IPv4 gateway of a default route in the main table; none of any other route.
+  /// The next hops of a default route in the main table that have an IPv4 gateway; none for other routes.
   static func all(_ message: NetlinkMessage) -> [MachineFacts.Route] {
     guard let header = message.read(rtmsg.self), header.rtm_family == UInt8(AF_INET), header.rtm_dst_len == 0,
       header.rtm_src_len == 0, header.rtm_tos == 0, Int(header.rtm_type) == Int(RTN_UNICAST)
@@ -150,7 +151,7 @@ extension MachineFacts.Route {
       + nextHops(attributes[Int(RTA_MULTIPATH.rawValue)] ?? []).compactMap { route($0.index, $0.gateway) }
   }
 
-  /// `struct rtnexthop` and its attributes, one behind the other.
+  /// Reads a list of `struct rtnexthop`, each followed by its attributes.
   private static func nextHops(_ bytes: [UInt8]) -> [(index: Int32, gateway: IPv4Address?)] {
     var found: [(index: Int32, gateway: IPv4Address?)] = []
     let size = MemoryLayout<rtnexthop>.size

@@ -2,12 +2,12 @@ internal import CMNL
 internal import Glibc
 public import NATWire
 
-/// Which ports the host's own sockets have, by sock_diag(7).
+/// The ports of the machine's own sockets, from sock_diag(7).
 public enum MachineSockets {
-  /// Ports of sockets that take packets for an address: bound to it, or to all addresses; of TCP those of connections
-  /// too.
+  /// Ports of the sockets that receive packets for an address: bound to it or to all addresses, TCP connections
+  /// included.
   ///
-  /// - Parameter ranges: the ports that are asked for, in any order.
+  /// - Parameter ranges: the ports to look for, in any order.
   /// - Returns: ascending.
   /// - Complexity: O(sockets), in the kernel.
   public static func ports(
@@ -16,10 +16,10 @@ public enum MachineSockets {
     guard let first = ranges.map(\.lowerBound).min(), let last = ranges.map(\.upperBound).max() else {
       return []
     }
-    let socket = try NetlinkSocket(NETLINK_SOCK_DIAG, name: "sockets of the host")
+    let socket = try NetlinkSocket(NETLINK_SOCK_DIAG, name: "sockets of the machine")
     var ports: Set<UInt16> = []
     for family in [AF_INET, AF_INET6] {
-      // The kernel looks for no others than those between the first and the last.
+      // The kernel filters by the first and the last port only.
       try socket.ask(question(transport, family, first...last)) { message in
         guard message.type == Int(SOCK_DIAG_BY_FAMILY), let found = MachineSocket(message),
           found.takes(address), ranges.contains(where: { $0.contains(found.port) })
@@ -36,10 +36,10 @@ public enum MachineSockets {
     var request = inet_diag_req_v2()
     request.sdiag_family = UInt8(family)
     request.sdiag_protocol = UInt8(transport == .tcp ? IPPROTO_TCP : IPPROTO_UDP)
-    // All but TIME-WAIT and half-open ones, which only a listener has.
-    let unmeant: UInt32 = 1 << 6 | 1 << 3 | 1 << 12
-    request.idiag_states = transport == .tcp ? ~unmeant : .max
-    // Two conditions, each of two operations of four bytes: a jump behind the end is a no.
+    // Not TIME-WAIT, SYN-RECEIVED and NEW_SYN_RECV: a listener has the port in these states.
+    let excluded: UInt32 = 1 << 6 | 1 << 3 | 1 << 12
+    request.idiag_states = transport == .tcp ? ~excluded : .max
+    // Two conditions of two operations, four bytes each. A jump beyond the end rejects the socket.
     func condition(_ code: Int, otherwise: UInt16, _ port: UInt16) -> [UInt8] {
       NetlinkMessage.bytes(of: inet_diag_bc_op(code: UInt8(code), yes: 8, no: otherwise))
         + NetlinkMessage.bytes(of: inet_diag_bc_op(code: 0, yes: 0, no: port))
@@ -56,12 +56,12 @@ public enum MachineSockets {
   }
 }
 
-/// One socket, as sock_diag tells of it.
+/// One socket, as sock_diag reports it.
 struct MachineSocket: Equatable {
   var port: UInt16
-  /// Nil where it is bound to all addresses, or to none of IPv4.
+  /// Nil if it is bound to all addresses, or to an IPv6 address.
   var address: IPv4Address?
-  /// Bound to an address of IPv6.
+  /// Whether it is bound to one IPv6 address.
   var isIPv6: Bool
 
   init?(_ message: NetlinkMessage) {
@@ -75,12 +75,13 @@ struct MachineSocket: Equatable {
       // ::ffff:a.b.c.d
       (address, isIPv6) = (IPv4Address(UInt32(bigEndian: words.3)), false)
     } else {
-      // Bound to all of IPv6 is bound to all of IPv4 too, unless it says otherwise; then a port is left out in vain.
+      // A socket on `::` also receives IPv4 unless IPV6_V6ONLY is set. sock_diag does not report the option, so the port
+      // is excluded either way.
       let isAny = words.0 == 0 && words.1 == 0 && words.2 == 0 && words.3 == 0
       (address, isIPv6) = (nil, !isAny)
     }
   }
 
-  /// Whether packets for an address of IPv4 may come to it.
+  /// Whether it may receive packets for an IPv4 address.
   func takes(_ address: IPv4Address) -> Bool { !isIPv6 && (self.address ?? address) == address }
 }

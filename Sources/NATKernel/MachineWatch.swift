@@ -2,51 +2,49 @@ internal import CMNL
 internal import Glibc
 public import NATWire
 
-/// Hears from the kernel, by rtnetlink, when addresses or default routes of the host change, and asks it what they are.
+/// Watches the machine's addresses and default routes through rtnetlink.
 public struct MachineWatch: ~Copyable, Sendable {
-  private let news: NetlinkSocket
+  private let socket: NetlinkSocket
 
-  /// For `poll(2)`: readable when there is news.
-  public var descriptor: Int32 { news.descriptor }
+  /// For `poll(2)`: readable when something has changed.
+  public var descriptor: Int32 { socket.descriptor }
 
-  /// Listens from now on in the network namespace of the calling thread. It needs no capability.
+  /// Starts watching the network namespace of the calling thread. Needs no capability.
   public init() throws(InterfaceFault) {
     let groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE
-    news = try NetlinkSocket(NETLINK_ROUTE, groups: UInt32(groups), name: "host")
+    socket = try NetlinkSocket(NETLINK_ROUTE, groups: UInt32(groups), name: "machine")
   }
 
-  /// Takes all the news there is.
-  /// - Returns: whether some of it may be about addresses, default routes or interfaces: then ``facts()`` may have
-  ///   changed.
+  /// Reads all pending changes, without waiting.
+  /// - Returns: whether addresses, default routes or interfaces may have changed. If so, ask for ``facts()`` again.
   public func takeChanges() -> Bool {
-    var concerns = false
+    var mayHaveChanged = false
     while true {
-      if let datagram = news.receiveNow() {
-        if !MachineChange.read(datagram).isEmpty { concerns = true }
+      if let datagram = socket.receiveNow() {
+        if !MachineChange.read(datagram).isEmpty { mayHaveChanged = true }
       } else if errno == ENOBUFS {
-        // Some of it found no room: it may have been about anything.
-        concerns = true
+        // The kernel dropped messages for want of room.
+        mayHaveChanged = true
       } else if errno != EINTR {
-        return concerns
+        return mayHaveChanged
       }
     }
   }
 
-  /// How often it is asked again where something changes while it answers: whoever listens hears of that, too.
-  private static let mostAnswers = 8
+  /// How often to repeat a dump that was interrupted by a change. A watch reports that change, too.
+  private static let maximumDumps = 8
 
-  /// Asks the kernel.
+  /// Asks the kernel for its addresses and default routes.
   /// - Complexity: O(addresses + routes of the main table).
   public static func facts() throws(InterfaceFault) -> MachineFacts {
-    let socket = try NetlinkSocket(NETLINK_ROUTE, name: "host")
+    let socket = try NetlinkSocket(NETLINK_ROUTE, name: "machine")
     socket.askStrictly()
     var facts = MachineFacts()
-    for _ in 0..<mostAnswers {
+    for _ in 0..<maximumDumps {
       facts = MachineFacts()
-      var isTorn = false
+      var isInterrupted = false
       func take(_ message: NetlinkMessage) {
-        // Something changed while it was told.
-        if message.flags & UInt16(NLM_F_DUMP_INTR) != 0 { isTorn = true }
+        if message.flags & UInt16(NLM_F_DUMP_INTR) != 0 { isInterrupted = true }
         if message.type == Int(RTM_NEWADDR), let address = MachineFacts.Address(message) {
           facts.addresses.append(address)
         }
@@ -62,7 +60,7 @@ public struct MachineWatch: ~Copyable, Sendable {
       routes.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
       try socket.ask(
         NetlinkMessage.question(Int(RTM_GETROUTE), flags: NLM_F_DUMP, NetlinkMessage.bytes(of: routes)), take)
-      if !isTorn { break }
+      if !isInterrupted { break }
     }
     return facts
   }

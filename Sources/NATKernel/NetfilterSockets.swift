@@ -1,12 +1,12 @@
 internal import CLinuxPacket
 internal import Glibc
 
-/// The sockets through which this process speaks to nftables.
+/// The NETLINK_NETFILTER sockets of this process.
 enum NetfilterSockets {
-  /// Their descriptors, as of now.
+  /// Their descriptors.
   /// - Complexity: a few system calls for each descriptor of the process.
   static func all() -> Set<Int32> {
-    // Safety: the stream is closed below; an entry is read before the next one is asked for.
+    // Safety: the stream is closed below; each entry is read before the next one.
     guard let folder = unsafe opendir("/proc/self/fd") else { return [] }
     defer { unsafe closedir(folder) }
     var found: Set<Int32> = []
@@ -23,7 +23,7 @@ enum NetfilterSockets {
     option(descriptor, SO_DOMAIN) == AF_NETLINK && option(descriptor, SO_PROTOCOL) == NETLINK_NETFILTER
   }
 
-  /// Nil for what is no socket.
+  /// Nil if it is not a socket.
   private static func option(_ descriptor: Int32, _ name: Int32) -> Int32? {
     var value: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)

@@ -2,18 +2,18 @@ internal import CLinuxPacket
 internal import CMNL
 internal import Glibc
 
-/// A netlink socket of the kernel's, for questions or for news.
+/// A netlink socket: for requests, or for notifications of multicast groups.
 @safe struct NetlinkSocket: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, and nothing in it belongs to a thread.
   private let socket: OpaquePointer
   private let name: String
 
-  /// Room for the largest part of an answer.
+  /// Bytes of the largest datagram of an answer.
   private static let bufferSize = 1 << 16
 
   /// - Parameters:
   ///   - protocolNumber: `NETLINK_ROUTE` and the like.
-  ///   - groups: whose news it hears; 0 for none.
+  ///   - groups: a mask of the multicast groups to join.
   ///   - name: for faults.
   init(_ protocolNumber: Int32, groups: UInt32 = 0, name: String) throws(InterfaceFault) {
     // Safety: closed in deinit, or below.
@@ -34,15 +34,15 @@ internal import Glibc
 
   var descriptor: Int32 { unsafe mnl_socket_get_fd(socket) }
 
-  /// Lets the kernel look at what a question asks for, and answer no more than that; older ones answer with more.
+  /// Makes the kernel (4.20 and later) filter a dump by the request's fields. Older kernels answer with more.
   func askStrictly() {
     var one: Int32 = 1
-    // NETLINK_GET_STRICT_CHK; what comes is looked through anyway.
+    // NETLINK_GET_STRICT_CHK. Callers check each message anyway.
     // Safety: the value has the size that is given.
     _ = unsafe mnl_socket_setsockopt(socket, 12, &one, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// Asks a question and gives the messages of the whole answer.
+  /// Sends a request and passes each message of the answer to `body`, until NLMSG_DONE, an error or the acknowledgement.
   func ask(_ question: [UInt8], _ body: (NetlinkMessage) -> Void) throws(InterfaceFault) {
     // Safety: the array has as many bytes.
     let sent = unsafe question.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
@@ -63,7 +63,7 @@ internal import Glibc
     }
   }
 
-  /// The next datagram, for which it waits; nil, and `errno`, where there is none.
+  /// Waits for the next datagram; nil and `errno` on failure.
   func receive() -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: NetlinkSocket.bufferSize)
     var count = -1
@@ -74,7 +74,7 @@ internal import Glibc
     return count < 0 ? nil : Array(bytes[..<count])
   }
 
-  /// The next datagram, if there is one by now; nil, and `errno`, where there is none.
+  /// The next datagram, without waiting; nil and `errno` if there is none.
   func receiveNow() -> [UInt8]? {
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     errno = EAGAIN
@@ -88,17 +88,17 @@ internal import Glibc
 struct NetlinkMessage {
   let type: Int
   let flags: UInt16
-  /// Behind the header.
+  /// The bytes after the header.
   let payload: [UInt8]
 
-  /// The messages of a datagram in their order, as far as they are whole.
+  /// Passes the messages of a datagram to `body`, in order, up to the first damaged one.
   static func forEach(in datagram: [UInt8], _ body: (NetlinkMessage) -> Void) {
-    // Safety: libmnl looks whether the header and as many bytes as it names are there, before they are read.
+    // Safety: libmnl checks that the header and the length in it fit, before they are read.
     unsafe datagram.withUnsafeBytes { bytes in
       guard let start = bytes.baseAddress else { return }
       var next = unsafe start.assumingMemoryBound(to: nlmsghdr.self)
       var left = Int32(bytes.count)
-      // libmnl takes a length of 2^31 and more for a negative one, which is less than what is left.
+      // libmnl reads a length of 2^31 or more as negative, so it needs a check of its own.
       while unsafe mnl_nlmsg_ok(next, left) && next.pointee.nlmsg_len <= UInt32(left) {
         guard let payload = unsafe mnl_nlmsg_get_payload(next) else { return }
         let count = unsafe mnl_nlmsg_get_payload_len(next)
@@ -112,7 +112,7 @@ struct NetlinkMessage {
     }
   }
 
-  /// A question: header, and what follows it.
+  /// A request: header and body.
   static func question(_ type: Int, flags: Int32, _ body: [UInt8]) -> [UInt8] {
     var header = nlmsghdr()
     header.nlmsg_len = UInt32(MemoryLayout<nlmsghdr>.size + body.count)
@@ -122,7 +122,7 @@ struct NetlinkMessage {
     return bytes(of: header) + body
   }
 
-  /// The bytes of a structure of the kernel's.
+  /// The bytes of a kernel structure.
   static func bytes<Value: BitwiseCopyable>(of value: Value) -> [UInt8] {
     // Safety: the bytes are copied.
     unsafe withUnsafeBytes(of: value) { unsafe Array($0) }
@@ -130,10 +130,10 @@ struct NetlinkMessage {
 
   var isDone: Bool { type == Int(NLMSG_DONE) }
 
-  /// What the kernel says of a question that it does not answer; 0 for none.
+  /// The error number of an NLMSG_ERROR message; 0 for an acknowledgement.
   var errorCode: Int32? { type == Int(NLMSG_ERROR) ? -(read(Int32.self) ?? 0) : nil }
 
-  /// The structure at the start of the payload; nil where that is too short.
+  /// The structure at the start of the payload; nil if the payload is too short.
   func read<Value: BitwiseCopyable>(_: Value.Type) -> Value? { NetlinkMessage.read(Value.self, payload) }
 
   static func read<Value: BitwiseCopyable>(_: Value.Type, _ bytes: [UInt8]) -> Value? {
@@ -142,15 +142,15 @@ struct NetlinkMessage {
     return unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: Value.self) }
   }
 
-  /// The attributes behind a structure of `offset` bytes, as far as they are whole.
+  /// The attributes after a structure of `offset` bytes, by type, up to the first damaged one.
   func attributes(behind offset: Int) -> [Int: [UInt8]] {
     payload.count < offset ? [:] : NetlinkMessage.attributes(in: Array(payload[offset...]))
   }
 
-  /// Of several of one type the last.
+  /// The last attribute of each type.
   static func attributes(in bytes: [UInt8]) -> [Int: [UInt8]] {
     var found: [Int: [UInt8]] = [:]
-    // Safety: libmnl looks whether the header and as many bytes as it names are there, before they are read.
+    // Safety: libmnl checks that the header and the length in it fit, before they are read.
     unsafe bytes.withUnsafeBytes { bytes in
       guard let start = bytes.baseAddress else { return }
       var offset = 0

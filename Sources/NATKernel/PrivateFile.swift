@@ -1,19 +1,20 @@
 internal import Glibc
 internal import NATSystem
 
-/// A small file of the effective user's alone: what it says is believed, and acted on with that user's rights.
+/// A small file that only the effective user may write, because the process acts on its contents with that user's
+/// rights.
 ///
-/// A link is not followed, and what is another user's, or may be changed by one, is refused. It is written aside and
-/// renamed.
+/// Symbolic links are not followed. A file that belongs to another user, or that others may write, is refused. A write
+/// goes to a temporary file, which is then renamed.
 struct PrivateFile {
   let path: String
 
   typealias Fault = ReservedPorts.Fault
 
-  /// No record is as long: every second port of all.
+  /// Bytes. The longest possible list, every second port, is shorter.
   private static let longest = 1 << 18
 
-  /// Whether anything has the name, whatever it is.
+  /// Whether the path exists, as a file or anything else.
   var isThere: Bool {
     var status = stat()
     // Safety: the path is not kept, the status is written before it is read.
@@ -21,7 +22,7 @@ struct PrivateFile {
   }
 
   func read() throws(Fault) -> String {
-    // A pipe would keep it waiting.
+    // O_NONBLOCK: a pipe would block.
     // Safety: the path is not kept.
     let descriptor = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else {
@@ -31,7 +32,7 @@ struct PrivateFile {
     var status = stat()
     // Safety: the status is written before it is read.
     guard unsafe fstat(descriptor, &status) == 0 else { throw fault("cannot be read", errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw unexpected("what is no file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw unexpected("something other than a regular file") }
     guard status.st_uid == geteuid() else { throw unexpected("a file of user \(status.st_uid)'s") }
     guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
       throw unexpected("a file that others may write")
@@ -51,10 +52,10 @@ struct PrivateFile {
     throw unexpected("more than \(PrivateFile.longest) bytes")
   }
 
-  /// Puts another text in its place, or leaves it as it was.
+  /// Replaces the contents, or leaves them as they were.
   func write(_ text: String) throws(Fault) {
     let aside = path + ".new"
-    // What a process left that was killed here is nobody's.
+    // A process that was killed here may have left a temporary file.
     var descriptor: Int32 = -1
     for _ in 0..<2 where descriptor < 0 {
       // Safety: the paths are not kept.

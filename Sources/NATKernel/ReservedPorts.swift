@@ -1,24 +1,23 @@
 internal import FoundationEssentials
 internal import Glibc
 
-/// The ports that the kernel keeps its own sockets from, `net.ipv4.ip_local_reserved_ports`, with those of the gateway
-/// among them while it runs.
+/// Adds the gateway's ports to `net.ipv4.ip_local_reserved_ports` while it runs, so that the kernel does not choose them
+/// for its own sockets.
 ///
-/// What the gateway added stands in a file meanwhile, so that it can be taken back after `kill -9` too: that alone, for
-/// the setting is everybody's, and may be another one by then. The file is its writer's alone (``PrivateFile``): a
-/// service's user must not tell root what to write. A socket that asks for a port by its number gets it all the same
-/// (``MachineSockets``).
+/// A file records the ports that were added, so that they can be removed even after `kill -9`. Only these are removed,
+/// because others may have changed the setting in the meantime. The file is a ``PrivateFile``: the user of a service
+/// must not tell root what to write. A program may still bind a reserved port by number (``MachineSockets``).
 public struct ReservedPorts: Sendable {
   /// The setting, in the network namespace of the calling thread.
   public static let setting = "/proc/sys/net/ipv4/ip_local_reserved_ports"
-  /// From which ports the kernel takes those of its own sockets.
+  /// The range from which the kernel chooses ports for its own sockets.
   public static let localRange = "/proc/sys/net/ipv4/ip_local_port_range"
 
   private let setting: String
   private let localRange: String
   private let record: PrivateFile
 
-  /// - Parameter record: the file that says what was added: beside what else lives as long as the machine runs.
+  /// - Parameter record: the file of added ports, in a folder that is empty after a boot.
   public init(
     record: String, setting: String = ReservedPorts.setting, localRange: String = ReservedPorts.localRange
   ) {
@@ -27,17 +26,16 @@ public struct ReservedPorts: Sendable {
     self.localRange = localRange
   }
 
-  /// Where the record of a gateway stands: root's in a folder of root's, whoever the control socket's folder belongs to;
-  /// another user's beside the socket.
+  /// The path of a gateway's record: for root in a folder of root's, for another user beside the control socket.
   ///
   /// - Parameters:
   ///   - socket: the path of the gateway's control socket, which no other gateway has.
-  ///   - user: who writes and reads it; nil for whoever asks.
+  ///   - user: who writes and reads it; nil for the effective user.
   public static func record(for socket: String, user: UInt32? = nil) -> String {
     guard user ?? geteuid() == 0 else {
       return URL(fileURLWithPath: socket).deletingLastPathComponent().appending(path: "reserved-ports").path
     }
-    // As systemd-escape(1) makes a name of a path.
+    // The path escaped as by systemd-escape(1).
     let name = socket.utf8.drop { $0 == UInt8(ascii: "/") }.map { byte in
       let character = Character(Unicode.Scalar(byte))
       if character == "/" { return "-" }
@@ -48,10 +46,10 @@ public struct ReservedPorts: Sendable {
     return "/run/portico-ports-\(name.joined())"
   }
 
-  /// What went wrong, with what was found and what would be right.
+  /// What went wrong: what was found and what was expected.
   public struct Fault: Error, Equatable, CustomStringConvertible {
     public let description: String
-    /// The file may not be written.
+    /// Whether the process may not write the file.
     public let isNotPermitted: Bool
 
     init(_ description: String, isNotPermitted: Bool = false) {
@@ -60,23 +58,23 @@ public struct ReservedPorts: Sendable {
     }
   }
 
-  /// Whether there is a record of what is to be taken back.
+  /// Whether there is a record of added ports.
   public var isRecorded: Bool { record.isThere }
 
-  /// Whether this process may write the setting, by whatever right.
+  /// Whether this process may write the setting.
   public var isWritable: Bool {
     // Safety: the path is not kept.
     unsafe faccessat(AT_FDCWD, setting, W_OK, AT_EACCESS) == 0
   }
 
-  /// Whether the kernel keeps its sockets from all these ports already.
+  /// Whether all these ports are reserved already.
   public func holds(_ ports: [ClosedRange<UInt16>]) throws(Fault) -> Bool {
     PortSet(ports).subtracting(try read(setting)).ranges.isEmpty
   }
 
-  /// Adds ports; those that were there before, whoever reserved them, are left as they are.
+  /// Adds ports. Ports that are reserved already are not recorded.
   ///
-  /// - Throws: ``Fault``, and the setting is as it was.
+  /// - Throws: ``Fault``; the setting is then unchanged.
   public func add(_ ports: [ClosedRange<UInt16>]) throws(Fault) {
     let present = try read(setting)
     let new = PortSet(ports).subtracting(present)
@@ -86,31 +84,31 @@ public struct ReservedPorts: Sendable {
         "\(localRange): with \(PortSet(ports).text) reserved, no port is left for the kernel's own sockets; "
           + "expected a pool that leaves some of \(try read(localRange).text)")
     }
-    // First the record: what it says too much is taken back in vain.
+    // Write the record before the change. An entry too many is harmless: undoing it does nothing.
     let before = isRecorded ? try recorded() : nil
     try record.write((before ?? PortSet([])).union(new).text + "\n")
     guard !new.ranges.isEmpty else { return }
     do {
       try write(after, to: setting)
     } catch {
-      // Another one may reserve them, which are not to be taken from him.
+      // Another program may reserve these ports later; restoring must not remove them then.
       if let before { try? record.write(before.text + "\n") } else { record.remove() }
       throw error
     }
   }
 
-  /// Takes back what was added; nothing to do is no fault.
+  /// Removes the ports that were added. Does nothing if there is no record.
   public func restore() throws(Fault) {
     guard isRecorded else { return }
-    let mine = try recorded()
+    let added = try recorded()
     let present = try read(setting)
-    let after = present.subtracting(mine)
+    let after = present.subtracting(added)
     if after != present { try write(after, to: setting) }
     record.remove()
   }
 
   private func leavesNone(_ reserved: PortSet) throws(Fault) -> Bool {
-    // The range stands there as two numbers.
+    // The kernel writes the range as two numbers.
     try read(localRange).subtracting(reserved).ranges.isEmpty
   }
 
@@ -142,9 +140,9 @@ public struct ReservedPorts: Sendable {
   }
 }
 
-/// A set of ports, as the kernel writes it.
+/// A set of ports in the kernel's notation.
 struct PortSet: Equatable {
-  /// Ascending, apart from each other with a gap between.
+  /// Ascending, neither overlapping nor adjacent.
   private(set) var ranges: [ClosedRange<Int>]
 
   init(_ ranges: [ClosedRange<UInt16>]) {
@@ -161,7 +159,7 @@ struct PortSet: Equatable {
     }
   }
 
-  /// Reads `8080,10240-32767`, and two numbers with a blank between as a range; nil where it is neither.
+  /// Reads `8080,10240-32767`, or two numbers with a blank between them as a range; nil for anything else.
   init?(_ text: String) {
     let text = text.split { $0 == "\n" }.first.map(String.init) ?? ""
     let isPair = text.contains { $0 == "\t" || $0 == " " }

@@ -1,16 +1,17 @@
 package import Glibc
 
-/// A program that runs beside its caller, in the network namespace of the thread that started it. Foundation's
-/// `Process` waits on threads of its own for a socket that was made in another namespace, and did not hear of
-/// ends there.
+/// A program in the network namespace of the thread that started it.
+///
+/// Foundation's `Process` is not used: it watches its children on threads in another namespace, and missed the end of
+/// programs.
 package struct ChildProcess: ~Copyable {
   package let identifier: pid_t
   private let output: Int32
   private var status: Int32?
 
   /// - Parameters:
-  ///   - arguments: the path of the program, and what follows. Its outputs are read with ``readToEnd()``.
-  ///   - descriptors: what it gets from 3 on.
+  ///   - arguments: the path of the program and its arguments. ``readToEnd()`` reads both of its outputs.
+  ///   - descriptors: passed to the program as 3, 4 and so on.
   package init(_ arguments: [String], descriptors: [Int32] = []) throws {
     var ends: [Int32] = [0, 0]
     // Safety: the array holds both ends.
@@ -23,13 +24,13 @@ package struct ChildProcess: ~Copyable {
     unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
-    // Copies beyond the places to fill, so that none is overwritten before its turn.
+    // Copy them above the target numbers first, so that no dup overwrites one that is still needed.
     let copies = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 3 + Int32(descriptors.count)) }
     defer { for copy in copies { close(copy) } }
     for (place, copy) in copies.enumerated() {
       unsafe posix_spawn_file_actions_adddup2(&actions, copy, 3 + Int32(place))
     }
-    // Threads of Dispatch block most signals, and a child inherits that.
+    // Dispatch threads block most signals, and a child inherits the mask.
     var attributes = posix_spawnattr_t()
     var mask = sigset_t()
     unsafe posix_spawnattr_init(&attributes)
@@ -58,24 +59,23 @@ package struct ChildProcess: ~Copyable {
     close(output)
   }
 
-  /// Everything that it still prints, until it and its children have closed their outputs.
+  /// The rest of its output, until it and its children have closed it.
   package func readToEnd() -> String {
     var bytes: [UInt8] = []
     while let more = readSome() { bytes += more }
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// What it prints up to and with `text`; everything to the end if that never comes.
+  /// Its output up to and including `text`, or to the end if `text` never comes.
   package func read(until text: String) -> String {
     var printed = ""
     while !printed.contains(text), let more = readSome() { printed += String(decoding: more, as: UTF8.self) }
     return printed
   }
 
-  /// Some of what it prints, as soon as there is any; nil at the end.
+  /// The next part of its output; nil at the end, or if a signal interrupts the wait.
   package func readSome() -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: 4096)
-    // A signal that the caller handles ends the reading, so that it can see to it.
     // Safety: the array has as many bytes.
     let count = unsafe Glibc.read(output, &buffer, buffer.count)
     return count > 0 ? Array(buffer[..<count]) : nil
@@ -83,8 +83,8 @@ package struct ChildProcess: ~Copyable {
 
   package func signal(_ number: Int32) { kill(identifier, number) }
 
-  /// Waits for its end.
-  /// - Returns: the exit code, or 128 and the signal that ended it.
+  /// Waits until it ends.
+  /// - Returns: the exit code, or 128 plus the signal that ended it.
   package consuming func wait() -> Int32 {
     var result: Int32 = 0
     // Safety: the status is ours.

@@ -1,10 +1,11 @@
 import CLinuxPacket
 import Glibc
+import NATSystem
 
-/// What is reported when the network between namespaces itself does not work.
+/// A failure to set up the lab itself.
 package struct LabFailure: Error, CustomStringConvertible {
   package let description: String
-  /// The error number of a system call; 0 where there is none.
+  /// The error number of a system call; 0 if there is none.
   package let code: Int32
 
   package init(description: String, code: Int32 = 0) {
@@ -13,8 +14,8 @@ package struct LabFailure: Error, CustomStringConvertible {
   }
 }
 
-/// A network namespace without a name: it is gone, with its interfaces, when the last descriptor, process and
-/// socket of it is, so also when the process that made it is killed.
+/// A network namespace without a name. The kernel removes it with its interfaces when its last descriptor, process and
+/// socket are gone, so also after SIGKILL.
 package final class NetworkNamespace: Sendable {
   private let descriptor: Int32
 
@@ -27,13 +28,13 @@ package final class NetworkNamespace: Sendable {
     defer { _ = portico_enter_network(home) }
     descriptor = try NetworkNamespace.current()
     try shell("ip link set lo up")
-    // Router solicitations and the like are no part of any test.
+    // IPv6 is off, because router solicitations would disturb tests.
     try shell("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
   }
 
   deinit { close(descriptor) }
 
-  /// For `ip link set ... netns PATH`, from any process.
+  /// The path for `ip link set ... netns PATH`, from any process.
   package var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
 
   private static func current() throws -> Int32 {
@@ -45,8 +46,7 @@ package final class NetworkNamespace: Sendable {
     return descriptor
   }
 
-  /// Runs `body` with the calling thread in the namespace: sockets that it opens, and processes that it
-  /// starts, are there.
+  /// Runs `body` with the calling thread in the namespace. Sockets and processes that it makes belong to the namespace.
   package func enter<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
     let home = try NetworkNamespace.current()
     defer { close(home) }
@@ -57,7 +57,8 @@ package final class NetworkNamespace: Sendable {
     return try body()
   }
 
-  /// Runs a command line to its end and gives back what it printed; anything but success is thrown.
+  /// Runs a command line and returns its output.
+  /// - Throws: ``LabFailure`` if it exits with anything but 0.
   @discardableResult
   package func shell(_ command: String) throws -> String {
     let result = try attempt(command)
@@ -67,7 +68,7 @@ package final class NetworkNamespace: Sendable {
     return result.output
   }
 
-  /// Runs a command line to its end.
+  /// Runs a command line and returns its exit code and output.
   package func attempt(_ command: String) throws -> (code: Int32, output: String) {
     let process = try start(["/bin/sh", "-c", command])
     let output = process.readToEnd()
@@ -75,12 +76,12 @@ package final class NetworkNamespace: Sendable {
   }
 
   /// Starts a program in the namespace.
-  /// - Parameter descriptors: what it gets from 3 on.
+  /// - Parameter descriptors: passed to the program as 3, 4 and so on.
   package func start(_ arguments: [String], descriptors: [Int32] = []) throws -> ChildProcess {
     try enter { try ChildProcess(arguments, descriptors: descriptors) }
   }
 
-  /// Lays a cable: an interface here and one there, both up.
+  /// Makes a veth pair: one end here and one there, both up.
   package func connect(
     _ name: String, to other: NetworkNamespace, _ otherName: String, mtu: Int = 1500
   ) throws {
@@ -92,6 +93,3 @@ package final class NetworkNamespace: Sendable {
     try other.shell("ip link set \(otherName) up")
   }
 }
-
-/// Safety: the text of strerror is copied at once.
-func errorText(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }

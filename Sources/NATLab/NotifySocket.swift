@@ -1,12 +1,13 @@
 import Glibc
+import NATSystem
 
-/// The service manager's end of sd_notify(3), for tests that play it.
+/// The service manager's end of sd_notify(3), for tests that play the service manager.
 package final class NotifySocket: Sendable {
   /// One datagram.
   package struct Message: Sendable {
     /// `NAME=value` each.
     package var lines: [String]
-    /// What came with it: the receiver's to close.
+    /// A descriptor that came with it. The receiver closes it.
     package var descriptor: Int32?
 
     package func value(of name: String) -> String? {
@@ -14,10 +15,10 @@ package final class NotifySocket: Sendable {
     }
   }
 
-  /// For `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
+  /// The value of `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
   package let name: String
   private let descriptor: Int32
-  /// MSG_CMSG_CLOEXEC, which is too large for the enumeration that Swift sees.
+  /// MSG_CMSG_CLOEXEC, which Swift does not import.
   private let closeOnExec: Int32 = 0x4000_0000
 
   package init(_ name: String) throws {
@@ -26,7 +27,7 @@ package final class NotifySocket: Sendable {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let path = name.hasPrefix("@") ? [0] + Array(name.utf8.dropFirst()) : Array(name.utf8)
-    // Safety: the copy traps where it is longer than the field.
+    // Safety: the copy traps if it is longer than the field.
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
     let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
     // Safety: a sockaddr_un is passed as the sockaddr that it begins with.
@@ -35,7 +36,7 @@ package final class NotifySocket: Sendable {
         unsafe bind(descriptor, $0, length) == 0
       }
     }
-    // Whoever the daemon runs as.
+    // The daemon may run as any user.
     guard isBound, unsafe name.hasPrefix("@") || chmod(name, 0o777) == 0 else {
       throw LabFailure(description: "no socket \(name): \(errorText(errno))", code: errno)
     }
@@ -46,13 +47,13 @@ package final class NotifySocket: Sendable {
     if !name.hasPrefix("@") { unsafe _ = unlink(name) }
   }
 
-  /// The next message; nil where none comes within `seconds`.
+  /// The next message; nil if none comes within `seconds`.
   package func receive(within seconds: Double) -> Message? {
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     var text = [UInt8](repeating: 0, count: 4096)
     // Room for one descriptor: CMSG_SPACE(4).
     var control = [UInt64](repeating: 0, count: 3)
-    // Safety: all that the message points at lives for the call, with its own length.
+    // Safety: everything that the message points to lives during the call, with its own length.
     let count = unsafe text.withUnsafeMutableBytes { text in
       unsafe control.withUnsafeMutableBytes { control in
         var vector = unsafe iovec(iov_base: text.baseAddress, iov_len: text.count)
@@ -69,11 +70,11 @@ package final class NotifySocket: Sendable {
     }
     guard count >= 0 else { return nil }
     let lines = String(decoding: text[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
-    // The header's length says whether there is one (struct cmsghdr); the descriptor stands behind it.
+    // `struct cmsghdr`: the length, 0 without a descriptor; then level and type; then the descriptor.
     return Message(lines: lines, descriptor: control[0] == 0 ? nil : Int32(truncatingIfNeeded: control[2]))
   }
 
-  /// The next message that says `line`; those before it are thrown away, their descriptors closed.
+  /// The next message with the line `line`. Earlier messages are dropped and their descriptors closed.
   package func wait(for line: String, within seconds: Double = 60) -> Message? {
     var now = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &now)

@@ -2,7 +2,7 @@ internal import Glibc
 public import NATKernel
 public import NATWire
 
-/// Asks who has an address on an interface: ARP probes (RFC 5227 section 2.1.1), which teach nobody anything.
+/// Asks which stations have an address, by ARP probes (RFC 5227 section 2.1.1). A probe changes no neighbour table.
 public struct AddressProbe: ~Copyable {
   private var capture: LiveCapture
   private var transmitter: Transmitter
@@ -17,10 +17,10 @@ public struct AddressProbe: ~Copyable {
     mac = facts.mac
   }
 
-  /// Asks for each address twice, and listens.
+  /// Probes each address twice and collects the answers.
   ///
-  /// - Parameter milliseconds: how long to listen in all.
-  /// - Returns: the MAC addresses that answered, by address. This machine does not hear itself.
+  /// - Parameter milliseconds: how long to wait in all.
+  /// - Returns: the MAC addresses that answered, by address. This machine's own answers are not captured.
   public mutating func owners(
     of addresses: [IPv4Address], within milliseconds: Int = 600
   ) throws(InterfaceFault) -> [IPv4Address: MACAddress] {
@@ -42,7 +42,7 @@ public struct AddressProbe: ~Copyable {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 8)
     defer { unsafe memory.deallocate() }
     guard let base = memory.baseAddress else { return }
-    // Safety: the frame is used until the flush, while the memory is there.
+    // Safety: the frame is used until the flush; the memory is freed after it.
     let frame = unsafe Frame(unsafeBase: base, count: length)
     frame.setARP(
       operation: ARP.request, from: (mac, .any), to: (MACAddress(0), address), ethernetDestination: .broadcast

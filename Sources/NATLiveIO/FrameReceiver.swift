@@ -1,14 +1,13 @@
 public import NATWire
 
-/// What a live capture hands its frames to.
+/// Receives the frames of a live capture.
 public protocol FrameReceiver: ~Copyable {
-  /// A frame has arrived.
+  /// Called for each frame.
   ///
   /// - Parameters:
-  ///   - frame: the bytes in the capture's ring, Ethernet header first. They may be changed, and sent from
-  ///     here; they are the kernel's again when this returns. So what is sent later must be copied, and what
-  ///     is large is better sent from here (a copy of 64 KiB costs more than everything else that happens to
-  ///     a frame), after all that came before it.
-  ///   - wireLength: bytes on the wire, more than `frame.count` where the snap length cut the frame.
+  ///   - frame: the bytes in the capture's ring, Ethernet header first. They may be changed, and sent before this
+  ///     returns; then the kernel reuses them. Copy a frame to send it later. Send a large frame from here, after the
+  ///     frames before it: a copy of 64 KiB costs more than all other work on a frame.
+  ///   - wireLength: bytes on the wire; more than `frame.count` if the snap length truncated the frame.
   mutating func receive(_ frame: Frame, wireLength: Int)
 }

@@ -4,12 +4,12 @@ internal import Glibc
 public import NATKernel
 public import NATWire
 
-/// What arrives on an Ethernet interface, through libpcap: IPv4 and ARP, never what this machine sends
-/// itself.
+/// Captures the IPv4 and ARP frames that arrive on an Ethernet interface, through libpcap. Frames that this machine
+/// sends are not captured.
 ///
-/// Never waits: ``receive(into:limit:)`` hands over what is there. To wait, poll ``descriptor`` for input. An
-/// interface that is set down delivers nothing until it is up again, by itself; one that vanishes is a fault
-/// of kind ``InterfaceFault/Kind/missing``, after which the capture has to be opened anew.
+/// ``receive(into:limit:)`` never waits; poll ``descriptor`` for input to wait. An interface that is down delivers
+/// nothing until it is up again. One that has vanished is a fault of kind ``InterfaceFault/Kind/missing``; open the
+/// capture again when it has returned.
 @safe public struct LiveCapture: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, and nothing in it belongs to a thread.
   /// The interface, as the caller names it.
@@ -42,15 +42,15 @@ public import NATWire
   // Safety: owned, closed once.
   deinit { unsafe pcap_close(handle) }
 
-  /// Hands over what has arrived, in its order, and returns at once.
+  /// Passes the frames that have arrived to the receiver, in order, and returns at once.
   ///
   /// - Parameter limit: the most frames, at least 1.
-  /// - Returns: how many there were.
-  /// - Throws: ``InterfaceFault`` when the capture has ended.
+  /// - Returns: the number of frames.
+  /// - Throws: ``InterfaceFault`` if the capture has ended.
   @inlinable public mutating func receive<Receiver: FrameReceiver & ~Copyable>(
     into receiver: inout Receiver, limit: Int
   ) throws(InterfaceFault) -> Int {
-    // Safety: the pointer is used only while `dispatch` runs, and only as what it points at.
+    // Safety: the pointer is used only while `dispatch` runs, with its own type.
     try unsafe withUnsafeMutablePointer(to: &receiver) { pointer throws(InterfaceFault) in
       var handover = unsafe Handover(receiver: UnsafeMutableRawPointer(pointer)) {
         unsafe $0.assumingMemoryBound(to: Receiver.self).pointee.receive($1, wireLength: $2)
@@ -59,7 +59,7 @@ public import NATWire
     }
   }
 
-  /// A receiver without its type, for a C callback. Captures nothing, so nothing is allocated for it.
+  /// A type-erased receiver for the C callback. The closure captures nothing, so nothing is allocated.
   @usableFromInline @unsafe struct Handover {
     let receiver: UnsafeMutableRawPointer
     let receive: (UnsafeMutableRawPointer, Frame, Int) -> Void
@@ -106,12 +106,12 @@ public import NATWire
     return InterfaceFault(.refused, name, words)
   }
 
-  /// Frames that the kernel dropped for want of room in the ring since the last call.
+  /// Frames that the kernel dropped since the last call because the ring was full.
   public mutating func takeDrops() -> Int {
     var statistics = pcap_stat()
     // Safety: the handle is open, the structure is ours.
     guard unsafe pcap_stats(handle, &statistics) == 0 else { return 0 }
-    // libpcap adds up in 32 bits; the difference is right over a wrap.
+    // libpcap counts in 32 bits; the difference is right across a wrap.
     let drops = statistics.ps_drop &- dropsReported
     dropsReported = statistics.ps_drop
     return Int(drops)
@@ -127,7 +127,7 @@ extension LiveCapture {
   @unsafe private static func activate(
     _ handle: OpaquePointer, _ name: String, _ options: CaptureOptions
   ) throws(InterfaceFault) {
-    // Safety: the handle is open throughout, and not active yet where an option is set.
+    // Safety: the handle is open throughout, and not active yet while options are set.
     unsafe pcap_set_snaplen(handle, Int32(clamping: options.snapLength))
     unsafe pcap_set_buffer_size(handle, Int32(clamping: options.ringSize))
     unsafe pcap_set_promisc(handle, options.isPromiscuous ? 1 : 0)
@@ -136,7 +136,7 @@ extension LiveCapture {
     case .blocks(let milliseconds): unsafe pcap_set_timeout(handle, Int32(clamping: max(1, milliseconds)))
     }
     let status = unsafe pcap_activate(handle)
-    // Positive numbers are warnings: promiscuous mode or a kind of time stamp that the device does not have.
+    // Positive numbers are warnings: no promiscuous mode, or no time stamps of the wanted kind.
     guard status >= 0 else {
       let words = unsafe String(cString: pcap_geterr(handle))
       throw InterfaceFault(status: status, name, words)
@@ -145,8 +145,8 @@ extension LiveCapture {
       throw InterfaceFault(
         .notEthernet, name, "link type \(unsafe pcap_datalink(handle)); expected Ethernet (1)")
     }
-    // What is sent through other sockets would come back through the ring. The option keeps it out; the
-    // direction sorts out in user space what came between activation and here.
+    // Frames sent through other sockets would return through the ring. The option stops them in the kernel; the
+    // direction drops in user space those that came before the option was set.
     var ignore: Int32 = 1
     guard
       unsafe setsockopt(
@@ -184,8 +184,8 @@ private func handOver(
   _ user: UnsafeMutablePointer<UInt8>?, _ header: UnsafePointer<pcap_pkthdr>?, _ bytes: UnsafePointer<UInt8>?
 ) {
   guard let user = unsafe user, let header = unsafe header, let bytes = unsafe bytes else { return }
-  // Safety: `dispatch` gave the address of a handover. libpcap's memory is the ring, which it has mapped for
-  // writing (it moves VLAN tags there itself), and holds `caplen` bytes until this returns.
+  // Safety: `dispatch` passed the address of a handover. libpcap has mapped the ring for writing (it inserts VLAN tags
+  // there itself), and it holds `caplen` bytes until this returns.
   unsafe UnsafeMutableRawPointer(user).withMemoryRebound(to: LiveCapture.Handover.self, capacity: 1) {
     handover in
     let frame = unsafe Frame(

@@ -72,7 +72,7 @@ extension Frame {
 }
 
 extension virtio_net_hdr {
-  /// A checksum to be finished over everything from `start` on.
+  /// Finish the checksum over all bytes from `start` on.
   fileprivate static func checksum(at start: Int, _ offset: Int) -> virtio_net_hdr {
     var header = virtio_net_hdr()
     header.flags = UInt8(VIRTIO_NET_HDR_F_NEEDS_CSUM)

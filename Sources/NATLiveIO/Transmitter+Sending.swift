@@ -1,17 +1,17 @@
 package import CLinuxPacket
 internal import Glibc
 
-/// What a ``Transmitter`` asks of the system, so that tests can answer in its place.
+/// The system calls of a ``Transmitter``. Tests put their own in their place.
 package protocol SendingCalls: ~Copyable {
   /// sendmmsg(2), without waiting.
-  /// - Returns: how many of the messages the socket took, or an error number below 0.
+  /// - Returns: how many messages the socket took, or a negative error number.
   mutating func send(_ messages: UnsafeMutablePointer<portico_message>, count: Int, to socket: Int32) -> Int32
 
-  /// sched_yield(2), before something is offered again.
+  /// sched_yield(2), before the next try.
   mutating func yield()
 }
 
-/// The system's own.
+/// The calls of the system.
 private struct KernelCalls: SendingCalls {
   func send(_ messages: UnsafeMutablePointer<portico_message>, count: Int, to socket: Int32) -> Int32 {
     // Safety: the caller has filled that many messages.
@@ -23,14 +23,14 @@ private struct KernelCalls: SendingCalls {
 }
 
 extension Transmitter {
-  /// Sends what was added. Afterwards the bytes of the frames are the caller's again.
+  /// Sends the batch. Afterwards the caller may reuse the bytes of the frames.
   /// - Complexity: one system call, unless the device is full or refuses a frame.
   public mutating func flush() {
     var calls = KernelCalls()
     flush(through: &calls)
   }
 
-  /// Every frame of the batch is taken by a socket, or dropped and counted once.
+  /// Offers the batch to the socket until every frame is taken, or dropped and counted once.
   package mutating func flush(through calls: inout some SendingCalls & ~Copyable) {
     var next = 0
     var retries = Transmitter.retries
@@ -44,7 +44,7 @@ extension Transmitter {
         continue
       }
       switch -sent {
-      case ENOBUFS where isRefusedSuperFrame(next) && sendQueued(next, through: &calls):
+      case ENOBUFS where isRefusedJoinedPacket(next) && sendQueued(next, through: &calls):
         next += 1
       case EAGAIN, ENOBUFS, ENOMEM, EINTR:
         if retries > 0 {
@@ -55,7 +55,7 @@ extension Transmitter {
           next += 1
         }
       case ENETDOWN where retries == Transmitter.retries:
-        // An interface that was down in the meantime says so once more when it is up again.
+        // After it was down, an interface reports ENETDOWN once more when it is up again.
         retries -= 1
       case ENETDOWN, ENXIO, ENODEV:
         hasVanished = sent != -ENETDOWN
@@ -77,13 +77,13 @@ extension Transmitter {
     counters.frames &+= UInt64(range.count)
   }
 
-  /// Whether a frame without room may be a super-frame that is longer or has more segments than the device cuts.
-  private func isRefusedSuperFrame(_ index: Int) -> Bool {
+  /// Whether the device may have refused a joined packet as too long, or as of too many segments.
+  private func isRefusedJoinedPacket(_ index: Int) -> Bool {
     // Safety: the header was filled by `add`.
     unsafe way == direct && headers[index].gso_type != 0
   }
 
-  /// Sends one super-frame through the queueing discipline, where the kernel cuts it.
+  /// Sends one joined packet through the queueing discipline, where the kernel cuts it.
   private mutating func sendQueued(
     _ index: Int, through calls: inout some SendingCalls & ~Copyable
   ) -> Bool {

@@ -3,35 +3,34 @@ internal import Glibc
 public import NATKernel
 public import NATWire
 
-/// What leaves on an Ethernet interface: batches of frames through AF_PACKET sockets with PACKET_VNET_HDR.
+/// Sends frames on an Ethernet interface, in batches, through AF_PACKET sockets with PACKET_VNET_HDR.
 ///
-/// Partial checksums are finished by the kernel or the device, TCP super-frames are cut by them. Frames leave
-/// in the order in which they were added. Nothing ever waits for long: what the device does not take after a
-/// few tries is dropped and counted, and an interface that is down or has vanished costs one system call a
-/// batch.
+/// The kernel or the device finishes partial checksums and cuts joined TCP packets. Frames leave in the order in which
+/// they were added. No call waits for long: a frame that the device does not take after a few tries is dropped and
+/// counted, and an interface that is down or has vanished costs one system call a batch.
 ///
-/// Two sockets, as PACKET_QDISC_BYPASS drops super-frames that the kernel has to cut: frames bypass the
-/// queueing discipline, but TCP takes the way through it wherever the device cannot cut super-frames itself.
-/// So all frames of a flow take the same way, and none overtakes another.
+/// There are two sockets, because PACKET_QDISC_BYPASS drops joined packets that the kernel has to cut. Frames bypass the
+/// queueing discipline, except TCP on a device that cannot cut joined packets. So all frames of a flow take the same
+/// socket and stay in order.
 @safe public struct Transmitter: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, and nothing in it belongs to a thread.
-  /// What became of the frames; every number only grows. Bytes are frame lengths.
+  /// What became of the frames. Every counter only grows. Bytes are frame lengths.
   public struct Counters: Equatable, Sendable {
     public var frames: UInt64 = 0
     public var bytes: UInt64 = 0
-    /// Those frames that were to be cut.
-    public var superFrames: UInt64 = 0
-    /// Dropped: the device's queue or the socket's buffer stayed full.
+    /// Joined packets among the frames.
+    public var joinedPackets: UInt64 = 0
+    /// Dropped: the queue of the device or the buffer of the socket stayed full.
     public var queueFull: UInt64 = 0
     /// Dropped: the interface is down, or has vanished.
     public var linkDown: UInt64 = 0
-    /// Dropped: longer than the MTU, or refused by the kernel.
+    /// Dropped: longer than the MTU and not to be cut, or refused by the kernel.
     public var refused: UInt64 = 0
 
     public var drops: UInt64 { queueFull &+ linkDown &+ refused }
   }
 
-  /// Frames that were dropped, by their reasons.
+  /// Dropped frames, by reason.
   public struct Drops: Equatable, Sendable {
     public var queueFull: Int
     public var linkDown: Int
@@ -41,7 +40,7 @@ public import NATWire
   /// The interface, as the caller names it.
   public let name: String
   public internal(set) var counters = Counters()
-  /// Whether the last batch found the interface vanished: the transmitter has to be opened anew.
+  /// Whether the interface had vanished at the last batch: open the transmitter again when it has returned.
   public internal(set) var hasVanished = false
 
   private var reported = Counters()
@@ -53,18 +52,18 @@ public import NATWire
   let vectors: UnsafeMutablePointer<iovec>
   let headers: UnsafeMutablePointer<virtio_net_hdr>
   var count = 0
-  /// The socket for all frames of the present batch.
+  /// The socket of the current batch.
   var way: Int32
 
   static let capacity = 64
-  /// How often a batch is offered again in all to a device that is full: some 100 microseconds.
+  /// How often a batch is offered again to a full device, in all: about 100 microseconds.
   static let retries = 32
 
-  /// Opens the way out of an interface in the network namespace of the calling thread.
+  /// Opens the sockets in the network namespace of the calling thread.
   ///
   /// - Parameters:
-  ///   - facts: the interface as it is now: whether its device cuts super-frames decides their way.
-  ///   - mtu: bytes of the largest IPv4 packet, where it is to be less than the device's own.
+  ///   - facts: the interface as it is now. Whether the device cuts joined packets decides about their socket.
+  ///   - mtu: bytes of the largest IPv4 packet, if less than the device's MTU.
   public init(_ facts: InterfaceFacts, mtu: Int? = nil) throws(InterfaceFault) {
     let direct = try packetSocket(facts, bypassesQueue: true)
     let queued: Int32
@@ -82,8 +81,8 @@ public import NATWire
   /// Takes over the sockets.
   ///
   /// - Parameters:
-  ///   - cutsSegments: whether the device cuts super-frames.
-  ///   - direct: bypasses the queueing discipline.
+  ///   - cutsSegments: whether the device cuts joined packets.
+  ///   - direct: the socket that bypasses the queueing discipline.
   package init(name: String, mtu: Int, cutsSegments: Bool, direct: Int32, queued: Int32) {
     self.name = name
     self.mtu = mtu
@@ -131,7 +130,7 @@ public import NATWire
     case .segments(let offload):
       header = offload
       if !cutsSegments { way = queued }
-      counters.superFrames &+= 1
+      counters.joinedPackets &+= 1
     case .tooLong:
       counters.refused &+= 1
       return
@@ -146,7 +145,7 @@ public import NATWire
     count &+= 1
   }
 
-  /// What was dropped since the last call; nil when nothing was.
+  /// Frames dropped since the last call; nil if none.
   public mutating func takeDrops() -> Drops? {
     guard counters.drops != reported.drops else { return nil }
     defer { reported = counters }
@@ -162,7 +161,7 @@ extension Frame {
   fileprivate var isTCP: Bool { uint8(at: Ethernet.headerLength + IPv4.protocolOffset) == IPv4.protocolTCP }
 }
 
-/// Room for a batch of super-frames, in bytes.
+/// Bytes for a batch of joined packets.
 private let sendBufferSize: Int32 = 8 << 20
 
 /// A socket that sends on one interface, and receives nothing.
@@ -181,7 +180,7 @@ private func packetSocket(_ facts: InterfaceFacts, bypassesQueue: Bool) throws(I
     isReady = set(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
   }
   if isReady {
-    // Without CAP_NET_ADMIN it is as much as the system allows.
+    // Without CAP_NET_ADMIN, as much as `net.core.wmem_max` allows.
     if !set(SOL_SOCKET, SO_SNDBUFFORCE, sendBufferSize) { _ = set(SOL_SOCKET, SO_SNDBUF, sendBufferSize) }
     var address = sockaddr_ll()
     address.sll_family = UInt16(AF_PACKET)

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Writes everything, however often a signal or a short write interrupts.
+/// Writes all bytes, across signals and short writes.
 /// - Returns: 0, or the error number.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
   var done = 0
@@ -16,7 +16,8 @@ package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> 
   return 0
 }
 
-/// As above.
+/// Writes all bytes, across signals and short writes.
+/// - Returns: 0, or the error number.
 package func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
   // Safety: the array lives for the call.
   unsafe bytes.withUnsafeBytes { unsafe writeAll($0, to: descriptor) }

@@ -92,7 +92,7 @@ extension Lab {
       ]
       transmitter.send(frames, largestPacket: 1240)
       #expect(connection.socket.receive(exactly: 20_000) == Self.data)
-      #expect(transmitter.counters.superFrames == 2)
+      #expect(transmitter.counters.joinedPackets == 2)
       #expect(transmitter.counters.queueFull == 0 && transmitter.counters.refused == 0)
       guard !deviceCuts else { return }
       // Segments of 1,200 bytes, each with its own checksum, in order.
@@ -124,7 +124,7 @@ extension Lab {
         connection.frame(Array(Self.data[9000...]), .partial),
       ])
       #expect(connection.socket.receive(exactly: 20_000) == Self.data)
-      #expect(transmitter.counters.superFrames == 2 && transmitter.counters.drops == 0)
+      #expect(transmitter.counters.joinedPackets == 2 && transmitter.counters.drops == 0)
     }
 
     @Test("TCP options count into the segment size, and CWR stands in the first segment only")
@@ -160,7 +160,7 @@ extension Lab {
       let connection = try Connection(cable, &transmitter)
       transmitter.send([connection.frame(Array(Self.data[..<9000]), .wrong)])
       #expect(transmitter.counters.refused == 1)
-      #expect(transmitter.counters.superFrames == 0)
+      #expect(transmitter.counters.joinedPackets == 0)
     }
 
     @Test("a frame beyond the MTU is refused and counted, and the batch around it leaves")

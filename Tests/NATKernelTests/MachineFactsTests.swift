@@ -61,7 +61,7 @@ struct MachineFactsTests {
       command: "ip addr del 203.0.113.6/24",
       message:
         "50000000150000005dca056b435e0000021881000300000008000100cb00710608000200cb0071060900030077616e3000000000080008008100000014000600ffffffffffffffffcae41500cae41500",
-      news: [.addressGone(address(6) { $0.isSecondary = true })]),
+      news: [.addressRemoved(address(6) { $0.isSecondary = true })]),
     Case(
       command: "ip route add default via 203.0.113.1 metric 100", message: byDefault,
       news: [.route(route(1, 100))]),
@@ -77,7 +77,7 @@ struct MachineFactsTests {
       command: "ip route del default via 203.0.113.1 metric 100",
       message:
         "3c000000190000005cca056b415e000002000000fe0300010000000008000f00fe000000080006006400000008000500cb0071010800040003000000",
-      news: [.routeGone(route(1, 100))]),
+      news: [.routeRemoved(route(1, 100))]),
     Case(
       command: "ip route add default via 203.0.113.3 table 77",
       message:
@@ -150,7 +150,7 @@ struct MachineFactsTests {
     switch news {
     case .address(let address): address.index == 3
     case .route(let route): route.index == 3 && route.gateway.rawValue >> 8 == 0xCB0071
-    case .addressGone, .routeGone, .link: false
+    case .addressRemoved, .routeRemoved, .link: false
     }
   }
 

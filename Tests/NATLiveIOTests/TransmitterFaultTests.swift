@@ -190,7 +190,7 @@ struct TransmitterFaultTests {
     }
     #expect(result.script.taken == [20])
     #expect(result.script.takenQueued == Array(0..<20) + Array(21..<60))
-    #expect(result.counters.superFrames == 59 && result.counters.frames == 60 && result.drops == nil)
+    #expect(result.counters.joinedPackets == 59 && result.counters.frames == 60 && result.drops == nil)
   }
 
   @Test("a super-frame that both ways refuse is offered again to both, in bounds, and counted")
