@@ -1,4 +1,4 @@
-/// Offsets and numbers of ARP for IPv4 over Ethernet (RFC 826), from the first byte of the ARP packet on.
+/// Offsets and numbers of ARP for IPv4 over Ethernet (RFC 826). Offsets count from the first byte of the ARP packet.
 public enum ARP {
   public static let length = 28
   public static let hardwareEthernet: UInt16 = 1
@@ -11,7 +11,7 @@ public enum ARP {
   public static let reply: UInt16 = 2
 }
 
-/// The fields of a checked ARP packet.
+/// The fields of an ARP packet whose length and types were checked.
 public struct ARPPacket: BitwiseCopyable {
   public var operation: UInt16
   public var senderMAC: MACAddress

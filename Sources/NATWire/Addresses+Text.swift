@@ -1,4 +1,4 @@
-// The text forms that configuration, messages and tables use. Never called on the packet path.
+// Text forms for configuration, messages and tables. The packet path never uses them.
 
 extension IPv4Address: CustomStringConvertible {
   /// Reads dotted decimal, four parts without leading zeros (RFC 6943 section 3.1.1, strict form).
@@ -19,7 +19,7 @@ extension IPv4Address: CustomStringConvertible {
 }
 
 extension IPv4Network: CustomStringConvertible {
-  /// Reads `address/length`, or an address alone as a /32. Bits behind the prefix are cleared.
+  /// Reads `address/length`, or a single address as a /32. Clears the bits after the prefix.
   public init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let address = IPv4Address(parts[0]) else { return nil }

@@ -1,4 +1,4 @@
-/// An IPv4 address, in host byte order: `192.168.1.2` is `0xC0A8_0102`.
+/// An IPv4 address in the machine's byte order: `192.168.1.2` is `0xC0A8_0102`.
 public struct IPv4Address: BitwiseCopyable, Hashable, Comparable, Sendable {
   public var rawValue: UInt32
 
@@ -16,13 +16,13 @@ public struct IPv4Address: BitwiseCopyable, Hashable, Comparable, Sendable {
   @inlinable public static func < (a: IPv4Address, b: IPv4Address) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// An IPv4 prefix such as `192.168.1.0/24` (RFC 4632); the bits behind the prefix are zero.
+/// An IPv4 prefix such as `192.168.1.0/24` (RFC 4632). The bits after the prefix are zero.
 public struct IPv4Network: BitwiseCopyable, Hashable, Sendable {
   public let address: IPv4Address
   /// 0 to 32.
   public let prefixLength: UInt8
 
-  /// Clears the bits of `address` behind the prefix.
+  /// Clears the bits of `address` after the prefix.
   /// - Precondition: `prefixLength` is at most 32.
   @inlinable public init(_ address: IPv4Address, prefixLength: Int) {
     precondition((0...32).contains(prefixLength))
@@ -44,13 +44,13 @@ public struct IPv4Network: BitwiseCopyable, Hashable, Sendable {
     contains(other.address) || other.contains(address)
   }
 
-  /// The directed broadcast address; for prefixes of 31 and 32 bits there is none (RFC 3021).
+  /// The directed broadcast address; nil for prefixes of 31 and 32 bits (RFC 3021).
   @inlinable public var broadcast: IPv4Address? {
     prefixLength >= 31 ? nil : IPv4Address(address.rawValue | ~mask)
   }
 }
 
-/// A 48-bit Ethernet address; the first octet on the wire is the most significant of the low 48 bits.
+/// An Ethernet address in the low 48 bits. The first octet on the wire is the most significant.
 public struct MACAddress: BitwiseCopyable, Hashable, Sendable {
   public var rawValue: UInt64
 
@@ -60,17 +60,17 @@ public struct MACAddress: BitwiseCopyable, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
-  /// The upper six of eight bytes.
+  /// Takes the upper six bytes of eight.
   @inlinable init(upper bytes: UInt64) { rawValue = bytes >> 16 }
 
   /// `ff:ff:ff:ff:ff:ff`.
   @inlinable public static var broadcast: MACAddress { MACAddress(0xFFFF_FFFF_FFFF) }
 
-  /// Multicast or broadcast (IEEE 802 group bit).
+  /// Whether it is a multicast or broadcast address (IEEE 802 group bit).
   @inlinable public var isGroup: Bool { rawValue >> 40 & 1 == 1 }
 }
 
-/// Where a protocol's process is reached: an address and a port, or the query identifier of ICMP.
+/// A transport endpoint: an address and a port, or an address and an ICMP query identifier.
 public struct Endpoint: BitwiseCopyable, Hashable, Comparable, Sendable {
   public var address: IPv4Address
   public var port: UInt16

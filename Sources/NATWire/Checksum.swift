@@ -1,7 +1,7 @@
-// The Internet checksum (RFC 1071): a sum in ones' complement, kept unfolded in 64 bits.
-// A sum of 16-bit words in network byte order is written `Sum`; the field of a header holds its complement.
+// The Internet checksum (RFC 1071): a ones' complement sum of 16-bit words in network byte order. It stays unfolded in
+// 64 bits as long as possible. A header's checksum field holds the complement of the folded sum.
 
-/// A ones' complement sum that has not been folded yet.
+/// A ones' complement sum before folding.
 public struct ChecksumSum: BitwiseCopyable {
   @usableFromInline var value: UInt64
 
@@ -9,30 +9,30 @@ public struct ChecksumSum: BitwiseCopyable {
 
   @inlinable @inline(__always) public mutating func add(_ word: UInt16) { value &+= UInt64(word) }
 
-  /// Adds two words at once: folding brings the upper half down (2^16 is 1 in ones' complement arithmetic).
+  /// Adds two 16-bit words at once: folding adds the upper half to the lower (2^16 is 1 in ones' complement).
   @inlinable @inline(__always) public mutating func add(_ words: UInt32) { value &+= UInt64(words) }
 
   @inlinable @inline(__always) public mutating func add(_ address: IPv4Address) { add(address.rawValue) }
 
-  /// The sum in 16 bits, 0 only if nothing but zeros was added.
+  /// The sum folded to 16 bits. It is 0 only if all words were 0.
   @inlinable public var folded: UInt16 {
-    // Adding a number to itself with its halves exchanged leaves their sum, end-around carry included, in the upper one.
+    // A number plus itself with its halves swapped has their sum, end-around carry included, in its upper half.
     let words = UInt32(truncatingIfNeeded: (value &+ (value &<< 32 | value &>> 32)) &>> 32)
     return UInt16(truncatingIfNeeded: (words &+ (words &<< 16 | words &>> 16)) &>> 16)
   }
 
-  /// What a header's checksum field holds.
+  /// The value of a header's checksum field: the complement of the folded sum.
   @inlinable public var checksum: UInt16 { ~folded }
 }
 
 extension Frame {
-  /// The sum over `count` bytes from `offset` on; an odd last byte is padded with a zero (RFC 1071).
+  /// The sum over `count` bytes from `offset` on. An odd last byte is padded with a zero (RFC 1071).
   ///
   /// - Complexity: O(`count`), eight bytes a step.
   @inlinable public func sum(from offset: Int, count length: Int) -> ChecksumSum {
     precondition(offset >= 0 && length >= 0 && offset <= count &- length)
-    // Adding words in the machine's order gives the sum with its bytes exchanged (RFC 1071 section 2B),
-    // so the one exchange at the end replaces one a word.
+    // Adding words in the machine's byte order gives the sum with its bytes swapped (RFC 1071 section 2B). So one swap at
+    // the end replaces one for each word.
     var total: UInt64 = 0
     var at = offset
     let end = offset &+ length
@@ -63,10 +63,10 @@ extension Frame {
   }
 }
 
-/// What a change of header words does to a checksum: the sum of `~m + m'` of RFC 1624, equation 3.
+/// The effect of changed header words on a checksum: the sum of `~m + m'` (RFC 1624, equation 3).
 ///
-/// One delta serves every checksum that covers the same words: that of the IPv4 header, of the transport, and of
-/// an ICMP error that quotes both.
+/// One delta serves every checksum that covers the same words: the IPv4 header's, the transport's, and that of an ICMP
+/// error that quotes both.
 public struct ChecksumDelta: BitwiseCopyable {
   @usableFromInline var sum: ChecksumSum
 
@@ -82,7 +82,7 @@ public struct ChecksumDelta: BitwiseCopyable {
     sum.add(new.rawValue)
   }
 
-  /// A word becomes smaller by `amount`: `~m + (m - amount)` is the same for every `m`.
+  /// Adds the change of a word that decreases by `amount`: `~m + (m - amount)` is the same for every `m`.
   @inlinable @inline(__always) public mutating func addDecrement(of amount: UInt16) { sum.add(~amount) }
 
   @inlinable @inline(__always) public mutating func add(_ other: ChecksumDelta) {
@@ -96,18 +96,18 @@ public struct ChecksumDelta: BitwiseCopyable {
     return sum.checksum
   }
 
-  /// The same for UDP (RFC 768): 0 says "no checksum" and stays 0, and a result of 0 is written as 0xFFFF.
+  /// The field after the change for UDP (RFC 768): 0 means "no checksum" and stays 0; a result of 0 becomes 0xFFFF.
   @inlinable @inline(__always) public func appliedUDP(to checksum: UInt16) -> UInt16 {
     checksum == 0 ? 0 : appliedUDPLite(to: checksum)
   }
 
-  /// The same for UDP-Lite (RFC 3828 section 3.1), where 0 is no checksum but a mistake, and is never written.
+  /// The field after the change for UDP-Lite (RFC 3828 section 3.1), where 0 is invalid: a result of 0 becomes 0xFFFF.
   @inlinable @inline(__always) public func appliedUDPLite(to checksum: UInt16) -> UInt16 {
     let result = applied(to: checksum)
     return result == 0 ? 0xFFFF : result
   }
 
-  /// A partial checksum holds the pseudo-header's folded sum itself, not its complement.
+  /// A partial checksum after the change. It holds the folded sum of the pseudo-header, not its complement.
   @inlinable @inline(__always) public func appliedToPartial(_ field: UInt16) -> UInt16 {
     var sum = self.sum
     sum.add(field)

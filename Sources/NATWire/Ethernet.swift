@@ -12,11 +12,11 @@ public enum Ethernet {
   public static let typeVLAN: UInt16 = 0x8100
   public static let typeServiceVLAN: UInt16 = 0x88A8
   public static let vlanTagLength = 4
-  /// Identifier 0 of a tag: priority only, no VLAN.
+  /// The bits of the identifier in a tag. Identifier 0 is a priority tag: the frame belongs to no VLAN.
   public static let vlanIdentifierMask: UInt16 = 0x0FFF
 }
 
-/// What lies under the first byte of a frame.
+/// The link layer of a frame: what begins at its first byte.
 public enum LinkLayer: UInt8, BitwiseCopyable, Sendable {
   case ethernet
   /// An IPv4 packet without a link header.
@@ -24,11 +24,11 @@ public enum LinkLayer: UInt8, BitwiseCopyable, Sendable {
 }
 
 extension Frame {
-  /// Writes the Ethernet header at the start of the window.
+  /// Writes an Ethernet header at the start of the frame.
   @inlinable @inline(__always) public func setEthernet(
     destination: MACAddress, source: MACAddress, type: UInt16
   ) {
-    // Fourteen bytes in two overlapping stores.
+    // Fourteen bytes in two overlapping stores of eight.
     setUInt64(destination.rawValue << 16 | source.rawValue >> 32, at: Ethernet.destinationOffset)
     setUInt64(source.rawValue << 16 | UInt64(type), at: Ethernet.sourceOffset)
   }

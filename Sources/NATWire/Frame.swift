@@ -1,14 +1,13 @@
-/// A borrowed window on the bytes of one frame, in network byte order.
+/// A view of the bytes of one frame. Multi-byte values are read and written in network byte order.
 ///
-/// A frame owns nothing: it is valid as long as the ``FrameBatch``, ``Outbox`` or buffer that handed it
-/// out keeps its bytes, which is until the batch is cleared. Every access is bounds-checked, so a mistake in a
-/// length ends the process instead of reading a neighbour's packet. (The checks cost nothing measurable: after
-/// the decoder's own checks they are predicted compares.)
+/// A frame does not own its bytes. It is valid until the ``FrameBatch``, ``Outbox`` or buffer that it came from is
+/// cleared. Every access is bounds-checked: an error in a length ends the process instead of reading another packet. The
+/// checks cost nothing measurable, because the branches are always predicted.
 @safe public struct Frame: BitwiseCopyable {
   @usableFromInline let base: UnsafeMutableRawPointer
   @usableFromInline let storedCount: UInt32
 
-  /// Bytes in the window.
+  /// Bytes in the frame.
   @inlinable public var count: Int { Int(storedCount) }
 
   /// - Parameters:
@@ -19,13 +18,13 @@
     storedCount = UInt32(count)
   }
 
-  /// A window whose length was checked already.
+  /// A view whose length was checked already.
   @inlinable @inline(__always) init(checked base: UnsafeMutableRawPointer, _ count: UInt32) {
     unsafe self.base = base
     storedCount = count
   }
 
-  /// The bytes, for copying them elsewhere.
+  /// The bytes, for copying.
   @inlinable public var unsafeBytes: UnsafeRawBufferPointer {
     // Safety: the initializer was given `count` valid bytes.
     unsafe UnsafeRawBufferPointer(start: base, count: count)
@@ -59,12 +58,12 @@
     IPv4Address(uint32(at: offset))
   }
 
-  /// The six bytes from `offset` on; two more must follow, as they do wherever a header holds an address.
+  /// The six bytes from `offset` on. Two more bytes must follow; after an address in a header they always do.
   @inlinable @inline(__always) public func macAddress(at offset: Int) -> MACAddress {
     MACAddress(upper: uint64(at: offset))
   }
 
-  // Setters named `set` leave checksums as they are; those that carry a checksum along say so in their name.
+  // Setters named `set` do not update checksums. Setters that do say so in their name.
 
   @inlinable @inline(__always) public func setUInt8(_ value: UInt8, at offset: Int) {
     precondition(offset >= 0 && offset < count)
@@ -99,23 +98,23 @@
     setUInt32(UInt32(truncatingIfNeeded: address.rawValue), at: offset &+ 2)
   }
 
-  /// The part that begins at `offset` and is `count` bytes long.
+  /// The `count` bytes from `offset` on.
   @inlinable @inline(__always) public func window(at offset: Int, count: Int) -> Frame {
     precondition(offset >= 0 && count >= 0 && offset <= self.count &- count)
     // Safety: checked on the line above.
     return unsafe Frame(checked: base + offset, UInt32(truncatingIfNeeded: count))
   }
 
-  /// The same bytes with `headroom` bytes before them, which the holder of the memory left free.
+  /// The same bytes and `headroom` free bytes before them.
   ///
-  /// - Precondition: `headroom` is at most ``FrameBatch/headroom``, and the frame starts where the batch put it
-  ///   or later.
+  /// - Precondition: `headroom` is at most ``FrameBatch/headroom``, and the frame starts where the batch put it, or
+  ///   later.
   @inlinable @inline(__always) func extendedForward(by headroom: Int) -> Frame {
     // Safety: a batch leaves `FrameBatch.headroom` bytes before each frame.
     unsafe Frame(checked: base - headroom, storedCount &+ UInt32(truncatingIfNeeded: headroom))
   }
 
-  /// Copies the `count` bytes of `source` from `offset` on to `target` here; the windows may overlap.
+  /// Copies `count` bytes of `source` from `offset` on to `target` here. The ranges may overlap.
   @inlinable @inline(__always) public func copy(_ source: Frame, from offset: Int, count: Int, to target: Int)
   {
     precondition(offset >= 0 && count >= 0 && offset <= source.count &- count)

@@ -1,4 +1,4 @@
-/// Offsets and numbers of the IPv4 header (RFC 791), from its first byte on.
+/// Offsets and numbers of the IPv4 header (RFC 791). Offsets count from its first byte.
 public enum IPv4 {
   public static let minimumHeaderLength = 20
   public static let maximumHeaderLength = 60
@@ -15,7 +15,7 @@ public enum IPv4 {
 
   public static let dontFragment: UInt16 = 0x4000
   public static let moreFragments: UInt16 = 0x2000
-  /// Offset of a fragment in units of eight bytes.
+  /// The bits of the fragment offset, in units of eight bytes.
   public static let fragmentOffsetMask: UInt16 = 0x1FFF
 
   public static let protocolICMP: UInt8 = 1
@@ -28,16 +28,16 @@ public enum IPv4 {
   static let optionNoOperation: UInt8 = 1
   static let optionLooseSourceRoute: UInt8 = 131
   static let optionStrictSourceRoute: UInt8 = 137
-  /// Set in the type of an option that every fragment carries.
+  /// The bit in an option's type that says to copy the option into every fragment.
   static let optionCopied: UInt8 = 0x80
 }
 
 extension Frame {
-  /// Looks through the options of an IPv4 header that begins at `offset`.
+  /// Checks the options of an IPv4 header at `offset`.
   ///
-  /// - Returns: ``WireFault/badIPv4Options`` for a length below 2 or beyond the header,
-  ///   ``WireFault/sourceRoute`` for a source route (RFC 791 section 3.1), nil if all may pass.
-  ///   The first finding decides, and a list of options is looked at once: at most 40 steps.
+  /// - Returns: the first fault: ``WireFault/badIPv4Options`` for a length below 2 or beyond the header,
+  ///   ``WireFault/sourceRoute`` for a source route (RFC 791 section 3.1). Nil if all options may pass.
+  /// - Complexity: O(options), at most 40 steps.
   func faultInIPv4Options(at offset: Int, headerLength: Int) -> WireFault? {
     var at = offset &+ IPv4.minimumHeaderLength
     let end = offset &+ headerLength
@@ -61,8 +61,8 @@ extension Frame {
 
   // MARK: Splitting
 
-  /// Length of the IPv4 header, in bytes, that every fragment after the first carries: the options without the copied
-  /// flag are left out (RFC 791 section 3.1).
+  /// The header length of fragments after the first, in bytes: options without the copied flag are left out (RFC 791
+  /// section 3.1).
   ///
   /// - Precondition: ``faultInIPv4Options(at:headerLength:)`` found nothing.
   public func copiedIPv4HeaderLength(at offset: Int, headerLength: Int) -> Int {
@@ -71,7 +71,8 @@ extension Frame {
     return (length + 3) & ~3
   }
 
-  /// Writes that header here, padded with zeros to whole words; length and checksum are still those of the whole.
+  /// Writes the header of fragments after the first, padded with zeros to whole words. Length and checksum are still
+  /// those of the datagram.
   public func copyIPv4Header(of whole: Frame, at offset: Int, headerLength: Int) {
     copy(whole, from: offset, count: IPv4.minimumHeaderLength, to: offset)
     var length = IPv4.minimumHeaderLength
@@ -86,8 +87,7 @@ extension Frame {
     setUInt8(0x40 | UInt8(length / 4), at: offset)
   }
 
-  /// Writes what tells a fragment from its datagram: total length, flags and offset, and the header checksum. The packet
-  /// ends with the frame.
+  /// Writes total length, flags, offset and header checksum of a fragment. The packet ends with the frame.
   public func finishIPv4Fragment(at offset: Int, headerLength: Int, fragmentField: UInt16) {
     setUInt16(UInt16(count - offset), at: offset + IPv4.totalLengthOffset)
     setUInt16(fragmentField, at: offset + IPv4.fragmentOffset)

@@ -1,5 +1,5 @@
 extension Packet {
-  /// Where the transport's checksum field lies in ``frame``; nil for kinds without one that a NAT carries along.
+  /// The offset of the transport's checksum field in ``frame``; nil for kinds whose checksum a NAT does not update.
   @inlinable @inline(__always) var checksumOffset: Int? {
     switch kind {
     case .tcp: transportOffset &+ TCP.checksumOffset
@@ -9,15 +9,15 @@ extension Packet {
     }
   }
 
-  /// Bytes that the transport's checksum covers: a UDP datagram may be shorter than the packet's payload.
+  /// Bytes that the transport's checksum covers. A UDP datagram may be shorter than the packet's payload.
   var checksummedLength: Int {
     kind == .udp ? Int(frame.uint16(at: transportOffset &+ UDP.lengthOffset)) : transportLength
   }
 
-  /// Whether `field` holds the folded sum of the pseudo-header and the whole segment does not add up:
-  /// what a frame looks like whose sender left the checksum to its device (CHECKSUM_PARTIAL).
+  /// Whether a checksum is partial (CHECKSUM_PARTIAL): `field` holds the folded sum of the pseudo-header, and the
+  /// checksum is not right as it is.
   ///
-  /// - Complexity: O(1) for a packet whose field is anything else, else O(length).
+  /// - Complexity: O(1) if the field holds anything else, otherwise O(length).
   @inlinable @inline(__always)
   static func isPartial(
     _ field: UInt16, of segment: Frame, _ source: IPv4Address, _ destination: IPv4Address,
@@ -28,7 +28,7 @@ extension Packet {
     return field == pseudo.folded && !addsUp(segment, pseudo)
   }
 
-  /// Whether the sum over pseudo-header and segment says that the checksum is right.
+  /// Whether the checksum over pseudo-header and segment is right.
   @inline(never) @usableFromInline
   static func addsUp(_ segment: Frame, _ pseudo: ChecksumSum) -> Bool {
     var whole = segment.sum(from: 0, count: segment.count)
@@ -36,9 +36,9 @@ extension Packet {
     return whole.folded == 0xFFFF
   }
 
-  /// Carries a change of the pseudo-header, or of the transport header, into the transport's checksum.
+  /// Updates the transport's checksum after a change of the pseudo-header or the transport header.
   ///
-  /// - Parameter delta: the change of addresses and ports; `partial` that part of it which lies in the pseudo-header.
+  /// - Parameter delta: the change of addresses and ports. `partial` is the part of it in the pseudo-header.
   @inlinable @inline(__always) public func carryIntoTransportChecksum(
     _ delta: ChecksumDelta, pseudoHeader partial: ChecksumDelta
   ) {
@@ -51,9 +51,9 @@ extension Packet {
     }
   }
 
-  /// Carries a change of the addresses into the sum of a transport that is translated by address alone. DCCP and
-  /// UDP-Lite have it where UDP has it (RFC 4340 section 5.1, RFC 3828 section 3.1); a packet too short for it is left
-  /// alone, and so are all others: SCTP's CRC covers no addresses.
+  /// Updates the checksum of a transport that is translated by address alone, after a change of the addresses. DCCP and
+  /// UDP-Lite have the field where UDP has it (RFC 4340 section 5.1, RFC 3828 section 3.1). Packets that are too short,
+  /// and all other protocols, stay as they are: the CRC of SCTP does not cover the addresses.
   public func carryAddressesIntoOtherChecksum(_ delta: ChecksumDelta) {
     guard protocolNumber == IPv4.protocolDCCP || protocolNumber == IPv4.protocolUDPLite,
       transportLength >= UDP.checksumOffset &+ 2
@@ -65,12 +65,12 @@ extension Packet {
       at: offset)
   }
 
-  /// Finishes a partial checksum over the packet as it now stands: what a device does on its way out.
+  /// Finishes a partial checksum, as a device with checksum offload does.
   ///
   /// - Complexity: O(length).
   @inline(never) public mutating func completePartialChecksum() {
     guard hasPartialChecksum, let offset = checksumOffset else { return }
-    // The field holds the pseudo-header's sum, so the sum over the segment is the sum over all.
+    // The field holds the sum of the pseudo-header, so the sum over the segment includes it.
     let checksum = frame.sum(from: transportOffset, count: checksummedLength).checksum
     frame.setUInt16(kind == .udp && checksum == 0 ? 0xFFFF : checksum, at: offset)
     hasPartialChecksum = false

@@ -1,35 +1,35 @@
-/// What a packet is to a translator.
+/// The kinds of packets that translation distinguishes.
 public enum PacketKind: UInt8, BitwiseCopyable, Sendable {
   case tcp, udp
   /// An ICMP request with an identifier: echo, timestamp, information, address mask (RFC 5508 section 3).
   case query
-  /// The reply to one.
+  /// The reply to such a request.
   case queryReply
   /// An ICMP error that quotes a packet.
   case icmpError
   case icmpOther
-  /// Another transport protocol.
+  /// Any other transport protocol.
   case other
   /// A fragment after the first: it has no transport header.
   case laterFragment
 }
 
-/// A checked IPv4 packet: where its parts lie and what they say, read once.
+/// A checked IPv4 packet: the offsets of its parts and the values of its fields, read once.
 ///
-/// After ``decode(_:link:wireLength:into:)`` has said `.ipv4`, every offset here lies inside the frame. The window
-/// always begins 14 bytes before the IPv4 header, so that an Ethernet header can be written there whatever came in,
-/// and ends with the IPv4 packet: a trailer is cut off.
+/// After ``decode(_:link:wireLength:into:)`` has returned `.ipv4`, every offset lies inside the frame. The frame begins
+/// 14 bytes before the IPv4 header, so that an Ethernet header fits whatever link the packet came from. It ends with the
+/// IPv4 packet, without trailer.
 public struct Packet: BitwiseCopyable {
-  // 40 bytes, so that a packet is handed on in registers' moves: lengths are stored in the width of their fields.
+  // Lengths are stored in the width of their fields: 40 bytes are copied in a few register moves.
   public var frame: Frame
   public var source = IPv4Address.any
   public var destination = IPv4Address.any
-  /// Source port; of an ICMP query or reply its identifier.
+  /// The source port, or the identifier of an ICMP query or reply.
   public var sourcePort: UInt16 = 0
-  /// Destination port; of an ICMP query or reply its identifier.
+  /// The destination port, or the identifier of an ICMP query or reply.
   public var destinationPort: UInt16 = 0
   @usableFromInline var storedTotalLength: UInt16 = 0
-  /// DF, MF and the offset, as in the header.
+  /// DF, MF and the fragment offset, as in the header.
   public var fragmentField: UInt16 = 0
   @usableFromInline var storedHeaderLength: UInt8 = 0
   @usableFromInline var storedTransportHeaderLength: UInt8 = 0
@@ -38,7 +38,8 @@ public struct Packet: BitwiseCopyable {
   public var kind = PacketKind.other
   public var tcpFlags = TCPFlags()
   public var icmpType: UInt8 = 0
-  /// The TCP or UDP checksum field holds only the pseudo-header's sum: the sender left the rest to its device.
+  /// Whether the TCP or UDP checksum field holds only the sum of the pseudo-header: the sender left the rest to its
+  /// device.
   public var hasPartialChecksum = false
 
   @inlinable public init(frame: Frame) { self.frame = frame }
@@ -49,10 +50,10 @@ public struct Packet: BitwiseCopyable {
   /// Length of the IPv4 header in bytes, 20 to 60.
   @inlinable public var headerLength: Int { Int(storedHeaderLength) }
 
-  /// Length of the TCP header by its data offset, 8 for UDP and ICMP, 0 otherwise.
+  /// Length of the transport header in bytes: for TCP from its data offset, 8 for UDP and ICMP, otherwise 0.
   @inlinable public var transportHeaderLength: Int { Int(storedTransportHeaderLength) }
 
-  /// Describes a packet that is only known by its first bytes, for an error that quotes it.
+  /// Describes a packet of which only the first bytes are known, for an ICMP error that quotes it.
   public mutating func describeQuoted(
     kind: PacketKind, totalLength: Int, source: IPv4Address, destination: IPv4Address
   ) {
@@ -81,15 +82,15 @@ public struct Packet: BitwiseCopyable {
 
   @inlinable public var hasMoreFragments: Bool { fragmentField & IPv4.moreFragments != 0 }
 
-  /// Place of a fragment's payload in its datagram, in bytes.
+  /// The offset of a fragment's payload in its datagram, in bytes.
   @inlinable public var fragmentByteOffset: Int { Int(fragmentField & IPv4.fragmentOffsetMask) &* 8 }
 
   @inlinable public var doesNotFragment: Bool { fragmentField & IPv4.dontFragment != 0 }
 
-  /// Whether it is the SYN or SYN-ACK of a connection.
+  /// Whether it is a SYN or SYN-ACK.
   @inlinable public var carriesSYN: Bool { kind == .tcp && tcpFlags.contains(.syn) }
 
-  /// The protocol under which the packet is translated, or nil.
+  /// The protocol for a translation by port; nil for other kinds.
   @inlinable public var transport: TransportProtocol? {
     switch kind {
     case .tcp: .tcp
@@ -100,23 +101,23 @@ public struct Packet: BitwiseCopyable {
   }
 }
 
-/// What a frame turned out to be.
+/// The result of decoding a frame.
 public enum DecodeOutcome: BitwiseCopyable {
   case ipv4
-  /// A well-formed ARP packet; it begins 14 bytes into the packet's window.
+  /// A well-formed ARP packet. It begins 14 bytes after the start of the packet's frame.
   case arp
   case fault(WireFault)
 }
 
 extension Packet {
-  /// Checks a frame from its first byte to its transport header, in the order lengths, checksums, options, flags,
+  /// Checks a frame from the link header to the transport header, in this order: lengths, checksums, options, flags,
   /// port 0.
   ///
   /// - Parameters:
-  ///   - frame: the frame as it came; ``FrameBatch/headroom`` free bytes lie before it.
-  ///   - wireLength: length of the frame on the wire, larger than `frame.count` where a capture cut it.
-  ///   - packet: filled when the answer is `.ipv4`; only its window is when the answer is `.arp`.
-  /// - Complexity: O(1), except ICMP errors (one sum over the message) and partial checksums (over the segment).
+  ///   - frame: the frame as it came. ``FrameBatch/headroom`` free bytes lie before it.
+  ///   - wireLength: length of the frame on the wire; more than `frame.count` if the capture truncated it.
+  ///   - packet: filled if the result is `.ipv4`; only its frame if the result is `.arp`.
+  /// - Complexity: O(1), except for ICMP errors (a sum over the message) and partial checksums (over the segment).
   @inlinable @inline(__always)
   public static func decode(
     _ frame: Frame, link: LinkLayer, wireLength: Int, into packet: inout Packet
@@ -148,9 +149,9 @@ extension Packet {
     return decodeIPv4(network, isCut: wireLength > frame.count, into: &packet)
   }
 
-  /// Nearly every packet has an IPv4 header of 20 bytes, is whole, and carries TCP or UDP: those are read here, in six
-  /// loads (measured: 70 of 200 instructions less). All others, and all that fail a question, are read by
-  /// ``decodeAny(_:isCut:into:)``, which asks the same questions.
+  /// Reads the common packet in six loads (measured: 70 of 200 instructions less): an IPv4 header of 20 bytes, no
+  /// fragment, TCP or UDP. All others, and all that fail a check, go to ``decodeAny(_:isCut:into:)``, which makes the
+  /// same checks.
   @inlinable @inline(__always)
   static func decodeIPv4(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
     guard network.count >= IPv4.minimumHeaderLength &+ UDP.headerLength else {

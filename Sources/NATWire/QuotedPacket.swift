@@ -1,32 +1,31 @@
-/// The packet that an ICMP error quotes: who sent what to whom, and how much of it is there (RFC 792, RFC 5508
-/// section 4, RFC 4884).
+/// The packet that an ICMP error quotes (RFC 792, RFC 5508 section 4, RFC 4884).
 ///
-/// All offsets are places in the frame of the error; everything between ``offset`` and ``end`` is inside it.
+/// All offsets count from the start of the error's frame. The bytes from ``offset`` to ``end`` lie inside it.
 public struct QuotedPacket: BitwiseCopyable {
-  /// Where its IPv4 header begins.
+  /// Where the quoted IPv4 header begins.
   public var offset: Int
   public var headerLength: Int
-  /// Where the quote ends: with the error, its RFC 4884 length or the quoted packet's own, whichever is first.
+  /// Where the quote ends: the first of the end of the error, its RFC 4884 length and the quoted packet's length.
   public var end: Int
   public var source: IPv4Address
   public var destination: IPv4Address
   public var protocolNumber: UInt8
-  /// Nil for a transport that is not translated by port.
+  /// The quoted transport; nil if it is not translated by port.
   public var transport: TransportProtocol?
-  /// Of a query, its identifier.
+  /// The source port, or the identifier of a query.
   public var sourcePort: UInt16 = 0
   public var destinationPort: UInt16 = 0
 
   @inlinable public var transportOffset: Int { offset &+ headerLength }
 
-  /// Bytes of a transport header that must be there: the ports, or a query's identifier.
+  /// Bytes of the transport header that a quote must contain: the ports, or the identifier of a query.
   private static let portsLength = 4
   private static let identifierLength = 6
 
   /// Reads the quote of an ICMP error.
   ///
-  /// - Returns: nil if it may not pass: cut within its IPv4 header or its ports, with a wrong header checksum, a later
-  ///   fragment, or itself an ICMP error (RFC 5508 REQ-3).
+  /// - Returns: nil if the error may not pass: the quote is truncated in its IPv4 header or its ports, has a wrong header
+  ///   checksum, or is a later fragment or an ICMP error itself (RFC 5508 REQ-3).
   public init?(in error: Packet) {
     let message = error.transportOffset
     let frame = error.frame
@@ -69,8 +68,8 @@ public struct QuotedPacket: BitwiseCopyable {
     }
   }
 
-  /// Where the transport's checksum field lies, if it lies whole inside the quote and is one that holds the addresses
-  /// or the identifier.
+  /// The offset of the transport's checksum field, if the quote contains it and it covers the addresses or the
+  /// identifier.
   var checksumOffset: Int? {
     let field: Int
     switch protocolNumber {
@@ -84,8 +83,8 @@ public struct QuotedPacket: BitwiseCopyable {
 }
 
 extension Packet {
-  /// Gives the packet that this ICMP error quotes other ends, as the one who reads the error knew them, and carries the
-  /// change into the quoted checksums and that of the error (RFC 5508 REQ-4, REQ-5).
+  /// Replaces the endpoints in the quoted packet by those that the receiver of the error knows, and updates the quoted
+  /// checksums and the checksum of the error (RFC 5508 REQ-4, REQ-5).
   public func rewriteQuote(_ quote: QuotedPacket, source: Endpoint, destination: Endpoint) {
     var message = ChecksumDelta()
     var addresses = ChecksumDelta()
@@ -99,7 +98,7 @@ extension Packet {
     frame.setUInt16(newHeaderChecksum, at: quote.offset + IPv4.checksumOffset)
     message.replace(headerChecksum, with: newHeaderChecksum)
 
-    // What stays leaves the sum alone: of the two zeros of a checksum only one is right for a message of zeros.
+    // Skip words that do not change: updating could turn one zero of ones' complement into the other.
     var ports = ChecksumDelta()
     switch quote.transport {
     case .tcp, .udp:
@@ -108,7 +107,7 @@ extension Packet {
       frame.setUInt16(source.port, at: quote.transportOffset)
       frame.setUInt16(destination.port, at: quote.transportOffset + 2)
     case .icmp:
-      // One field is both; the end that changed says which.
+      // The identifier is source and destination port at once: take it from the endpoint that changed.
       let identifier = source.port != quote.sourcePort ? source.port : destination.port
       if identifier != quote.sourcePort {
         ports.replace(quote.sourcePort, with: identifier)

@@ -1,4 +1,4 @@
-/// Offsets and numbers of the TCP header (RFC 9293 section 3.1), from its first byte on.
+/// Offsets and numbers of the TCP header (RFC 9293 section 3.1). Offsets count from its first byte.
 public enum TCP {
   public static let minimumHeaderLength = 20
   public static let sequenceOffset = 4
@@ -11,13 +11,13 @@ public enum TCP {
   public static let optionNoOperation: UInt8 = 1
   public static let optionMaximumSegmentSize: UInt8 = 2
   public static let optionWindowScale: UInt8 = 3
-  /// Of whoever announces none (RFC 9293 section 3.7.1).
+  /// The MSS of a peer that announces none (RFC 9293 section 3.7.1).
   public static let defaultMaximumSegmentSize: UInt16 = 536
-  /// Windows are never larger than 1 GiB (RFC 7323 section 2.3).
+  /// The largest window scale: windows are at most 1 GiB (RFC 7323 section 2.3).
   public static let maximumWindowScale: UInt8 = 14
 }
 
-/// The six flags that a NAT looks at; ECE and CWR (RFC 3168) pass unseen.
+/// The six flags that a NAT reads. ECE and CWR (RFC 3168) pass unread.
 public struct TCPFlags: OptionSet, BitwiseCopyable, Sendable {
   public let rawValue: UInt8
 
@@ -30,7 +30,7 @@ public struct TCPFlags: OptionSet, BitwiseCopyable, Sendable {
   @inlinable public static var ack: TCPFlags { TCPFlags(rawValue: 0x10) }
   @inlinable public static var urg: TCPFlags { TCPFlags(rawValue: 0x20) }
 
-  /// No flag at all, or SYN together with FIN or RST: nothing that a TCP sends.
+  /// No flag at all, or SYN with FIN or RST: no TCP sends these.
   @inlinable public var areMalformed: Bool {
     let six = rawValue & 0x3F
     return six == 0 || (six & 0x02 != 0 && six & 0x05 != 0)
@@ -38,10 +38,10 @@ public struct TCPFlags: OptionSet, BitwiseCopyable, Sendable {
 }
 
 extension Frame {
-  /// Lowers the first MSS option above `limit` in a SYN's TCP header at `offset` (RFC 9293 section 3.7.1).
+  /// Lowers the first MSS option above `limit` in the TCP header of a SYN at `offset` (RFC 9293 section 3.7.1). Never adds
+  /// an option. A malformed length ends the scan.
   ///
-  /// A malformed length ends the scan; nothing is ever added.
-  /// - Returns: what the change does to the TCP checksum, which the caller applies.
+  /// - Returns: the delta for the TCP checksum, which the caller applies.
   @inline(never)
   public func clampMaximumSegmentSize(to limit: UInt16, tcpAt offset: Int, headerLength: Int)
     -> ChecksumDelta?
@@ -53,7 +53,7 @@ extension Frame {
       guard old > limit else { continue }
       setUInt16(limit, at: at)
       var delta = ChecksumDelta()
-      // An option at an odd place has its bytes in two words of the sum, each exchanged (RFC 1071 section 2B).
+      // The bytes of an option at an odd offset lie in two words of the sum, swapped (RFC 1071 section 2B).
       if (at &- offset) & 1 == 0 {
         delta.replace(old, with: limit)
       } else {

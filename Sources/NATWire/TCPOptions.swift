@@ -1,15 +1,15 @@
-/// The options of a TCP header, one after the other (RFC 9293 section 3.2).
+/// The options of a TCP header, in order (RFC 9293 section 3.2).
 ///
-/// Ends where the list says so, at the header's end, and at a length below 2 or beyond it.
+/// The sequence ends at an end-of-list option, at the end of the header, and at a length below 2 or beyond the header.
 struct TCPOptions {
   struct Option {
     var kind: UInt8
-    /// Where it begins in the frame.
+    /// Where the option begins in the frame.
     var offset: Int
-    /// With kind and length.
+    /// Bytes, kind and length included.
     var length: Int
 
-    /// Where the value of an MSS option lies; nil for any other.
+    /// The offset of the value of an MSS option; nil for other options.
     var maximumSegmentSizeOffset: Int? {
       kind == TCP.optionMaximumSegmentSize && length == 4 ? offset &+ 2 : nil
     }
@@ -20,7 +20,7 @@ struct TCPOptions {
 
   /// - Parameters:
   ///   - offset: of the TCP header in the frame.
-  ///   - headerLength: in bytes, as its data offset says; the frame holds as many.
+  ///   - headerLength: bytes of the TCP header, all inside the frame.
   init(tcpAt offset: Int, headerLength: Int) {
     at = offset &+ TCP.minimumHeaderLength
     end = offset &+ headerLength
@@ -45,8 +45,8 @@ struct TCPOptions {
 }
 
 extension Packet {
-  /// The largest segment that the sender of a SYN wants, without the headers of IPv4 and TCP (RFC 9293 section 3.7.1);
-  /// of several the least, and without an option 536.
+  /// The MSS that a SYN announces, without IPv4 and TCP header (RFC 9293 section 3.7.1). The least of several options; 536
+  /// without an option.
   /// - Precondition: the packet's kind is `.tcp`.
   public var maximumSegmentSize: UInt16 {
     var least: UInt16?

@@ -1,13 +1,13 @@
-/// The numbers of a TCP segment, as far as its place in the stream goes (RFC 9293 section 3.4).
+/// The sequence numbers and window of a TCP segment (RFC 9293 section 3.4).
 public struct TCPSegment: BitwiseCopyable, Equatable, Sendable {
   public var flags: TCPFlags
   public var sequence: UInt32
   public var acknowledgement: UInt32
-  /// As it stands in the header: not scaled.
+  /// The window as in the header, not scaled.
   public var window: UInt16
-  /// How many sequence numbers it takes: data, SYN and FIN. Of a first fragment, what is in it.
+  /// How many sequence numbers it takes: data bytes, SYN and FIN. For a first fragment, those that it contains.
   public var length: UInt32
-  /// The shift that a SYN's window scale option asks for, at most 14 (RFC 7323 section 2.3); nil without the option.
+  /// The window scale that a SYN announces, at most 14 (RFC 7323 section 2.3); nil without the option.
   public var windowScale: UInt8?
 
   public init(
@@ -23,14 +23,14 @@ public struct TCPSegment: BitwiseCopyable, Equatable, Sendable {
     self.windowScale = windowScale
   }
 
-  /// The number behind its last one.
+  /// The sequence number after its last one.
   @inlinable public var end: UInt32 { sequence &+ length }
 }
 
 extension Packet {
   /// Reads the segment of a packet.
   /// - Precondition: the packet's kind is `.tcp`.
-  /// - Complexity: O(1); the options of a SYN are looked at once.
+  /// - Complexity: O(1); O(options) for a SYN.
   public var segment: TCPSegment {
     let offset = transportOffset
     return TCPSegment(
@@ -43,7 +43,7 @@ extension Packet {
 }
 
 extension Frame {
-  /// The first window scale option of a TCP header at `offset` (RFC 7323 section 2.2); a malformed length ends the
+  /// The first window scale option of a TCP header at `offset` (RFC 7323 section 2.2). A malformed length ends the
   /// search.
   func windowScale(tcpAt offset: Int, headerLength: Int) -> UInt8? {
     var options = TCPOptions(tcpAt: offset, headerLength: headerLength)

@@ -1,4 +1,4 @@
-/// Offsets of the UDP header (RFC 768), from its first byte on.
+/// Offsets of the UDP header (RFC 768). Offsets count from its first byte.
 public enum UDP {
   public static let headerLength = 8
   public static let lengthOffset = 4

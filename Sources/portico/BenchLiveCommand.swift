@@ -56,7 +56,7 @@ struct BenchLiveCommand: ParsableCommand {
       let all = results.filter { $0.measure == measure }
       guard let own = all.first(where: { $0.contender == .portico }) else { continue }
       for result in all {
-        // Round by round, so that a slow moment of the machine meets both.
+        // Alternate the contenders in each round, so that a slow moment of the machine hits all of them.
         let ratio = median(zip(own.values, result.values).map { $0 / max($1, .leastNonzeroMagnitude) })
         if json {
           print(

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import NATLab
 
-/// A client, a gateway and a server in network namespaces of their own, joined by veth with its offloads on. All of it
-/// goes when it goes.
+/// A client, a gateway and a server in network namespaces of their own, joined by veth with offloads on. Everything is
+/// removed when it is deinitialized.
 final class BenchNetwork {
   let client: NetworkNamespace
   let gateway: NetworkNamespace
@@ -22,7 +22,7 @@ final class BenchNetwork {
     try gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
     try client.shell("ip address add 192.168.1.2/24 dev eth0 && ip route add default via 192.168.1.1")
     try server.shell("ip address add 203.0.113.9/24 dev eth0")
-    // The sink of the discard port: counted by the interface, and gone before it costs anything more.
+    // Drop packets to the discard port at ingress: the interface counts them, and they cost nothing more.
     if Programs.has("nft") {
       try server.shell(
         """
@@ -56,14 +56,14 @@ final class BenchNetwork {
     return daemon
   }
 
-  /// The MAC address that a host has of its neighbour on an interface.
+  /// The MAC address of a neighbour on an interface.
   func nextHop(of host: NetworkNamespace, _ interface: String) throws -> String? {
     let line = try host.shell("ip -4 neighbour show dev \(interface)")
     let words = line.split(whereSeparator: { " \n".contains($0) }).map(String.init)
     return words.firstIndex(of: "lladdr").map { words[$0 + 1] }
   }
 
-  /// Packets that have arrived at the server since the start.
+  /// Packets that the server has received since the start.
   func arrived() throws -> Int {
     let text = try server.shell("cat /proc/net/dev")
     guard let line = text.split(separator: "\n").first(where: { $0.contains("eth0:") }),

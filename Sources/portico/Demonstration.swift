@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import NATLab
 
-/// A client, a gateway that runs `porticod`, and a server, in network namespaces of their own, and what the
-/// machine's programs do between them. All of it goes when it goes.
+/// A client, a gateway that runs `porticod`, and a server in network namespaces of their own, with the machine's
+/// programs at both ends. Everything is removed when it is deinitialized.
 final class Demonstration {
   private let client: NetworkNamespace
   private let gateway: NetworkNamespace
@@ -11,7 +11,7 @@ final class Demonstration {
   private let folder: URL
   private let name = "www.example.test"
   private var failures = 0
-  /// Whether the client asks the server for names; without a DNS server it is told the address.
+  /// Whether the server answers DNS queries; without a DNS server the client is told the address.
   private var hasNames = false
 
   init() throws {
@@ -28,7 +28,7 @@ final class Demonstration {
 
   deinit { try? FileManager.default.removeItem(at: folder) }
 
-  /// - Returns: how many steps failed.
+  /// - Returns: the number of failed steps.
   func run() throws -> Int {
     try layCables()
     let daemon = try startDaemon()
@@ -52,7 +52,7 @@ final class Demonstration {
     return failures
   }
 
-  /// What is printed at once can be read while the next step runs.
+  /// Prints at once, so that a reader sees it while the next step runs.
   private func show(_ text: String) {
     print(text.hasSuffix("\n") ? String(text.dropLast()) : text)
     fflush(nil)
@@ -80,14 +80,14 @@ final class Demonstration {
       """)
     try gateway.connect("lan0", to: client, "eth0")
     try gateway.connect("wan0", to: server, "eth0")
-    // The gateway is the daemon alone: its kernel has no addresses here, and forwards nothing.
+    // The kernel of the gateway has no addresses and forwards nothing: the daemon alone is the gateway.
     try gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
     try client.shell("ip address add 192.168.1.2/24 dev eth0 && ip route add default via 192.168.1.1")
     try server.shell("ip address add 203.0.113.9/24 dev eth0")
     try Interruption.check()
   }
 
-  /// Starts `porticod`, which lies beside this program; where the kernel has no guard, without one.
+  /// Starts `porticod`, which lies beside this program. If the kernel does not support the kernel rules, without them.
   private func startDaemon() throws -> ChildProcess {
     let program = try Programs.beside("porticod")
     var more = ""
@@ -108,7 +108,7 @@ final class Demonstration {
       guard attempt == 0, log.contains("guard:") else {
         throw LabFailure(description: "porticod does not start: \(log)")
       }
-      show("the kernel takes no guard, so the demo goes without: \(log)")
+      show("the kernel does not support the kernel rules, so the demo runs without them: \(log)")
       more = "guard: off"
     }
     throw LabFailure(description: "porticod does not start")
@@ -121,7 +121,7 @@ final class Demonstration {
       missing("dnsmasq", from: "dnsmasq-base")
       return nil
     }
-    // The client's own name server; nothing outside its processes sees these files.
+    // The client's name server. Only its own processes see these files.
     _ = try write("nameserver 203.0.113.9\noptions timeout:2 attempts:2\n", to: "resolv.conf")
     _ = try write("hosts: dns\n", to: "nsswitch.conf")
     let program = try server.start([
@@ -138,7 +138,7 @@ final class Demonstration {
     return ServerProgram(program)
   }
 
-  /// HTTPS with a certificate of its own.
+  /// HTTPS with a self-signed certificate.
   private func startPages() throws -> ServerProgram? {
     guard Programs.has("openssl") else {
       missing("openssl", from: "openssl")
@@ -191,7 +191,7 @@ final class Demonstration {
     }
   }
 
-  /// A download, and what the table says while it runs.
+  /// Downloads a file, and shows the table meanwhile.
   private func download(_ daemon: borrowing ChildProcess) throws {
     let file = folder.appending(path: "downloaded")
     let isPossible = Programs.has("curl") && Programs.has("openssl")
@@ -230,7 +230,7 @@ final class Demonstration {
     }
   }
 
-  /// Runs a command line of the client's to its end and shows it.
+  /// Runs a command line on the client and shows it.
   private func step(
     _ command: String, with program: String, from package: String, expectsFailure: Bool = false,
     _ isGood: (String) -> Bool
@@ -245,7 +245,7 @@ final class Demonstration {
     if (code == 0) == expectsFailure || !isGood(output) { fail("not what it should be (exit code \(code))") }
   }
 
-  /// The arguments that run a command line with the client's own name server.
+  /// The arguments to run a command line with the client's name server.
   private func inClient(_ command: String) -> [String] {
     guard hasNames else { return ["/bin/sh", "-c", command] }
     let mounts = ["resolv.conf", "nsswitch.conf"].map {
@@ -258,7 +258,7 @@ final class Demonstration {
     show("-- left out: no program `\(program)`; `apt-get install -y \(package)` installs it")
   }
 
-  /// What the daemon answers to SIGUSR1.
+  /// The daemon's report on SIGUSR1.
   private func report(of daemon: borrowing ChildProcess) throws -> (table: String, counters: String) {
     daemon.signal(SIGUSR1)
     let text = daemon.read(until: "end of report\n")

@@ -5,35 +5,35 @@ import NATKernel
 import NATLiveIO
 import NATWire
 
-/// Examines the machine for a configuration, in the network namespace of the calling thread.
+/// Checks whether the machine suits a configuration, in the network namespace of the calling thread.
 struct Doctor {
   struct Finding {
     enum Verdict: String {
       case good = "ok"
-      /// Worth knowing; the gateway works.
+      /// The gateway works, but this is worth knowing.
       case note
       case wrong
     }
 
     var verdict: Verdict
     var text: String
-    /// The command that mends it, or what to do where there is none.
+    /// The command that mends it, or advice if there is none.
     var mend: String?
   }
 
-  /// With the host's addresses in it.
+  /// The configuration, with the machine's addresses filled in.
   private var configuration: Configuration
   private var findings: [Finding] = []
   private var isGuarded: Bool { configuration.kernelGuard }
 
-  /// More would take seconds, and the answers of a whole network.
+  /// How many addresses are probed. More would take seconds.
   private static let mostProbed = 64
 
   init(_ configuration: Configuration) { self.configuration = configuration }
 
   mutating func examine() -> [Finding] {
     for warning in configuration.warnings { note(warning) }
-    examineHost()
+    examineMachine()
     let inside = configuration.interfaces.inside
     let shared = configuration.sharedAddress
     examine("inside", inside, owning: inside.hasMachineAddress ? [] : [inside.address], hop: nil)
@@ -44,8 +44,8 @@ struct Doctor {
     return findings
   }
 
-  /// What the host has where the configuration says `address: host`.
-  private mutating func examineHost() {
+  /// Checks the machine's addresses where the configuration says `address: host`.
+  private mutating func examineMachine() {
     guard configuration.followsMachine else { return }
     do {
       let resolved = configuration.resolved(try Configuration.Machine(addressesFor: configuration))
@@ -100,7 +100,7 @@ struct Doctor {
     }
   }
 
-  /// - Returns: whether packets can pass it.
+  /// - Returns: whether packets can pass the interface.
   private mutating func examineLink(
     _ side: String, _ configured: Configuration.Interface, _ facts: InterfaceFacts
   ) -> Bool {
@@ -122,7 +122,7 @@ struct Doctor {
     return true
   }
 
-  /// Everything but LRO can be told from the frames themselves.
+  /// Only LRO is a problem: the frames themselves show all other offloads.
   private mutating func examineOffloads(_ side: String, _ facts: InterfaceFacts) {
     let name = "\(side) \(facts.name)"
     if facts.offloads.largeReceive {
@@ -134,7 +134,7 @@ struct Doctor {
     }
     if !facts.offloads.tcpSegmentation {
       note(
-        "\(name): the device does not cut super-frames (TSO is off); the kernel does it, more slowly",
+        "\(name): the device does not cut joined packets (TSO is off); the kernel does it, more slowly",
         mend: "ethtool -K \(facts.name) tso on   # where the device can")
     }
   }
@@ -189,7 +189,7 @@ struct Doctor {
     }
   }
 
-  /// Asks the network itself.
+  /// Asks the network by ARP.
   private mutating func probe(
     _ side: String, _ facts: InterfaceFacts, owning: [IPv4Address], hop: IPv4Address?
   ) throws(InterfaceFault) {
@@ -221,7 +221,7 @@ struct Doctor {
     }
   }
 
-  /// The gateway's addresses that the kernel takes for its own. It answers for them on all interfaces.
+  /// Finds the gateway's addresses that the kernel takes for its own. The kernel answers for them on all interfaces.
   private mutating func examineAddresses() {
     let own = configuration.ownAddresses
     let kernel = InterfaceFacts.kernelAddresses().filter { own.contains($0.address.address) }
@@ -231,7 +231,7 @@ struct Doctor {
         mend: "ip address del \(address.address)/\(address.network.prefixLength) dev \(interface)")
     }
     let listed = Set(kernel.map(\.address.address))
-    // A local route makes the kernel answer too, and no list of addresses shows it.
+    // A local route makes the kernel answer, too, and no list of addresses shows it.
     let others = MachineWatch.local(among: own.filter { !listed.contains($0) })
     for address in others {
       examine(

@@ -49,7 +49,7 @@ struct InstallCommand: ParsableCommand {
 
   func run() throws {
     let installation = try ServiceSystem.installation(root)
-    // The daemon, which is not root, reads in folders that are made here, whatever the shell's mask says.
+    // The daemon does not run as root and must read the folders made here, so ignore the shell's umask.
     umask(0o022)
     let items = try installation.items()
     let isConfigured = !items.contains { $0.path == Installation.configuration }
@@ -122,9 +122,9 @@ struct UninstallCommand: ParsableCommand {
   }
 }
 
-/// What the system does for an installation.
+/// What an installation needs from the system.
 private enum ServiceSystem {
-  /// Whether systemd is this machine's service manager (sd_booted(3)).
+  /// Whether systemd is the service manager of this machine (sd_booted(3)).
   static var isRunning: Bool { FileManager.default.fileExists(atPath: "/run/systemd/system") }
 
   static func installation(_ root: String?) throws -> Installation {
@@ -134,14 +134,14 @@ private enum ServiceSystem {
       }
       return Installation(root: "")
     }
-    // The slash behind it follows a link.
+    // The trailing slash follows a symbolic link.
     guard Installation(root: root).kind(of: "/") == .other("a directory") else {
       throw Failure.exit(Failure.cannotWrite, "\(root): expected a folder that is there")
     }
     return Installation(root: URL(fileURLWithPath: root).path)
   }
 
-  /// Safety: only whether there is one is asked.
+  /// Safety: the result is only compared with null.
   private static var hasUser: Bool { unsafe (getpwnam("portico") != nil) }
 
   static func makeUser() throws {
@@ -168,7 +168,7 @@ private enum ServiceSystem {
 
   static func removeUser() throws {
     if hasUser { try Programs.output(["userdel", "portico"]) }
-    // Safety: only whether there is one is asked. `userdel` removes a user's own group on most systems.
+    // Safety: the result is only compared with null. On most systems `userdel` removes the user's own group, too.
     if unsafe (getgrnam("portico") != nil) { try Programs.output(["groupdel", "portico"]) }
   }
 }

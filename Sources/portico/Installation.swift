@@ -4,20 +4,20 @@ import Glibc
 import NATControl
 import NATSystem
 
-/// Everything that is installed, and where.
+/// The files of an installation, and their places.
 struct Installation {
-  /// One file of it.
+  /// One installed file.
   struct Item {
-    /// From the root on.
+    /// The path below the root.
     var path: String
     var mode: Int = 0o644
     var content: Data
   }
 
-  /// Where the machine's files begin; empty for this machine.
+  /// The folder that stands for `/`; empty for this machine.
   let root: String
 
-  /// The operator's file, which is never overwritten.
+  /// The operator's configuration, which is never overwritten.
   static let configuration = "/etc/portico/portico.yaml"
   static let state = "/var/lib/portico"
   static let runtime = "/run/portico"
@@ -27,10 +27,10 @@ struct Installation {
   static let daemon = "/usr/sbin/porticod"
   static let command = "/usr/bin/portico"
 
-  /// Folders of our own, which go when they are empty.
+  /// Folders that an uninstallation removes if they are empty.
   static let folders = ["/usr/share/portico", "/etc/portico", runtime]
 
-  /// What stands in this program.
+  /// The files that are embedded in this program.
   private static let carried: [(path: String, bytes: [UInt8])] = [
     ("/usr/lib/systemd/system/\(unit)", PackageResources.portico_service),
     (users, PackageResources.portico_sysusers),
@@ -47,7 +47,7 @@ struct Installation {
       ("/usr/share/fish/vendor_completions.d", "", ".fish", .fish),
     ]
 
-  /// The paths of all of it but the configuration.
+  /// The paths of all files but the configuration.
   static var paths: [String] {
     [command, daemon] + carried.map(\.path)
       + completions.flatMap { completion in
@@ -55,12 +55,12 @@ struct Installation {
       }
   }
 
-  /// Reads both programs, and takes the rest out of this one.
-  /// - Throws: `ExitCode` when the daemon does not lie beside this program, or is another release.
+  /// Reads both programs; the other files are embedded in this one.
+  /// - Throws: `ExitCode` if the daemon is not beside this program, or is of another release.
   func items() throws -> [Item] {
     let own = try Programs.own()
     let daemon = URL(fileURLWithPath: own).deletingLastPathComponent().path
-    // Built, they lie side by side; installed, as Debian has them.
+    // Both programs lie side by side after a build; after an installation in Debian's folders.
     let candidates = ["\(daemon)/porticod", "\(daemon)/../sbin/porticod"]
     guard let daemon = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
       throw Failure.exit(
@@ -95,7 +95,7 @@ struct Installation {
     return items
   }
 
-  /// What stands at a path.
+  /// The kind of file at a path.
   enum Kind: Equatable {
     case nothing
     case file
@@ -114,10 +114,9 @@ struct Installation {
     }
   }
 
-  /// Puts all items in their places, or none: they are written aside, and renamed when all are there.
-  ///
-  /// A program that runs goes on with its old file.
-  /// - Returns: what became of each.
+  /// Installs all items or none: writes temporary files and renames them when all are complete. Running programs keep
+  /// their old files.
+  /// - Returns: the outcome for each item.
   func install(_ items: [Item]) throws -> [(path: String, what: String)] {
     for item in items {
       if case .other(let found) = kind(of: item.path) {
@@ -168,7 +167,7 @@ struct Installation {
     return results
   }
 
-  /// Makes the folders above a place that are not there, and adds them to `made`.
+  /// Makes the missing folders above a path, and adds them to `made`.
   private func makeFolder(of place: String, _ made: inout [String]) throws {
     let folder = (place as NSString).deletingLastPathComponent
     guard !FileManager.default.fileExists(atPath: folder) else { return }
@@ -177,8 +176,8 @@ struct Installation {
     made.append(folder)
   }
 
-  /// Removes files, folders of ours that are empty then, and what an installation that was cut off left aside.
-  /// - Returns: the paths that were there.
+  /// Removes the files, our empty folders, and temporary files of an interrupted installation.
+  /// - Returns: the paths that existed.
   func remove(_ paths: [String]) throws -> [String] {
     var removed: [String] = []
     for path in paths {
@@ -191,7 +190,7 @@ struct Installation {
       }
       removed.append(path)
     }
-    // Safety: the paths are not kept. Those that are not empty stay.
+    // Safety: the paths are not kept. Folders that are not empty stay.
     for folder in Self.folders { unsafe _ = rmdir(root + folder) }
     return removed
   }

@@ -2,13 +2,13 @@ import Foundation
 import Glibc
 import NATLab
 
-/// A client, a gateway and a server in network namespaces of their own, and what stands between them in turn.
+/// Measures contenders in turn between a client and a server in network namespaces of their own.
 final class LiveBench {
   enum Contender: String, CaseIterable {
     case portico
     /// nftables masquerade.
     case kernel
-    /// A NAT in user space, with sockets of its own towards the outside.
+    /// slirp4netns: a NAT in user space with its own sockets towards the outside.
     case slirp4netns
   }
 
@@ -27,7 +27,7 @@ final class LiveBench {
     }
   }
 
-  /// A contender's values, one a round.
+  /// The values of a contender, one for each round.
   struct Result {
     let contender: Contender
     let measure: Measure
@@ -38,7 +38,7 @@ final class LiveBench {
   private let seconds: Int
   private let flows: Int
   private let network: BenchNetwork
-  /// Where slirp4netns lays its cable.
+  /// The namespace in which slirp4netns makes its interface.
   private let guest: NetworkNamespace
   private let perf: ServerProgram?
   private var contenders: [Contender] = [.portico]
@@ -71,7 +71,7 @@ final class LiveBench {
     }
   }
 
-  /// Measures everything once for each contender.
+  /// Measures everything once with each contender.
   func round() throws {
     for contender in contenders {
       try Interruption.check()
@@ -111,12 +111,12 @@ final class LiveBench {
   }
 
   private func withSlirp(_ body: () throws -> Void) throws {
-    // Its sockets are the gateway's, which is a host here.
+    // Its sockets belong to the gateway's kernel.
     try network.gateway.shell("ip address add 203.0.113.5/24 dev wan0")
     let program = try network.gateway.start([
       "/usr/bin/env", "slirp4netns", "--configure", "--mtu=65520", "--netns-type=path", guest.path, "tap0",
     ])
-    // It says more, and keeps that until its buffer is full.
+    // The rest of its output stays in its buffer.
     let words = program.read(until: "received tapfd")
     guard words.contains("received tapfd") else { throw LabFailure(description: "slirp4netns: \(words)") }
     try body()
@@ -129,10 +129,10 @@ final class LiveBench {
   // MARK: What is measured
 
   private func measure(_ contender: Contender, from host: NetworkNamespace, _ interface: String) throws {
-    // Under one address stands another MAC than before.
+    // The MAC address of the gateway has changed.
     _ = try host.attempt("ip neighbour flush all")
     _ = try network.server.attempt("ip neighbour flush all")
-    // The first packets resolve addresses.
+    // The first packets resolve neighbours.
     _ = try host.attempt("ping -n -c 3 -i 0.1 -W 1 203.0.113.9")
     add(try ping(from: host), contender, .roundTrip)
     add(try smallPackets(from: host, interface), contender, .smallPackets)
@@ -163,7 +163,7 @@ final class LiveBench {
     }
     let command = "iperf3 -c 203.0.113.9 -t \(seconds) -J \(options)"
     var result = try host.attempt(command)
-    // Between two streams its server does not listen for a moment.
+    // The iperf3 server does not listen for a moment between two streams.
     for _ in 0..<20 where result.output.contains("Connection refused") {
       try Interruption.check()
       usleep(100_000)
@@ -178,7 +178,7 @@ final class LiveBench {
     return report.end.sumReceived.bitsPerSecond / 1e9
   }
 
-  /// Milliseconds, the median.
+  /// The median round trip in milliseconds.
   private func ping(from host: NetworkNamespace) throws -> Double? {
     let result = try host.attempt("ping -n -c 200 -i 0.01 -W 1 203.0.113.9")
     try Interruption.check()
@@ -190,13 +190,13 @@ final class LiveBench {
     return times.sorted()[times.count / 2]
   }
 
-  /// Millions of packets a second that arrive.
+  /// Millions of packets a second that reach the server.
   private func smallPackets(from host: NetworkNamespace, _ interface: String) throws -> Double? {
     guard let hop = try network.nextHop(of: host, interface) else { return nil }
     var source = try host.enter {
       try PacketSource(interface, to: hop, flows: (0..<flows).map { .init(port: UInt16(20_000 + $0)) })
     }
-    // The bindings are made before the clock runs, and slowly enough that none is lost.
+    // Make the bindings before the measurement, slowly enough that no packet is lost.
     source.sendEachOnce()
     usleep(50_000)
     let received = try network.arrived()
