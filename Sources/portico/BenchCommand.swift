@@ -5,8 +5,8 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measure the gateway on this machine.",
     discussion: """
-      Figures of a machine that has other things to do say little: each bench repeats its rounds and prints the median \
-      with the least and the most.
+      Each bench repeats its rounds and prints the median with minimum and maximum. Measure on a machine without other \
+      work.
 
       EXAMPLES
         portico bench engine

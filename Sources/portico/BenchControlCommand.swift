@@ -11,11 +11,10 @@ struct BenchControlCommand: AsyncParsableCommand {
       "Dump a large table over the control socket while packets flow, and see what that costs the packets.",
     usage: "portico bench control [--sessions <sessions>] [--rate <rate>] [<options>]",
     discussion: """
-      As root: porticod between a client and a server in network namespaces of their own, with a million sessions, and \
-      packets at a steady rate. In turn, round by round, nobody asks, and `portico table --json` dumps the whole table \
-      again and again. Printed are the packets that arrive a second and the longest round of the worker in each second \
-      (medians, with the least and the most), the time of a dump, and whether each dump was whole: every session that \
-      lived, each once.
+      Needs root. Makes network namespaces for a client, porticod and a server, a million sessions, and packets at a \
+      steady rate. Each round has two halves: one without requests, one in which `portico table --json` dumps the table \
+      again and again. Prints packets received a second, the longest round of the worker in each second (median, minimum, \
+      maximum), the time of a dump, and whether each dump had every live session exactly once.
 
       EXAMPLES
         portico bench control
@@ -26,9 +25,9 @@ struct BenchControlCommand: AsyncParsableCommand {
         interrupted it
       """)
 
-  @Option(help: "Sessions of the table.") var sessions = 1_000_000
+  @Option(help: "Sessions in the table.") var sessions = 1_000_000
   @Option(help: "Packets a second.") var rate = 100_000
-  @Option(help: "Rounds; the median counts.") var rounds = 5
+  @Option(help: "Number of rounds.") var rounds = 5
   @Option(help: "Seconds of each half of a round.") var seconds = 4
   @Flag(help: "Print JSON.") var json = false
 

@@ -11,10 +11,10 @@ struct BenchEngineCommand: ParsableCommand {
     abstract: "Time the engine alone: nanoseconds a packet, both directions mixed.",
     usage: "portico bench engine [--flows <flows> ...] [<options>]",
     discussion: """
-      UDP packets of 64 bytes over flows that each have a binding and a session of their own, in random order, every \
-      second one an answer. Only `Gateway.process` is timed, a batch of \(FrameBatch.capacity) at a time. Allocations, \
-      retains and releases of Swift's runtime are counted meanwhile; a program that has the runtime in itself, as the \
-      installed one does, cannot count them and says so.
+      Sends UDP packets of 64 bytes, both directions in turn, over flows in random order. Each flow has its own binding and \
+      session. Only `Gateway.process` is timed, in batches of \(FrameBatch.capacity). Allocations, retains and releases of the \
+      Swift runtime are counted too. A program that contains the runtime, such as the installed one, cannot count them and \
+      says so.
 
       EXAMPLES
         portico bench engine
@@ -24,9 +24,9 @@ struct BenchEngineCommand: ParsableCommand {
         0 done, 64 usage
       """)
 
-  @Option(help: "Flows (1 to 4000000); may be given several times.") var flows: [Int] = [1000, 1_000_000]
-  @Option(help: "Packets of each round.") var packets = 2_000_000
-  @Option(help: "Rounds; the median counts.") var rounds = 5
+  @Option(help: "Number of flows (1 to 4000000); may be repeated.") var flows: [Int] = [1000, 1_000_000]
+  @Option(help: "Packets a round.") var packets = 2_000_000
+  @Option(help: "Number of rounds.") var rounds = 5
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -80,7 +80,7 @@ struct BenchEngineCommand: ParsableCommand {
   }
 }
 
-/// A gateway with many UDP flows, and packets for them.
+/// A gateway with many UDP flows, and packets of these flows.
 struct EngineBench: ~Copyable {
   private(set) var gateway: Gateway
   private let store: CounterStore
@@ -94,7 +94,7 @@ struct EngineBench: ~Copyable {
   private static let payload = 64 - 14 - 28
   private static let remote = Endpoint(IPv4Address(198, 51, 100, 7), 4500)
 
-  /// A private endpoint of its own for each flow: 16 ports a host.
+  /// The private endpoint of a flow: 16 ports a host.
   private static func privateEndpoint(_ flow: Int) -> Endpoint {
     Endpoint(IPv4Address(0x0A00_0002 + UInt32(flow / 16)), UInt16(2000 + flow % 16 * 3000))
   }
@@ -105,7 +105,7 @@ struct EngineBench: ~Copyable {
       pool: (0..<addresses).map {
         PoolAddress(IPv4Address(IPv4Address(203, 0, 113, 5).rawValue + UInt32($0)), ports: [1024...65535])
       })
-    // The limits of a default configuration, unless more is asked for.
+    // The default limits, or more if there are more flows.
     table.bindingLimit = max(flows, table.bindingLimit)
     table.sessionLimit = max(flows, table.sessionLimit)
     table.lifetimes.udp = 86_400_000_000_000
@@ -139,15 +139,15 @@ struct EngineBench: ~Copyable {
     precondition(publicPorts.count == flows, "every flow has a binding")
   }
 
-  /// Does a job as the worker of a daemon does.
+  /// Runs a job in steps, as a worker of the daemon does.
   mutating func work(on job: inout some GatewayJob) { _ = job.step(&gateway, into: &outbox, at: clock) }
 
-  /// Another gateway of the same settings, which has seen nothing.
+  /// A new gateway with the same settings and no state.
   func makeGateway(_ store: CounterStore) -> Gateway {
     Gateway(settings, counters: store.counters, random: RandomSource(seed: 2))
   }
 
-  /// Works on `packets` packets.
+  /// Processes `packets` packets.
   /// - Returns: nanoseconds a packet.
   mutating func round(packets: Int, _ runtime: inout RuntimeCalls) -> Double {
     var elapsed: UInt64 = 0
@@ -171,7 +171,7 @@ struct EngineBench: ~Copyable {
     return Double(elapsed) / Double(batches * FrameBatch.capacity)
   }
 
-  /// Builds the frame where the batch will copy it from: a packet of the flow, or the answer to it.
+  /// Builds the frame that the batch will copy: an outbound packet of the flow, or an answer.
   private mutating func append(flow: Int, isAnswer: Bool) {
     unsafe withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { bytes in
       // Safety: 64 bytes, used only inside this closure.
@@ -201,7 +201,7 @@ struct EngineBench: ~Copyable {
   }
 }
 
-/// Nanoseconds of a clock that only goes forward.
+/// Nanoseconds of the monotonic clock.
 func monotonicNanoseconds() -> UInt64 {
   var time = timespec()
   // Safety: the structure is ours.

@@ -8,14 +8,14 @@ struct BenchLiveCommand: ParsableCommand {
     abstract: "Time porticod against the kernel's masquerade and slirp4netns on the same cables.",
     usage: "portico bench live [--rounds <rounds>] [--seconds <seconds>] [<options>]",
     discussion: """
-      As root: a client, a gateway and a server in network namespaces of their own, joined by veth with its offloads \
-      on. In turn, round by round, porticod, nftables masquerade in the same namespace, and slirp4netns (a NAT in user \
-      space, as virtual machines and containers have it) stand between client and server. Measured are one TCP stream up \
-      and down (iperf3), packets of 60 bytes a second (UDP over many flows, counted by the server's interface and \
-      dropped there), and the median round trip of ping. Printed are medians, with the least and the most, and ratios.
+      Needs root. Makes network namespaces for a client, a gateway and a server, joined by veth with offloads on. In each \
+      round the gateway is, in turn, porticod, nftables masquerade, and slirp4netns (a userspace NAT for virtual machines \
+      and containers). Measures one TCP stream up and down (iperf3), UDP packets of 60 bytes a second over many flows \
+      (counted by the server's interface and dropped there), and the median round trip of ping. Prints medians with \
+      minimum and maximum, and ratios.
 
-      A program that is not installed is left out: `apt-get install -y iperf3 nftables iputils-ping slirp4netns`. Nothing \
-      outside the namespaces is touched, and nothing stays behind.
+      Programs that are not installed are left out: `apt-get install -y iperf3 nftables iputils-ping slirp4netns`. Changes \
+      nothing outside the namespaces, and removes them.
 
       EXAMPLES
         portico bench live
@@ -26,9 +26,9 @@ struct BenchLiveCommand: ParsableCommand {
         interrupted it
       """)
 
-  @Option(help: "Rounds; the median counts.") var rounds = 5
-  @Option(help: "Seconds of each TCP and UDP measurement.") var seconds = 2
-  @Option(help: "UDP flows.") var flows = 64
+  @Option(help: "Number of rounds.") var rounds = 5
+  @Option(help: "Seconds for each TCP and UDP measurement.") var seconds = 2
+  @Option(help: "Number of UDP flows.") var flows = 64
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {

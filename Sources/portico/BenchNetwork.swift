@@ -37,7 +37,7 @@ final class BenchNetwork {
 
   var controlSocket: String { folder.appending(path: "control.sock").path }
 
-  /// Starts `porticod`, which lies beside this program, and waits until it forwards.
+  /// Starts `porticod` from the folder of this program, and waits until it forwards.
   func startDaemon(_ more: String = "") throws -> ChildProcess {
     let file = folder.appending(path: "portico.yaml")
     try Data(

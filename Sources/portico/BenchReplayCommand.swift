@@ -14,9 +14,9 @@ struct BenchReplayCommand: ParsableCommand {
     abstract: "Time a replay against tcpdump and tcprewrite on the same capture.",
     usage: "portico bench replay [--packets <packets>] [<options>]",
     discussion: """
-      Makes a capture of UDP packets of 64 bytes over many flows in a temporary folder, then runs in turn `portico \
-      replay`, `tcpdump -r -w` and `tcprewrite --pnat -C` on it, each as a whole process, and prints medians and ratios. \
-      A program that is not installed is left out: `apt-get install -y tcpdump tcpreplay`.
+      Writes a capture of UDP packets of 64 bytes over many flows to a temporary directory. Then runs `portico replay`, \
+      `tcpdump -r -w` and `tcprewrite --pnat -C` on it in turn, each as a whole process. Prints medians and ratios. \
+      Programs that are not installed are left out: `apt-get install -y tcpdump tcpreplay`.
 
       EXAMPLES
         portico bench replay
@@ -26,9 +26,9 @@ struct BenchReplayCommand: ParsableCommand {
         0 done, 1 a program failed, 64 usage
       """)
 
-  @Option(help: "Packets of the capture.") var packets = 2_000_000
-  @Option(help: "Flows.") var flows = 1000
-  @Option(help: "Rounds; the median counts.") var rounds = 5
+  @Option(help: "Packets in the capture.") var packets = 2_000_000
+  @Option(help: "Number of flows.") var flows = 1000
+  @Option(help: "Number of rounds.") var rounds = 5
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -65,7 +65,7 @@ struct BenchReplayCommand: ParsableCommand {
           name: "tcprewrite",
           arguments: [path, "--pnat=192.168.0.0/16:203.0.113.0/24", "-C", "-i", capture, "-o", output]))
     }
-    // In turn, so that a slow moment of the machine meets all of them; a first round is not counted.
+    // In turn, so that a slow phase of the machine affects all of them. The first round is not counted.
     for round in 0...rounds {
       for index in contenders.indices {
         let seconds = try contenders[index].run()
@@ -131,7 +131,7 @@ struct BenchReplayCommand: ParsableCommand {
   }
 }
 
-/// A program that is timed as a whole process.
+/// A program whose run is timed as a whole process.
 private struct Contender {
   let name: String
   let arguments: [String]

@@ -9,8 +9,8 @@ struct BenchStateCommand: ParsableCommand {
     commandName: "state",
     abstract: "Time saving and restoring a table: what a snapshot costs, and a start with one.",
     discussion: """
-      UDP flows that each have a binding and a session of their own. Saved twice: in the steps between which a daemon works \
-      on packets, and in one go, as its recorder does. Nothing is written to a file.
+      Makes UDP flows with a binding and a session each, and saves the table twice: in the small steps in which the daemon \
+      writes its state file, and in one go, as its recorder does. Writes no file.
 
       EXAMPLES
         portico bench state
@@ -20,7 +20,7 @@ struct BenchStateCommand: ParsableCommand {
         0 done, 64 usage
       """)
 
-  @Option(help: "Flows (1 to 4000000); may be given several times.") var flows: [Int] = [
+  @Option(help: "Number of flows (1 to 4000000); may be repeated.") var flows: [Int] = [
     1000, 100_000, 1_000_000,
   ]
 

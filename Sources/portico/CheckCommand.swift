@@ -5,10 +5,10 @@ import NATConfiguration
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Say whether a configuration is good, without starting anything.",
+    abstract: "Check a configuration file, without starting anything.",
     discussion: """
-      Every problem is printed on standard error with its file, line and column, what was found and what would be \
-      right. What is allowed and hardly ever meant is a warning. The machine is not looked at: that is what `portico doctor` does.
+      Prints every problem on standard error with file, line and column, what was found and what would be right. A setting \
+      that is allowed but rarely intended gives a warning. To check the machine too, run `portico doctor`.
 
       EXAMPLES
         portico check /etc/portico/portico.yaml
@@ -26,7 +26,7 @@ struct CheckCommand: ParsableCommand {
     let interfaces = configuration.interfaces
     for (side, interface) in [("inside", interfaces.inside), ("outside", interfaces.outside)]
     where interface.hasMachineAddress {
-      print("interfaces.\(side): its address comes from the host's kernel while the daemon runs")
+      print("interfaces.\(side): its address comes from the machine's kernel while the daemon runs")
     }
     for warning in configuration.warnings { print("warning: \(warning)") }
   }

@@ -6,9 +6,9 @@ import NATLab
 import NATWire
 import Synchronization
 
-/// A daemon with a large table, and packets at a steady rate through it.
+/// A daemon with a large table, and packets through it at a steady rate.
 struct ControlBench {
-  /// What was seen in some seconds.
+  /// The measurements of one half round.
   struct Half {
     var packetsPerSecond: Double
     /// The longest round of each second, in microseconds.
@@ -48,13 +48,13 @@ struct ControlBench {
       throw LabFailure(description: "the gateway does not answer ARP")
     }
     self.hop = hop
-    // Behind the server, which drops them.
+    // Remote addresses behind the server, which drops the packets.
     flows = (0..<sessions).map {
       .init(
         port: UInt16(ControlBench.firstPort + $0 % ControlBench.ports),
         destination: IPv4Address(ControlBench.firstAddress + UInt32($0 / ControlBench.ports)))
     }
-    // Whatever is lost at the first attempt is made at another.
+    // Repeat for sessions whose packet was lost.
     for _ in 0..<5 where try await control.stats().sessions < sessions {
       try fill()
       try Interruption.check()
@@ -71,7 +71,7 @@ struct ControlBench {
     usleep(200_000)
   }
 
-  /// Some seconds of packets, and dumps of the table meanwhile where they are asked for.
+  /// Sends packets for some seconds, and dumps the table meanwhile if asked to.
   func half(dumps: Bool) async throws -> Half {
     let isOver = Flag()
     let path = network.controlSocket
@@ -102,7 +102,7 @@ struct ControlBench {
       isWhole: isWhole)
   }
 
-  /// The packets come from a thread that the dumps cannot hold up, as they would come from another machine.
+  /// A thread with priority sends the packets, so that dumps do not delay them, as if they came from another machine.
   private func send() throws {
     var source = try network.client.enter { [hop, flows] in
       try PacketSource("eth0", to: hop, flows: Array(flows.prefix(1000)))
@@ -115,7 +115,7 @@ struct ControlBench {
     unsafe pthread_setschedparam(pthread_self(), SCHED_OTHER, &priority)
   }
 
-  /// Dumps the table by the command, as an operator would.
+  /// Dumps the table with the command, as an operator would.
   private static func dump(_ path: String, sessions: Int) throws -> SeenSessions {
     let process = try ChildProcess([try Programs.own(), "table", "--json", "--socket", path])
     var seen = SeenSessions(sessions)
@@ -131,19 +131,19 @@ struct ControlBench {
   fileprivate static let firstPort = 20_000
 }
 
-/// Ticks off the sessions of a table in JSON as it comes.
+/// Checks off the sessions of a JSON table while it streams in.
 private struct SeenSessions {
   var isCut = false
   private var isSeen: [Bool]
   private var left: Int
   private var isTwice = false
   private var port = 0
-  /// What stands between an endpoint's brace and its end.
+  /// The text of the endpoint that is being read, without braces.
   private var endpoint: [UInt8]?
   private var recent: UInt64 = 0
   private var isRemote = false
 
-  /// The last eight bytes before an endpoint's brace.
+  /// The last eight bytes before the brace of an endpoint.
   private static let publicMark = word("public\":")
   private static let remoteMark = word("remote\":")
 

@@ -6,22 +6,20 @@ import NATLab
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "See porticod at work between a client and a server that the command makes itself.",
+    abstract: "Run porticod between a client and a server in network namespaces.",
     discussion: """
-      As root: three network namespaces (client, gateway, server), porticod in the middle, and the programs of this \
-      machine at both ends: a DNS query, ping, traceroute, an HTTPS download. Then the live NAT table and the \
-      counters. What is lacking is named with the command that installs it. Nothing outside the namespaces is \
-      touched, and nothing stays behind.
+      As root: makes three network namespaces (client, gateway, server) with porticod in the middle. The client sends a DNS \
+      query, runs ping and traceroute, and downloads by HTTPS. Then prints the live NAT table and the counters. For a \
+      missing program it prints the command that installs it. Changes nothing outside the namespaces, and removes them.
 
-      Without root, or where the kernel gives no namespaces, the capture of a browser's visit that comes with the \
-      sources is replayed instead.
+      Without root, or if the kernel allows no namespaces, replays a capture of a browser from the sources instead.
 
       EXAMPLES
         portico demo
 
       EXIT CODES
-        0 done, 1 a step failed, 69 neither is possible, 128 and the signal that
-        interrupted it
+        0 done, 1 a step failed, 69 neither demo nor replay is possible,
+        128 + signal number if interrupted
       """)
 
   func run() throws {
@@ -35,7 +33,7 @@ struct DemoCommand: ParsableCommand {
       Failure.say("interrupted; everything is cleaned up")
       throw ExitCode(128 + interruption.number)
     } catch let failure as LabFailure {
-      // What a signal cut short is no failure.
+      // A step that a signal interrupted has not failed.
       do { try Interruption.check() } catch {
         Failure.say("interrupted; everything is cleaned up")
         throw ExitCode(128 + error.number)
@@ -50,10 +48,10 @@ struct DemoCommand: ParsableCommand {
     guard let folder = DemoCommand.scenario() else {
       throw Failure.exit(
         Failure.unavailable,
-        "no capture to replay either: Tests/ReplayTests/Scenarios/browser is neither here nor above the program"
+        "no capture to replay: Tests/ReplayTests/Scenarios/browser is neither here nor in a folder above the program"
       )
     }
-    Failure.say("instead, the capture of a browser's visit is replayed (as root the demo runs live)")
+    Failure.say("replaying the capture of a browser instead (as root the demo runs live)")
     let command = try ReplayCommand.parse([
       "--config", "\(folder)/portico.yaml", "--inside", "\(folder)/inside.pcap", "--outside",
       "\(folder)/outside.pcap",

@@ -4,7 +4,7 @@ import NATComposition
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Say what on this machine would keep a gateway from working, and what mends it.",
+    abstract: "Find what on this machine would keep a gateway from working, and how to repair it.",
     discussion: """
       Checks both interfaces, their offloads, the kernel rules, and the kernel's forwarding, addresses and local routes. \
       Asks the networks by ARP who has the gateway's addresses, and whether its next hop answers. Changes nothing; a \
@@ -14,7 +14,7 @@ struct DoctorCommand: ParsableCommand {
         portico doctor --config /etc/portico/portico.yaml
 
       EXIT CODES
-        0 nothing is wrong, 1 something is, 66 no such file, 78 bad configuration
+        0 nothing is wrong, 1 something is wrong, 66 no such file, 78 bad configuration
       """)
 
   @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())

@@ -6,20 +6,20 @@ import NATControl
 struct InstallCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "install",
-    abstract: "Install the gateway as a service, or bring an installation to this release.",
+    abstract: "Install the gateway as a service, or upgrade an installation to this release.",
     discussion: """
-      Everything comes out of this program and the porticod beside it: both programs (/usr/bin/portico, \
-      /usr/sbin/porticod), the systemd unit, the user and group `portico`, completions for bash, zsh and fish, and \
-      in /usr/share/portico the commented configuration, alert rules for Prometheus and a dashboard for Grafana.
+      Installs from this program and the porticod beside it: both programs (/usr/bin/portico, /usr/sbin/porticod), the \
+      systemd unit, the user and group `portico`, completions for bash, zsh and fish, and in /usr/share/portico the \
+      commented configuration, alert rules for Prometheus and a dashboard for Grafana.
 
-      The configuration /etc/portico/portico.yaml is written where there is none, and never touched again. Nothing is \
-      started: edit the configuration, then `portico check`, `portico doctor`, and `systemctl enable --now portico`.
+      Writes the configuration /etc/portico/portico.yaml if there is none, and never changes an existing one. Starts \
+      nothing: edit the configuration, then run `portico check`, `portico doctor` and `systemctl enable --now portico`.
 
-      Over an older release: all files are written aside first and then renamed, so that a failure leaves the old release \
-      whole, and a gateway that runs goes on until `systemctl restart portico`, which breaks no guard. Installing \
-      twice changes nothing.
+      Over an older release it writes all files beside the old ones and then renames them, so a failure leaves the old \
+      release complete. A running gateway keeps its old program until `systemctl restart portico`; the kernel rules stay in \
+      place meanwhile. Installing twice changes nothing.
 
-      With --root, files alone are written, below a folder: for a package. No user is made then, no service manager is told.
+      With --root it only writes files below a folder, for a package: it makes no user and calls no service manager.
 
       EXAMPLES
         portico install
@@ -36,9 +36,9 @@ struct InstallCommand: ParsableCommand {
       EXIT CODES
         0   done
         65  the porticod beside this program is another release
-        66  there is none
+        66  there is no porticod beside this program
         69  a program of the system failed
-        73  a file cannot be written; if anything was changed, it is said
+        73  a file cannot be written; the message says if anything was changed
         77  not root
       """)
 

@@ -83,7 +83,7 @@ final class LiveBench {
     }
   }
 
-  // MARK: What stands in the middle
+  // MARK: Contenders
 
   private func withPortico(_ body: () throws -> Void) throws {
     let daemon = try network.startDaemon()
@@ -126,7 +126,7 @@ final class LiveBench {
     try network.gateway.shell("ip address flush dev wan0")
   }
 
-  // MARK: What is measured
+  // MARK: Measurements
 
   private func measure(_ contender: Contender, from host: NetworkNamespace, _ interface: String) throws {
     // The MAC address of the gateway has changed.

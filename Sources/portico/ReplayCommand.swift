@@ -10,15 +10,15 @@ import NATTable
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
-    abstract: "Put captures through the gateway; write what it would send, its table and its counters.",
+    abstract: "Run captures through the gateway; write the frames it sends, its table and counters.",
     usage: "portico replay --config <file> [--inside <capture>] [--outside <capture>]\n         [<options>]",
     discussion: """
-      The captures of both sides are merged by time and go through the same code as live traffic; the clock is \
-      theirs. The same captures, configuration and seed give the same bytes, every time.
+      Merges the captures of both sides by time and runs them through the same code as live traffic, with the clock of \
+      the captures. The same captures, configuration and seed give the same bytes every time.
 
-      Inputs are pcap or pcapng with Ethernet or raw IP; outputs are pcap with nanoseconds and Ethernet. A damaged \
+      Inputs are pcap or pcapng with Ethernet or raw IP. Outputs are pcap with nanoseconds and Ethernet. A damaged \
       capture is translated up to the damage (exit code 65). `-` is standard input or output. Without --table and \
-      --stats, both are printed for people.
+      --stats both are printed for people.
 
       EXAMPLES
         portico replay --config portico.yaml --inside lan.pcap --outside wan.pcap
@@ -35,27 +35,27 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())
   var config: String
 
-  @Option(help: ArgumentHelp("What the gateway receives inside.", valueName: "capture"), completion: .file())
+  @Option(help: ArgumentHelp("Frames that the gateway receives inside.", valueName: "capture"), completion: .file())
   var inside: String?
 
-  @Option(help: ArgumentHelp("What the gateway receives outside.", valueName: "capture"), completion: .file())
+  @Option(help: ArgumentHelp("Frames that the gateway receives outside.", valueName: "capture"), completion: .file())
   var outside: String?
 
-  @Option(help: ArgumentHelp("Gets what it sends inside.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Output: frames that it sends inside.", valueName: "file"), completion: .file())
   var insideOut: String?
 
-  @Option(help: ArgumentHelp("Gets what it sends outside.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Output: frames that it sends outside.", valueName: "file"), completion: .file())
   var outsideOut: String?
 
-  @Option(help: ArgumentHelp("Gets the table as of the last packet, as JSON.", valueName: "file"))
+  @Option(help: ArgumentHelp("Output: the table after the last packet, as JSON.", valueName: "file"))
   var table: String?
 
-  @Option(help: ArgumentHelp("Gets the counters as of the last packet, as JSON.", valueName: "file"))
+  @Option(help: ArgumentHelp("Output: the counters after the last packet, as JSON.", valueName: "file"))
   var stats: String?
 
   @Option(
     help: ArgumentHelp(
-      "The table to begin with: a snapshot of the daemon's, or of a recording.", valueName: "snapshot"),
+      "The table to begin with: a snapshot of the daemon or of a recording.", valueName: "snapshot"),
     completion: .file())
   var restore: String?
 
