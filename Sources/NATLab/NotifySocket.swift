@@ -5,7 +5,7 @@ import NATSystem
 package final class NotifySocket: Sendable {
   /// One datagram.
   package struct Message: Sendable {
-    /// `NAME=value` each.
+    /// Lines of the form `NAME=value`.
     package var lines: [String]
     /// A descriptor that came with it. The receiver closes it.
     package var descriptor: Int32?

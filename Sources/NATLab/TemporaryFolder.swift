@@ -1,6 +1,6 @@
 import Foundation
 
-/// A folder that lasts as long as this value.
+/// A folder that is removed with this value.
 package final class TemporaryFolder {
   package let path: String
 

@@ -97,7 +97,7 @@ struct BenchReplayCommand: ParsableCommand {
 
     """
 
-  /// UDP packets of 64 bytes, the flows in turn, a microsecond apart.
+  /// Writes UDP packets of 64 bytes, one a microsecond, one flow after the other.
   private func writeCapture(_ path: String) throws {
     var writer = try CaptureWriter(path: path)
     var bytes = [UInt8](repeating: 0, count: 64)

@@ -3,12 +3,12 @@ import NATControl
 import NATControlSocket
 
 extension Failure {
-  /// What the daemon refused; also where it met an error of its own.
+  /// The daemon refused the request, or failed.
   static let refused: Int32 = 1
   static let notPermitted: Int32 = 77
 
-  /// Says why a request was not carried out and ends the command: 69 where no daemon answers, 77 where the socket is
-  /// not for this user, 1 where the daemon refuses.
+  /// Prints why a request failed and ends the command. Exit code 69: no daemon answers; 77: this user may not use the
+  /// socket; 1: the daemon refused.
   static func exit(_ error: ControlError) -> ExitCode {
     switch error.reason {
     case "not-there", "cut-off", "not-understood": exit(unavailable, error.error)
@@ -17,7 +17,7 @@ extension Failure {
     }
   }
 
-  /// Runs `body`, and ends the command where its request is not carried out.
+  /// Runs `body`, and ends the command if its request fails.
   static func onRefusal<Result>(_ body: () async throws(ControlError) -> Result) async throws -> Result {
     do throws(ControlError) {
       return try await body()
@@ -28,12 +28,12 @@ extension Failure {
 }
 
 extension Failure {
-  /// Passes the body of an answer on, piece by piece.
+  /// Streams the body of an answer to `receiver`.
   static func streaming(
     _ client: ControlClient, _ path: String, _ parameters: [(name: String, value: String)] = [],
     isPatient: Bool = false, to receive: ([UInt8]) throws -> Void
   ) async throws {
-    // An error of the receiver's own is not the daemon's.
+    // An error of the receiver is not an error of the daemon.
     var ownError: (any Error)?
     do throws(ControlError) {
       try await client.stream(.get, path, parameters, isPatient: isPatient) { piece in
@@ -44,7 +44,7 @@ extension Failure {
       }
     } catch {
       if let ownError { throw ownError }
-      // What has no end of its own breaks off where the daemon ends.
+      // An endless stream breaks off when the daemon ends.
       if isPatient, error.reason == "cut-off", (try? await client.status()) == nil {
         throw exit(unavailable, "\(client.socketPath): the daemon has ended")
       }

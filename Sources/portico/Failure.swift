@@ -5,7 +5,7 @@ import NATComposition
 import NATConfiguration
 import NATTable
 
-/// How a command ends when it cannot do what was asked (sysexits.h), as the documentation lists it.
+/// Exit codes of commands that fail (sysexits.h). The documents list them.
 enum Failure {
   static let usage: Int32 = 64
   static let badData: Int32 = 65
@@ -23,11 +23,11 @@ enum Failure {
   /// A message for people, on standard error.
   static func say(_ message: String) {
     var line = "portico: \(message)\n"
-    // Safety: the bytes live for the call. A standard error that is gone leaves nobody to tell.
+    // Safety: the bytes live for the call. A failed write to standard error cannot be reported.
     line.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
   }
 
-  /// Reads and checks the configuration, or says everything that is wrong with it.
+  /// Reads and checks the configuration. Prints all its errors and ends the command if there are any.
   static func configuration(at path: String) throws -> Configuration {
     do {
       return try Configuration.load(path: path)
@@ -37,7 +37,7 @@ enum Failure {
         case .unreadable: noInput
         case .content: badConfiguration
         }
-      // One problem a line, each with its own file, line and column: nothing is put before them.
+      // Each problem has its file, line and column, so there is no prefix.
       var text = error.description + "\n"
       text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
       throw ExitCode(code)

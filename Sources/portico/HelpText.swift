@@ -1,6 +1,6 @@
-/// What the help texts of several commands say in the same words.
+/// Text that several help texts share.
 enum HelpText {
-  /// Of the commands that ask the daemon.
+  /// Exit codes of commands that talk to the daemon.
   static let daemonExitCodes = """
     EXIT CODES
       0 done, 1 refused by the daemon, 64 usage, 69 no daemon there,

@@ -2,23 +2,23 @@ import ArgumentParser
 import NATConfiguration
 import NATWire
 
-/// What `address: host` stands for where there is no kernel to ask.
+/// Options that replace `address: host` where there is no kernel to ask.
 struct HostOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Of a configuration with `address: host` inside: that address.", valueName: "address/length"))
+      "The inside address, if the configuration says `address: host`.", valueName: "address/length"))
   var insideAddress: String?
 
   @Option(
     help: ArgumentHelp(
-      "Of a configuration with `address: host` outside: that address.", valueName: "address/length"))
+      "The outside address, if the configuration says `address: host`.", valueName: "address/length"))
   var outsideAddress: String?
 
   @Option(
     help: ArgumentHelp("With --outside-address: the next hop of the default route.", valueName: "address"))
   var outsideGateway: String?
 
-  /// The configuration with the addresses in it.
+  /// The configuration with these addresses filled in.
   func resolve(_ configuration: Configuration) throws -> Configuration {
     var host = Configuration.Machine()
     host.inside = try address(

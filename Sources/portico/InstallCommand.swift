@@ -77,9 +77,9 @@ struct UninstallCommand: ParsableCommand {
     commandName: "uninstall",
     abstract: "Stop the service and remove what `portico install` installed.",
     discussion: """
-      The configuration (/etc/portico), the state (/var/lib/portico) and the user stay, unless --purge is given. \
-      Uninstalling what is not there is no error. What `systemctl edit portico` made stays: `systemctl revert portico` \
-      removes it.
+      Keeps the configuration (/etc/portico), the state (/var/lib/portico) and the user, unless --purge is given. \
+      Succeeds if nothing is installed. Keeps the changes made with `systemctl edit portico`; `systemctl revert portico` \
+      removes them.
 
       EXAMPLES
         portico uninstall

@@ -1,20 +1,19 @@
 import Glibc
 import Synchronization
 
-/// SIGINT, SIGTERM, SIGHUP and SIGPIPE (whoever read along is gone) as something that a command looks at between its
-/// steps, so that it can clean up.
+/// Notes SIGINT, SIGTERM, SIGHUP and SIGPIPE, so that a command can check for them between its steps and clean up.
 enum Interruption {
-  /// Thrown where a signal has arrived.
+  /// Thrown after a signal.
   struct Arrived: Error {
     let number: Int32
   }
 
   fileprivate static let number = Atomic<Int32>(0)
 
-  /// From here on the signals no longer end the program. They do end waiting system calls.
+  /// From now on these signals do not end the program, but interrupt blocking system calls.
   static func watch() {
     var action = sigaction()
-    // Safety: a named function that touches one atomic. Without SA_RESTART, waiting ends.
+    // Safety: a named function that touches one atomic. Without SA_RESTART blocking calls return EINTR.
     unsafe action.__sigaction_handler.sa_handler = noteInterruption
     for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { unsafe sigaction(number, &action, nil) }
   }

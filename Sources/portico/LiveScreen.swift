@@ -1,46 +1,46 @@
 import Glibc
 
-/// A terminal taken over for a picture that is drawn anew in place, until it is given back.
+/// Takes over the terminal for a text screen that is redrawn in place, and restores it afterwards.
 final class LiveScreen {
-  /// Of the keyboard; nil where standard input is no terminal.
+  /// Terminal settings to restore; nil if standard input is no terminal.
   private var before: termios?
 
-  /// Nil where standard output is no terminal.
+  /// Fails (nil) if standard output is no terminal.
   init?() {
     guard isatty(STDOUT_FILENO) == 1 else { return nil }
     var keys = termios()
     if unsafe tcgetattr(STDIN_FILENO, &keys) == 0 {
       before = keys
-      // Keys come one by one, unseen and without waiting; signals stay what they are.
+      // Read keys one by one, without echo and without waiting. Ctrl-C still sends its signal.
       keys.c_lflag &= ~tcflag_t(ICANON | ECHO)
-      // Safety: the settings are this function's own.
+      // Safety: the settings are a local variable.
       unsafe withUnsafeMutableBytes(of: &keys.c_cc) {
         unsafe $0[Int(VMIN)] = 0
         unsafe $0[Int(VTIME)] = 0
       }
       _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &keys)
     }
-    // The alternate screen, without a cursor.
+    // Switch to the alternate screen and hide the cursor.
     try? StandardOutput.write("\u{1B}[?1049h\u{1B}[?25l")
   }
 
-  /// The screen as it was.
+  /// Restores the screen.
   func restore() {
     try? StandardOutput.write("\u{1B}[?25h\u{1B}[?1049l")
     if var before { _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &before) }
   }
 
-  /// 80 by 24 where the terminal does not say.
+  /// Width and height; 80 by 24 if the terminal does not report them.
   var size: (columns: Int, rows: Int) { StandardOutput.terminalSize ?? (80, 24) }
 
-  /// Draws without clearing first, so that nothing flickers.
+  /// Draws without clearing first, to avoid flicker.
   func show(_ text: String) throws {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
     try StandardOutput.write(
       "\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
   }
 
-  /// A key that was pressed since the last call.
+  /// A key pressed since the last call.
   func key() -> UInt8? {
     guard before != nil else { return nil }
     var key: UInt8 = 0

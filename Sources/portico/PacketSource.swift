@@ -7,7 +7,7 @@ import NATWire
 /// Sends UDP packets of 60 bytes to the discard port, over many flows in turn.
 @safe struct PacketSource: ~Copyable {
   struct Flow {
-    /// Of the source.
+    /// The source port.
     var port: UInt16
     var destination = IPv4Address(203, 0, 113, 9)
   }
@@ -15,12 +15,12 @@ import NATWire
   private var transmitter: Transmitter
   private let frames: UnsafeMutableRawBufferPointer
   private let flows: Int
-  /// Whose turn it is.
+  /// The next flow to send.
   private var next = 0
 
   private static let frameLength = 60
   private static let stride = 64
-  /// Frames of one system call.
+  /// Frames in one system call.
   private static let batch = 64
 
   /// - Parameters:
@@ -45,7 +45,7 @@ import NATWire
       frame.setAddress(flow.destination, at: network + IPv4.destinationOffset)
       frame.setUInt16(
         frame.sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
-      // Without a checksum of UDP (RFC 768), there is nothing that an offload could do.
+      // No UDP checksum (RFC 768), so no offload applies.
       frame.setUInt16(flow.port, at: network + 20)
       frame.setUInt16(9, at: network + 22)
       frame.setUInt16(UInt16(PacketSource.frameLength - network - 20), at: network + 24)
@@ -62,12 +62,12 @@ import NATWire
   }
 
   /// One packet of each flow.
-  /// - Parameter rate: packets a second, where there is to be a limit.
+  /// - Parameter rate: packets a second; nil for no limit.
   mutating func sendEachOnce(rate: Int = .max) {
     send(flows, rate: rate)
   }
 
-  /// As many as one thread can, or as `rate` allows.
+  /// Sends as fast as one thread can, or at `rate`.
   mutating func send(for nanoseconds: UInt64, rate: Int = .max) {
     let start = monotonicNanoseconds()
     var sent = 0
@@ -97,7 +97,7 @@ import NATWire
     transmitter.flush()
   }
 
-  /// What is behind is made up for.
+  /// Sends more for a while if it has fallen behind.
   private func wait(since start: UInt64, _ sent: Int, _ rate: Int) {
     guard rate < .max else { return }
     let due = start + UInt64(sent) * 1_000_000_000 / UInt64(rate)

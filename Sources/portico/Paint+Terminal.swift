@@ -3,7 +3,7 @@ import Glibc
 import NATControl
 
 extension Paint {
-  /// Colours where standard output is a terminal, unless NO_COLOR (https://no-color.org) is set.
+  /// Colours if standard output is a terminal and NO_COLOR (https://no-color.org) is not set.
   static var standardOutput: Paint {
     let environment = ProcessInfo.processInfo.environment
     let isRefused = !(environment["NO_COLOR"] ?? "").isEmpty || environment["TERM"] == "dumb"

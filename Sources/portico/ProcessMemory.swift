@@ -1,8 +1,8 @@
 import Glibc
 
-/// What the process holds in memory now.
+/// Memory of this process.
 enum ProcessMemory {
-  /// From `/proc/self/statm`; 0 where there is none.
+  /// Resident bytes from `/proc/self/statm`; 0 if that file is missing.
   static var residentBytes: Int {
     // Safety: the stream is closed below; the paths are constants.
     guard let file = unsafe fopen("/proc/self/statm", "r") else { return 0 }

@@ -2,9 +2,9 @@ import Foundation
 import Glibc
 import NATLab
 
-/// The machine's programs, and those of this package.
+/// Finds and runs programs of the machine and of this package.
 enum Programs {
-  /// Whether a program stands in the search path.
+  /// Whether a program is in the search path.
   static func has(_ name: String) -> Bool {
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
     return path.split(separator: ":").contains {
@@ -12,8 +12,8 @@ enum Programs {
     }
   }
 
-  /// Runs a program to its end and gives back what it printed; anything but success is told and ends the command.
-  /// - Parameter arguments: the path of the program or its name in the search path, and what follows.
+  /// Runs a program, waits for its end and returns its output. If it fails, prints why and ends the command.
+  /// - Parameter arguments: path or name of the program, then its arguments.
   @discardableResult
   static func output(_ arguments: [String]) throws -> String {
     let program = try ChildProcess(arguments[0].contains("/") ? arguments : ["/usr/bin/env"] + arguments)
@@ -32,7 +32,7 @@ enum Programs {
     try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
   }
 
-  /// The path of a program that lies beside this one.
+  /// The path of a program in the folder of this one.
   static func beside(_ name: String) throws -> String {
     let program = URL(fileURLWithPath: try own()).deletingLastPathComponent().appending(path: name).path
     guard FileManager.default.isExecutableFile(atPath: program) else {
@@ -44,13 +44,13 @@ enum Programs {
   }
 }
 
-/// A program that runs as long as somebody holds this.
+/// A program that is ended when this value is released.
 final class ServerProgram {
   private let program: ChildProcess
 
   init(_ program: consuming ChildProcess) { self.program = program }
 
-  /// Ends it in its own way, and waits for that.
+  /// Sends SIGTERM and waits for the end.
   func end() {
     program.signal(SIGTERM)
     _ = program.readToEnd()

@@ -1,6 +1,6 @@
 import Glibc
 
-/// How far a long replay has come, on a terminal only, and only after a second of work.
+/// The progress of a replay: one line on a terminal, from the first second on.
 final class ProgressLine {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private let clock = ContinuousClock()
@@ -13,7 +13,7 @@ final class ProgressLine {
     shown = started
   }
 
-  /// Bytes of the captures read, and their size if it is known.
+  /// Updates the line: bytes read, and the size of the captures if known.
   func show(read: UInt64, total: UInt64?) {
     guard isTerminal, shown.duration(to: clock.now) > .milliseconds(500),
       started.duration(to: clock.now) > .seconds(1)
@@ -28,7 +28,7 @@ final class ProgressLine {
     }
   }
 
-  /// Takes the line away.
+  /// Erases the line.
   func end() { if isVisible { put("\r\u{1B}[K") } }
 
   private func put(_ text: String) {

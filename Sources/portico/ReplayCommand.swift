@@ -35,10 +35,13 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The configuration (YAML).", valueName: "file"), completion: .file())
   var config: String
 
-  @Option(help: ArgumentHelp("Frames that the gateway receives inside.", valueName: "capture"), completion: .file())
+  @Option(
+    help: ArgumentHelp("Frames that the gateway receives inside.", valueName: "capture"), completion: .file())
   var inside: String?
 
-  @Option(help: ArgumentHelp("Frames that the gateway receives outside.", valueName: "capture"), completion: .file())
+  @Option(
+    help: ArgumentHelp("Frames that the gateway receives outside.", valueName: "capture"), completion: .file()
+  )
   var outside: String?
 
   @Option(help: ArgumentHelp("Output: frames that it sends inside.", valueName: "file"), completion: .file())
@@ -134,7 +137,7 @@ struct ReplayCommand: ParsableCommand {
     }
   }
 
-  /// The table and the counters: as JSON where they were asked for, else for people.
+  /// Writes table and counters: as JSON to the files given, otherwise as text.
   private func report(_ replay: borrowing Replay) throws {
     do {
       if let table {

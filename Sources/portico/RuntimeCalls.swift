@@ -3,9 +3,9 @@ import Synchronization
 
 /// Counts the calls of the Swift runtime that a packet path must not make.
 ///
-/// The runtime calls `swift_allocObject`, `swift_retain` and `swift_release` through variables that instruments may
-/// change; between `begin` and `end` they lead here. Every object, array and closure context is made by the first.
-/// Where the runtime is linked statically the variables cannot be found, and nothing is counted.
+/// The runtime calls `swift_allocObject`, `swift_retain` and `swift_release` through variables that tools may replace.
+/// Between `begin` and `end` they point to counting functions. `swift_allocObject` makes every object, array and closure
+/// context. If the runtime is linked statically, the variables cannot be found and nothing is counted.
 struct RuntimeCalls {
   struct Counts: Equatable {
     var allocations = 0
@@ -13,7 +13,7 @@ struct RuntimeCalls {
     var releases = 0
   }
 
-  /// Nil where they cannot be counted.
+  /// The counts; nil if they cannot be counted.
   private(set) var counts: Counts?
 
   private let allocate = Hook("_swift_allocObject")
@@ -25,7 +25,7 @@ struct RuntimeCalls {
     RuntimeCounts.allocateAddress.store(allocate.original, ordering: .relaxed)
     RuntimeCounts.retainAddress.store(retain.original, ordering: .relaxed)
     RuntimeCounts.releaseAddress.store(release.original, ordering: .relaxed)
-    // What is not seen to count is not believed.
+    // Test that an allocation is counted; otherwise report none.
     counts = Counts()
     begin()
     _ = Probe.make()
@@ -33,7 +33,7 @@ struct RuntimeCalls {
     counts = counts != Counts() ? Counts() : nil
   }
 
-  /// An object that is made while the calls are counted.
+  /// An object whose allocation must be counted.
   private final class Probe {
     var next: Probe?
     @inline(never) static func make() -> Probe { Probe() }
@@ -61,7 +61,7 @@ struct RuntimeCalls {
   }
 }
 
-/// A variable of the runtime's that holds a function's address.
+/// A variable of the runtime that holds the address of a function.
 @safe private struct Hook {
   private let variable: UnsafeMutablePointer<UInt>
   let original: UInt

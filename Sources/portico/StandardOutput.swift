@@ -2,8 +2,8 @@ import ArgumentParser
 import Glibc
 import NATSystem
 
-/// Standard output, for answers of any length: a reader that is gone ends the command without a word, as it ends other
-/// programs.
+/// Standard output, for answers of any length. If the reader has closed the pipe, the command ends silently, as other
+/// programs do.
 enum StandardOutput {
   static func write(_ bytes: [UInt8]) throws {
     switch writeAll(bytes, to: STDOUT_FILENO) {
@@ -14,7 +14,7 @@ enum StandardOutput {
     }
   }
 
-  /// Nil where it is no terminal, or one that does not say.
+  /// Width and height of the terminal; nil if it is none or does not report them.
   static var terminalSize: (columns: Int, rows: Int)? {
     var size = winsize()
     // Safety: the request fills a winsize.

@@ -1,7 +1,7 @@
 import Glibc
 import NATSystem
 
-/// A file, or standard output for `-`, that text is written to.
+/// A text file, or standard output for `-`.
 struct TextOutput: ~Copyable {
   private let path: String
   private var descriptor: Int32
@@ -28,7 +28,7 @@ struct TextOutput: ~Copyable {
     guard code == 0 else { throw Fault(description: "\(path): cannot write: \(errorText(code))") }
   }
 
-  /// Only now it is known that everything reached the file.
+  /// Closes the file. Reports write errors that only appear on close.
   consuming func close() throws(Fault) {
     let closing = descriptor
     descriptor = -1
