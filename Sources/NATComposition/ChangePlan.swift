@@ -30,7 +30,7 @@ public struct ChangePlan: Sendable {
     operations.append(.setRules(settings))
     if old.interfaces != new.interfaces { operations.append(.setInterfaces(settings)) }
     if !Set(new.nat.insideNetworks).isSuperset(of: old.nat.insideNetworks) {
-      operations.append(.endOutsiders)
+      operations.append(.endBindingsOutsideInsideNetworks)
     }
     let (from, to) = (before.lifetimes, after.lifetimes)
     if to.icmp < from.icmp || to.udp < from.udp || to.tcpEstablished < from.tcpEstablished {
@@ -66,7 +66,7 @@ public struct ChangePlan: Sendable {
     let keptHosts = Set(after.oneToOne.map(HostKey.init))
     let closed = before.oneToOne.filter { !keptHosts.contains(HostKey($0)) }
     operations += closed.map { .closeOneToOne($0) }
-    if !closed.isEmpty { operations.append(.endOrphans) }
+    if !closed.isEmpty { operations.append(.endBindingsOfClosedOneToOne) }
     operations += closed.map { .forgetOneToOne($0) }
     operations += removed.map {
       .removePoolAddress($0, $0 == lost ? .addressChanged : .poolAddressRemoved)

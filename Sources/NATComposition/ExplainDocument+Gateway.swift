@@ -5,7 +5,7 @@ public import NATGateway
 import NATTable
 import NATWire
 
-/// A question that cannot be asked: what was found, and what would be right.
+/// A request that describes no packet: the text says what was found and what was expected.
 public struct ExplainFault: Error, Equatable, Sendable {
   public var text: String
 }
@@ -41,6 +41,16 @@ extension ExplainFrame {
     guard length >= headers else {
       throw ExplainFault(text: "length: found \(length); expected \(headers) to 65535")
     }
+    self.init(
+      described: ExplainFrame.frame(request, flags, from: source, to: destination, length: length), from: side
+    )
+  }
+
+  /// An Ethernet frame without MAC addresses, with right checksums.
+  private static func frame(
+    _ request: ExplainRequest, _ flags: UInt8, from source: IPv4Address, to destination: IPv4Address,
+    length: Int
+  ) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 14 + length)
     func set(_ number: UInt16, at place: Int) {
       bytes[place] = UInt8(number >> 8)
@@ -65,7 +75,7 @@ extension ExplainFrame {
     set(0x0800, at: 12)
     bytes[14] = 0x45
     set(UInt16(length), at: 16)
-    // As hosts do that look for the path's MTU.
+    // DF, as hosts set it for path MTU discovery.
     set(0x4000, at: 20)
     bytes[22] = request.ttl ?? 64
     set(source, at: 26)
@@ -96,12 +106,12 @@ extension ExplainFrame {
       }
     }
     set(checksum(sum(14..<34)), at: 24)
-    self.init(described: bytes, from: side)
+    return bytes
   }
 }
 
 extension ExplainDocument {
-  /// What would become of a described packet in a gateway of this configuration that has seen nothing yet.
+  /// What a gateway with this configuration and an empty table would do with a described packet.
   ///
   /// - Parameter seed: of port choice.
   public static func explain(

@@ -58,58 +58,58 @@ public struct EndSessions: GatewayJob {
 /// A change of statics, pool or rules while the gateway works: operations one after the other, each in short steps.
 public struct GatewayChange: GatewayJob {
   public enum Operation: Sendable {
-    /// Nothing leaves under it any more, from now until ``setInterfaces``.
+    /// No frame leaves with this source from now on until ``setInterfaces``.
     case loseAddress(IPv4Address)
     /// With its sessions.
     case removeForward(StaticForward, EndReason)
     /// Its bindings live on until ``endOrphans``.
     case closeOneToOne(StaticAddress)
-    /// Bindings of 1:1 mappings that are not there any more.
-    case endOrphans
-    /// After ``endOrphans``: the public address of a mapping that was closed.
+    /// Ends the bindings of 1:1 mappings that were closed.
+    case endBindingsOfClosedOneToOne
+    /// After ``endBindingsOfClosedOneToOne``: gives up the public address of a closed mapping.
     case forgetOneToOne(StaticAddress)
-    /// Nobody new draws from it.
+    /// No new binding draws from it.
     case closePoolAddress(IPv4Address)
-    /// One that was closed, with all bindings on it, statics excepted, which are to be removed before.
+    /// Removes a closed address with all bindings on it. Static mappings on it must have been removed before.
     case removePoolAddress(IPv4Address, EndReason)
     case setRules(GatewaySettings)
-    /// Addresses, MAC addresses and MTUs of the interfaces, after what stood on addresses that go.
+    /// Addresses, MAC addresses and MTUs of the interfaces. Bindings on addresses that go must have ended before.
     case setInterfaces(GatewaySettings)
-    /// Dynamic bindings on ports of an address that are not its pool's any more.
+    /// Ends dynamic bindings on ports that no longer belong to the pool of an address.
     case endUnoffered(IPv4Address)
-    /// Bindings of hosts that are in no inside network.
-    case endOutsiders
-    /// To be done when a lifetime became shorter.
+    /// Ends dynamic bindings of hosts that are in no inside network.
+    case endBindingsOutsideInsideNetworks
+    /// Applies lifetimes that became shorter.
     case sweepLifetimes
     case addPoolAddress(PoolAddress)
     case setPorts(PoolAddress)
-    /// The order in which equally used addresses are taken.
+    /// Sets the order in which equally used addresses are taken.
     case orderPool([IPv4Address])
-    /// Dynamic bindings in its way end.
+    /// Adds a port forward; dynamic bindings in its way end.
     case addForward(StaticForward)
-    /// Dynamic bindings of its host live on until ``endDynamicOfOneToOne``.
+    /// Adds a 1:1 mapping; dynamic bindings of its host live on until ``endDynamicOfOneToOne``.
     case addOneToOne(StaticAddress)
     case endDynamicOfOneToOne
-    /// The neighbours outside learn of a public address.
+    /// Tells the neighbours outside about a public address.
     case announce(IPv4Address)
   }
 
   public private(set) var ended = EndedSessions()
-  /// Operations that found no room; they changed nothing.
+  /// Operations that found no room and changed nothing.
   public private(set) var refused = 0
-  /// What became of the table that was held.
+  /// What was restored from the held table.
   public private(set) var restored: RestoredTable?
   private let operations: [Operation]
   private var held: HeldTable?
   private var next = 0
-  /// What the operation in hand has come to.
+  // How far the current operation has come.
   private var closing: Shard.Closing?
   private var sweep: Sweep?
   private var poolSweep: PoolSweep?
   private var lifetimeSweep: LifetimeSweep?
 
-  /// - Parameter held: what is to be taken up when all is done, before a packet can take its places: then there is but one
-  ///   step, in which the operations must end little.
+  /// - Parameter held: a table to restore after the operations, before a packet can take its ports. All operations then
+  ///   run in one step, so they must end few sessions.
   public init(_ operations: [Operation], takingUp held: HeldTable? = nil) {
     self.operations = operations
     self.held = held
@@ -117,7 +117,7 @@ public struct GatewayChange: GatewayJob {
 
   public static var isChange: Bool { true }
 
-  /// Small operations of one step.
+  /// The most small operations in one step.
   private static let operationsPerStep = 32
 
   public mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool {
@@ -165,7 +165,7 @@ public struct GatewayChange: GatewayJob {
       let isSmall = closing == nil
       return (endClosing(&gateway, at: now), isSmall)
     case .closeOneToOne(let mapping): return (count(gateway.translator.closeOneToOne(mapping)), true)
-    case .endOrphans:
+    case .endBindingsOfClosedOneToOne:
       guard gateway.translator.shard.counts.oneToOneBindings > 0 else { return (true, true) }
       return (
         run(.staticMappingRemoved, &gateway, at: now) { shard, session in
@@ -197,7 +197,7 @@ public struct GatewayChange: GatewayJob {
             && !shard.isOffered(session.transport, session.public.port, poolPlace: place)
         }, false
       )
-    case .endOutsiders:
+    case .endBindingsOutsideInsideNetworks:
       let networks = gateway.insideNetworks
       return (
         run(.insideNetworkRemoved, &gateway, at: now) { _, session in
@@ -218,19 +218,7 @@ public struct GatewayChange: GatewayJob {
     case .orderPool(let addresses):
       gateway.translator.shard.orderPool(addresses)
       return (true, true)
-    case .addForward(let mapping):
-      // No packet comes between the end of the last one in the way and the addition, or a busy host would make another
-      // each time. There are two at most: on the public endpoint, and of the private one.
-      var isSmall = true
-      while true {
-        if closing == nil, let other = gateway.translator.shard.bindingInTheWay(of: mapping) {
-          closing = gateway.translator.shard.close(other, because: .staticMappingAdded)
-        }
-        guard closing != nil else { break }
-        isSmall = false
-        guard endClosing(&gateway, at: now) else { return (false, false) }
-      }
-      return (count(gateway.translator.addForward(mapping, at: now)), isSmall)
+    case .addForward(let mapping): return addForward(mapping, &gateway, at: now)
     case .addOneToOne(let mapping): return (count(gateway.translator.addOneToOne(mapping)), true)
     case .endDynamicOfOneToOne:
       return (
@@ -244,6 +232,25 @@ public struct GatewayChange: GatewayJob {
     }
   }
 
+  /// Ends the dynamic bindings in the way of a port forward, then adds it. There are two at most: on the public endpoint,
+  /// and of the private one. No packet comes between the last end and the addition, or a busy host would make another
+  /// binding each time.
+  private mutating func addForward(
+    _ mapping: StaticForward, _ gateway: inout Gateway, at now: Instant
+  ) -> (isDone: Bool, isSmall: Bool) {
+    var isSmall = true
+    while true {
+      if closing == nil, let other = gateway.translator.shard.bindingInTheWay(of: mapping) {
+        closing = gateway.translator.shard.close(other, because: .staticMappingAdded)
+      }
+      guard closing != nil else { break }
+      isSmall = false
+      guard endClosing(&gateway, at: now) else { return (false, false) }
+    }
+    return (count(gateway.translator.addForward(mapping, at: now)), isSmall)
+  }
+
+  /// Counts an operation that found no room; it is done all the same.
   private mutating func count(_ isDone: Bool) -> Bool {
     if !isDone { refused += 1 }
     return true
@@ -259,10 +266,10 @@ public struct GatewayChange: GatewayJob {
 
   private mutating func run(
     _ reason: EndReason, _ gateway: inout Gateway, at now: Instant,
-    where isMeant: (borrowing Shard, SessionSnapshot) -> Bool
+    where matches: (borrowing Shard, SessionSnapshot) -> Bool
   ) -> Bool {
     var walk = sweep ?? Sweep(.binding, because: reason)
-    let isDone = walk.step(&gateway.translator.shard, at: now, where: isMeant)
+    let isDone = walk.step(&gateway.translator.shard, at: now, where: matches)
     sweep = isDone ? nil : walk
     return isDone
   }

@@ -25,7 +25,7 @@ struct DatagramKey: BitwiseCopyable, Equatable {
   }
 }
 
-/// The way that a datagram's first fragment took: all others follow it.
+/// How the first fragment of a datagram passed. All others follow it.
 struct DatagramPassage: BitwiseCopyable {
   /// The translated addresses.
   var source: IPv4Address
@@ -39,22 +39,10 @@ struct DatagramPassage: BitwiseCopyable {
   var sender: CountedSession?
   /// The session of the inside host that receives, if one does.
   var receiver: CountedSession?
-
-  init(
-    source: IPv4Address, destination: IPv4Address, side: Side, nextHop: IPv4Address, identification: UInt16,
-    sender: CountedSession?, receiver: CountedSession?
-  ) {
-    self.source = source
-    self.destination = destination
-    self.side = side
-    self.nextHop = nextHop
-    self.identification = identification
-    self.sender = sender
-    self.receiver = receiver
-  }
 }
 
-/// A session by what it is, not by its place: it may end, and its place serve another, before the datagram is complete.
+/// A session by its endpoints, not by its index: it may end, and its record be used for another one, before the datagram
+/// is complete.
 struct CountedSession: BitwiseCopyable {
   let binding: BindingIndex
   /// When the binding was made: another one at the same endpoint was made later.
@@ -71,7 +59,7 @@ extension Translator {
       remote: shard.sessions.remote(of: session))
   }
 
-  /// Counts a fragment after the first: packets, bytes and idle time; it restarts no clock and moves no state.
+  /// Counts a fragment after the first: packets, bytes and idle time. It restarts no timeout and changes no state.
   func countLaterFragment(bytes: Int, on passage: DatagramPassage, at now: Instant) {
     if let sender = passage.sender, let session = find(sender, at: now) {
       shard.countOut(session, bytes: bytes, at: now)
