@@ -1,7 +1,7 @@
 public import NATTable
 public import NATWire
 
-/// What a gateway counts. One thread writes, any thread reads; every number only grows.
+/// The counters of a gateway. One thread writes, any thread reads. Every number only grows.
 ///
 /// A trivial handle: the memory belongs to the ``CounterStore``.
 public struct Counters: BitwiseCopyable, Sendable {
@@ -21,7 +21,7 @@ public struct Counters: BitwiseCopyable, Sendable {
     words[index] = words[index] &+ UInt64(value)
   }
 
-  /// A frame came in; bytes are frame lengths.
+  /// Counts a received frame; bytes are frame lengths.
   @inlinable @inline(__always) public func countReceived(_ side: Side, bytes: Int) {
     add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.received)
     add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.receivedBytes)
@@ -32,7 +32,7 @@ public struct Counters: BitwiseCopyable, Sendable {
     add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sentBytes)
   }
 
-  /// Frames that the capture of a side had no room for.
+  /// Counts frames that the capture of a side had no room for.
   public func countCaptureDropped(_ side: Side, _ count: Int) {
     add(count, at: Int(side.rawValue) &* Counters.perSide &+ Counters.captureDropped)
   }
@@ -51,7 +51,7 @@ public struct Counters: BitwiseCopyable, Sendable {
 
   public func drops(_ reason: DropReason) -> Int { Int(words[Counters.drops + Int(reason.rawValue)]) }
 
-  /// Packets that ended here, for whatever reason.
+  /// All dropped packets.
   public var totalDrops: Int {
     var total: UInt64 = 0
     for index in Counters.drops..<Counters.count { total &+= words[index] }
@@ -70,13 +70,13 @@ public struct Counters: BitwiseCopyable, Sendable {
   }
 }
 
-/// What happens without being the end of a packet.
+/// Events that are no drops.
 public enum GatewayEvent: UInt8, BitwiseCopyable, Sendable, CaseIterable {
-  /// A packet from inside host to inside host by a public endpoint; a datagram once.
+  /// A packet from inside host to inside host by a public endpoint. A datagram in fragments counts once.
   case hairpins
   /// An ICMP error held back by its side's budget.
   case icmpErrorsSuppressed
-  /// A packet for an address that the machine's kernel has, and that is the kernel's to take.
+  /// A packet for an address of the machine's kernel, left to it.
   case leftToKernel
 }
 

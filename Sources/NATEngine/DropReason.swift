@@ -1,7 +1,7 @@
 public import NATWire
 
-/// Why a packet is dropped. One case is one counter, one line in a report, one key in JSON. The cases stand in the order
-/// of the steps.
+/// Why a packet is dropped. One case is one counter, one line in a report, one key in JSON. The cases stand in the
+/// order of the steps.
 ///
 /// Meaning and advice of each case are the rows of the page DropReasons; a test compares them, and writes the page on
 /// request. A new reason touches this file, the step that drops, a test, and the page.

@@ -31,7 +31,7 @@ extension Packet {
       }
       carryIntoTransportChecksum(all, pseudoHeader: addresses)
     case .query, .queryReply:
-      // One field serves as both; the side that changed says which identifier the packet leaves with.
+      // One field serves as both ports: the one that changed is the identifier that the packet leaves with.
       let identifier = rewrite.source.port != sourcePort ? rewrite.source.port : rewrite.destination.port
       if identifier != sourcePort {
         var change = ChecksumDelta()
@@ -47,7 +47,7 @@ extension Packet {
     decrementTimeToLive(carrying: addresses)
   }
 
-  /// The same for a packet of the fast path, whose destination stays.
+  /// Rewrites source and TTL of a packet of the fast path.
   @inlinable @inline(__always)
   public mutating func rewriteSource(to endpoint: Endpoint) {
     var delta = ChecksumDelta()
@@ -58,7 +58,7 @@ extension Packet {
     sourcePort = endpoint.port
   }
 
-  /// The same for a packet of the fast path, whose source stays.
+  /// Rewrites destination and TTL of a packet of the fast path.
   @inlinable @inline(__always)
   public mutating func rewriteDestination(to endpoint: Endpoint) {
     var delta = ChecksumDelta()
@@ -69,7 +69,7 @@ extension Packet {
     destinationPort = endpoint.port
   }
 
-  /// A port at `offset`, or the identifier of a query; then the TTL.
+  /// Rewrites the port at `offset`, or the identifier of a query; then the TTL.
   @inlinable @inline(__always)
   mutating func rewritePort(_ old: UInt16, to new: UInt16, at offset: Int, _ addresses: ChecksumDelta) {
     if kind == .tcp || kind == .udp {
@@ -78,7 +78,7 @@ extension Packet {
       all.replace(old, with: new)
       carryIntoTransportChecksum(all, pseudoHeader: addresses)
     } else if new != old {
-      // An identifier that stays leaves the checksum: of the two zeros only one is right for a message of zeros.
+      // An unchanged identifier leaves the checksum alone: 0x0000 and 0xFFFF are not the same for a message of zeros.
       frame.setUInt16(new, at: transportOffset &+ ICMPv4.identifierOffset)
       var change = ChecksumDelta()
       change.replace(old, with: new)

@@ -1,11 +1,11 @@
 public import NATTable
 public import NATWire
 
-/// What a public address of ours is there for.
+/// The role of one of our public addresses.
 public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
-  /// Its place in the pool, or -1.
+  /// Its index in the pool, or -1.
   public var poolAddress: Int32
-  /// All of it belongs to one inside host.
+  /// Whether it belongs to one inside host by a 1:1 mapping.
   public var isOneToOne: Bool
 
   @inlinable init(poolAddress: Int32, isOneToOne: Bool) {
@@ -14,13 +14,13 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// Our own public addresses: the outside interface's, the pool's and those of statics. They come and go at run time.
+/// Our public addresses: the outside interface's, the pool's and those of static mappings. They change at run time.
 ///
 /// - Complexity: O(1), with one address or ten thousand.
 @usableFromInline struct PublicAddresses: BitwiseCopyable {
   // Open addressing at no more than half load: address:32, in use:1, 1:1:1, pool address plus one.
   @usableFromInline let slots: OwnedArray<UInt64>
-  /// What else holds each address: port forwards, and our own interface.
+  /// How many port forwards, plus our interface, use each address.
   private let holders: OwnedArray<UInt32>
   @usableFromInline let mask: Int
 
@@ -34,7 +34,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     return count
   }
 
-  /// - Parameter addresses: the most that there will be at a time.
+  /// - Parameter addresses: the most at a time.
   init(slots: MappedMemory, holders: MappedMemory, addresses: Int) {
     let count = PublicAddresses.slotCount(addresses)
     self.slots = slots.array(of: UInt64.self, count: count)
@@ -46,7 +46,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
   @usableFromInline static let oneToOne: UInt64 = 1 << 30
   private static let poolBits: UInt64 = oneToOne - 1
 
-  /// One thing that an address is there for.
+  /// A use of an address.
   enum Use {
     /// An address of the interface, or the public endpoint of a port forward.
     case held
@@ -54,7 +54,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     case oneToOne
   }
 
-  /// Adds an address, or more of what it is there for.
+  /// Adds a use of an address.
   func add(_ address: IPv4Address, _ use: Use) {
     let slot = slot(of: address)
     var word = slots[slot] | UInt64(address.rawValue) << 32 | PublicAddresses.inUse
@@ -66,8 +66,8 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     slots[slot] = word
   }
 
-  /// Takes back what ``add(_:_:)`` added; an address that is there for nothing any more is none of ours.
-  /// - Returns: whether it is gone.
+  /// Removes a use of an address, and with the last use the address.
+  /// - Returns: whether the address is gone.
   @discardableResult func remove(_ address: IPv4Address, _ use: Use) -> Bool {
     var slot = slot(of: address)
     guard slots[slot] & PublicAddresses.inUse != 0 else { return false }
@@ -79,7 +79,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     guard holders[slot] == 0, slots[slot] & (PublicAddresses.poolBits | PublicAddresses.oneToOne) == 0 else {
       return false
     }
-    // Those behind it close up, so that no search ends early.
+    // Close the gap, so that no search ends early.
     var next = (slot + 1) & mask
     while slots[next] & PublicAddresses.inUse != 0 {
       let distance = (next - home(IPv4Address(UInt32(slots[next] >> 32)))) & mask
@@ -113,7 +113,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     return nil
   }
 
-  /// The operator chose the addresses, so nobody can aim collisions and the hash needs no key.
+  /// The operator chose the addresses, so nobody can force collisions, and the hash needs no key.
   @inlinable @inline(__always) func home(_ address: IPv4Address) -> Int {
     Int(truncatingIfNeeded: (UInt64(address.rawValue) &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask
   }

@@ -1,31 +1,32 @@
 public import NATTable
 public import NATWire
 
-/// Statics and pool addresses that come and go at run time: the table and the list of our public addresses in step.
+// Static mappings and pool addresses that change at run time. Each change updates the table and the list of our public
+// addresses together.
 extension Translator {
-  /// The outside address is another one now; 0.0.0.0 is none.
+  /// Replaces the outside address; 0.0.0.0 stands for none.
   public func changeOutsideAddress(from old: IPv4Address, to new: IPv4Address) {
     if old != .any { publicAddresses.remove(old, .held) }
     if new != .any { publicAddresses.add(new, .held) }
   }
 
-  /// Adds a port forward, and nothing where there is no room for it.
-  /// - Precondition: nothing is in its way (`Shard.bindingInTheWay(of:)`).
+  /// Adds a port forward; false if there is no room for it.
+  /// - Precondition: no binding is in its way (`Shard.bindingInTheWay(of:)`).
   public mutating func addForward(_ mapping: StaticForward, at now: Instant) -> Bool {
     guard shard.addForward(mapping, at: now) else { return false }
     publicAddresses.add(mapping.public.address, .held)
     return true
   }
 
-  /// Takes back the public addresses of forwards that have ended by themselves.
+  /// Gives up the public addresses of port forwards whose lifetime is over.
   @inline(__always) public mutating func forgetEndedForwards() {
     while shard.hasEndedForwards, let address = shard.popEndedForward() {
       publicAddresses.remove(address, .held)
     }
   }
 
-  /// Takes a port forward out of every index; its sessions are to be ended.
-  /// - Returns: nil where there is no such forward.
+  /// Removes a port forward from every index. The caller ends its sessions.
+  /// - Returns: nil if there is no such port forward.
   public mutating func closeForward(
     _ transport: TransportProtocol, public endpoint: Endpoint, because reason: EndReason
   ) -> Shard.Closing? {
@@ -34,27 +35,27 @@ extension Translator {
     return shard.close(binding, because: reason)
   }
 
-  /// Adds a 1:1 mapping, and nothing where there is no room for it.
+  /// Adds a 1:1 mapping; false if there is no room for it.
   public mutating func addOneToOne(_ mapping: StaticAddress) -> Bool {
     guard shard.addOneToOne(mapping) else { return false }
     publicAddresses.add(mapping.public, .oneToOne)
     return true
   }
 
-  /// Takes a 1:1 mapping back; its bindings are to be ended, and after them ``forget(_:)`` called.
+  /// Removes a 1:1 mapping. The caller ends its bindings and then calls ``forget(_:)``.
   public mutating func closeOneToOne(_ mapping: StaticAddress) -> Bool { shard.removeOneToOne(mapping) }
 
-  /// The public address of a 1:1 mapping whose bindings have all ended.
+  /// Gives up the public address of a removed 1:1 mapping, after its bindings have ended.
   public func forget(_ mapping: StaticAddress) { publicAddresses.remove(mapping.public, .oneToOne) }
 
-  /// Adds an address to the pool, behind the others; false where there is no place for it.
+  /// Adds an address at the end of the pool; false if there is no room for it.
   public mutating func addPoolAddress(_ pool: PoolAddress) -> Bool {
     guard let place = shard.addPoolAddress(pool) else { return false }
     publicAddresses.add(pool.address, .pool(place: place))
     return true
   }
 
-  /// Takes an address whose bindings have all ended out of the pool.
+  /// Removes an address from the pool, after its bindings have ended.
   public mutating func removePoolAddress(_ address: IPv4Address) {
     guard let place = shard.poolPlace(of: address) else { return }
     shard.removePoolAddress(place)

@@ -3,7 +3,7 @@ public import NATWire
 
 extension Translator {
   /// Counts an outbound packet on its session.
-  /// - Returns: the endpoint that it leaves under.
+  /// - Returns: its public endpoint.
   @inlinable @inline(__always)
   public mutating func commitOutbound(_ hit: Hit, _ packet: Packet, at now: Instant) -> Endpoint {
     useOutbound(hit.session, packet, at: now)
@@ -11,7 +11,7 @@ extension Translator {
   }
 
   /// Counts an inbound packet on its session.
-  /// - Returns: the endpoint that it is for.
+  /// - Returns: its private endpoint.
   @inlinable @inline(__always)
   public mutating func commitInbound(_ hit: Hit, _ packet: Packet, at now: Instant) -> Endpoint {
     useInbound(hit.session, packet, at: now)
@@ -43,12 +43,13 @@ extension Translator {
     }
   }
 
-  /// How many sessions may end for one packet; what it makes at most needs fewer.
+  /// The most sessions that may end for one packet. A packet never needs as many.
   private static let mostEvictions = 8
 
-  /// The slow path: makes what is missing, counts the packet on its sessions, and says how to rewrite it.
+  /// The slow path: makes missing bindings and sessions, counts the packet on its sessions, and returns the rewrite.
   ///
-  /// All that the packet needs is asked for before anything is made, so a refusal leaves no trace.
+  /// Limits and ports are checked for everything that the packet needs before anything is made: a refusal leaves no
+  /// trace.
   @inline(never)
   public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
     var resolution = resolution
@@ -83,7 +84,7 @@ extension Translator {
       }
       guard let binding = makeBinding(receiver, nil, at: now) else { return .drop(.bindingLimit) }
       commitment.rewrite.destination = shard.bindings.privateEndpoint(of: binding)
-      // A host that meets its own endpoint has one session for both ways.
+      // A host that sends to its own public endpoint has one session for both directions.
       receiver.session = receiver.session ?? shard.findSession(binding, remote: receiver.remote, at: now)
       guard
         let session = makeSession(
@@ -137,7 +138,7 @@ extension Translator {
   private mutating func makeBinding(_ leg: Leg, _ chosen: BindingIndex?, at now: Instant) -> BindingIndex? {
     if let binding = leg.binding { return binding }
     if let mapping = leg.mapping {
-      // A host that meets itself has made it as the sender.
+      // A host that sends to itself has made it as the sender.
       return shard.findOneToOne(leg.transport, mapping, port: leg.private.port)
         ?? shard.insertOneToOne(leg.transport, mapping, port: leg.private.port, at: now)
     }

@@ -1,20 +1,20 @@
 public import NATTable
 public import NATWire
 
-/// What becomes of an ICMP error: its own addresses, and the ends of the packet that it quotes. It makes no state,
-/// refreshes none and counts on no session (RFC 5508 REQ-6, RFC 4787 REQ-12).
+/// How an ICMP error is rewritten: its own addresses, and the endpoints of the packet that it quotes. It makes and
+/// refreshes no state and counts on no session (RFC 5508 REQ-6, RFC 4787 REQ-12).
 public struct ErrorRewrite: BitwiseCopyable {
   public var source: IPv4Address
   public var destination: IPv4Address
   public var quotedSource: Endpoint
   public var quotedDestination: Endpoint
-  /// The session of the inside host that sent what is quoted; nil if none did, or it has none.
+  /// The session of the inside host that sent the quoted packet, if there is one.
   public var quotedSender: SessionIndex?
-  /// The session of the inside host that got it, or would have.
+  /// The session of the inside host that the quoted packet was sent to, if there is one.
   public var quotedReceiver: SessionIndex?
 }
 
-/// An end of a quoted packet, and the session over which that host has sent it or would have got it.
+/// A translated endpoint of a quoted packet, with the session of its host.
 private struct QuotedEnd {
   var endpoint: Endpoint
   /// Nil for a transport without sessions.
@@ -57,7 +57,8 @@ extension Translator {
         quotedSource: Endpoint(quote.source, quote.sourcePort), quotedDestination: target.endpoint,
         quotedReceiver: target.session)
     }
-    // A query crosses both bindings under one public identifier, and the quote may hold the receiver's private one.
+    // A hairpinned query has one public identifier for both bindings, and the quote may hold the receiver's private
+    // one.
     let port = quote.transport == .icmp ? target.endpoint.port : quote.sourcePort
     guard let sender = quotedSender(quote, Endpoint(quote.source, port), target.endpoint, role, at: now)
     else { return nil }
@@ -80,7 +81,7 @@ extension Translator {
     {
       return QuotedEnd(endpoint: shard.bindings.privateEndpoint(of: binding), session: session)
     }
-    // A forward may stand before a port of the 1:1 host's.
+    // A port forward may cover a port of the 1:1 mapping.
     guard let mapping, let binding = shard.findOneToOne(transport, mapping, port: source.port),
       let session = shard.findSession(binding, remote: remote, at: now)
     else { return nil }

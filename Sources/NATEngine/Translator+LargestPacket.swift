@@ -1,15 +1,15 @@
 public import NATTable
 public import NATWire
 
-/// How large the packets of a TCP session may be. Only super-frames are cut by it, and only live: a sender that cuts its
-/// segments itself knows all this.
+/// How large the packets of a TCP session may be. Live, joined packets are segmented by it; capture does not tell their
+/// segment size.
 extension Translator {
-  /// No sender cuts smaller, whatever its peer announces (RFC 9293 leaves it open; Linux: an MSS of 48).
+  /// Bytes of the smallest packet that an MSS can ask for: an MSS of 48, as in Linux (RFC 9293 sets no minimum).
   private static let leastAnnounced: UInt16 = 88
-  /// What Linux takes for the least path MTU: below it, a sender lets routers split its packets.
+  /// The smallest path MTU that Linux accepts. Below it, a sender lets routers split its packets.
   private static let leastPathMTU: UInt16 = 552
 
-  /// A SYN that passes announces how large packets to its sender may be, both headers around the MSS.
+  /// Learns from a SYN that passes how large packets to its sender may be: the MSS plus both headers.
   ///
   /// - Parameters:
   ///   - packet: as it leaves, after the MSS was clamped.
@@ -23,9 +23,9 @@ extension Translator {
     if let receiver { shard.announceLargestPacket(bytes, of: receiver, to: .outside) }
   }
 
-  /// An error 3/4 that passes says how large packets like the one that it quotes may be (RFC 1191 section 4).
+  /// Learns the path MTU of a session from an ICMP error 3/4 that passes (RFC 1191 section 4).
   ///
-  /// - Parameter mtu: as the error has it; routers before RFC 1191 say 0, which says nothing.
+  /// - Parameter mtu: as in the error; 0 from routers older than RFC 1191, which is ignored.
   @inline(never)
   public func learnPathMTU(_ mtu: UInt16, _ rewrite: ErrorRewrite) {
     guard mtu > 0 else { return }

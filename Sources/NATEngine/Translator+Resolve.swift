@@ -2,14 +2,14 @@ public import NATTable
 public import NATWire
 
 extension Translator {
-  /// The remote endpoint as sessions know it: queries have no remote port.
+  /// The remote endpoint as sessions store it: ICMP sessions have remote port 0.
   @inlinable @inline(__always) public static func remote(
     _ transport: TransportProtocol, _ address: IPv4Address, _ port: UInt16
   ) -> Endpoint {
     Endpoint(address, transport == .icmp ? 0 : port)
   }
 
-  /// The session of a packet that an inside host sends to the outside, if it has one.
+  /// The live session of an outbound packet.
   @inlinable @inline(__always)
   public func hitOutbound(_ packet: Packet, _ transport: TransportProtocol, at now: Instant) -> Hit? {
     let sender = Endpoint(packet.source, packet.sourcePort)
@@ -20,7 +20,7 @@ extension Translator {
     return Hit(binding, session)
   }
 
-  /// The session of a packet that comes from the outside to a pool address, if it has one.
+  /// The live session of an inbound packet to a pool address.
   @inlinable @inline(__always)
   public func hitInbound(
     _ packet: Packet, _ transport: TransportProtocol, poolAddress: Int, at now: Instant
@@ -68,12 +68,12 @@ extension Translator {
     return .pass(Resolution(sender: nil, receiver: leg, destination: mapping.private))
   }
 
-  /// The binding that takes packets for a public endpoint of ours, and the session over it, if there is one. The most
-  /// specific rule goes first: a forward before the 1:1 mapping of its address. A session that lives goes before both.
+  /// The binding that takes packets for one of our public endpoints, and the session over it, if there is one. A live
+  /// session goes first, then the most specific rule: a port forward before the 1:1 mapping of its address.
   ///
   /// - Parameters:
-  ///   - remote: who sends, nil while that is not known.
-  ///   - opener: whose packets the terms of a forward are about: the remote, and nobody of the inside.
+  ///   - remote: the sender; nil while its public endpoint is not known.
+  ///   - opener: the remote that the terms of a port forward apply to; nil for senders from inside.
   private func findReceiver(
     _ transport: TransportProtocol, at target: Endpoint, _ role: PublicRole, from remote: Endpoint?,
     by opener: Endpoint?, at now: Instant
@@ -108,11 +108,11 @@ extension Translator {
     return .pass(Resolution(sender: sender, receiver: receiver, destination: receiver.private.address))
   }
 
-  /// The inside host at the public endpoint to which another one sends.
+  /// The inside host at the public endpoint to which another inside host sends.
   ///
-  /// One field of a query cannot carry two identifiers, so it arrives under the sender's translated one. Only a 1:1
-  /// mapping, where every identifier is the host's, can take a new one; a reply finds the binding that sent the query.
-  /// - Parameter translated: the sender's public endpoint, nil while it has none.
+  /// An ICMP query has one identifier field, so it arrives with the sender's translated identifier. Only a 1:1 mapping,
+  /// which has all identifiers, can take a new one. A reply finds the binding that sent the query.
+  /// - Parameter translated: the sender's public endpoint; nil while it has none.
   func findHairpinReceiver(
     _ packet: Packet, _ transport: TransportProtocol, _ role: PublicRole, from translated: Endpoint?,
     at now: Instant
@@ -137,7 +137,7 @@ extension Translator {
       binding: nil, mapping: mapping)
   }
 
-  /// - Parameter remote: who sends, nil while that is not known.
+  /// - Parameter remote: the sender; nil while its public endpoint is not known.
   private func receiver(
     over binding: BindingIndex, _ transport: TransportProtocol, from remote: Endpoint?, at now: Instant
   ) -> Leg {
@@ -146,14 +146,14 @@ extension Translator {
       binding: binding, session: remote.flatMap { shard.findSession(binding, remote: $0, at: now) })
   }
 
-  /// Under which public endpoint the host of a leg is seen; nil until the pool has given it one.
+  /// The public endpoint of a leg's host; nil until the pool has given it one.
   func publicEndpoint(of leg: Leg) -> Endpoint? {
     if let binding = leg.binding { return shard.bindings.publicEndpoint(of: binding) }
     return leg.mapping.map { Endpoint($0.public, leg.private.port) }
   }
 
-  /// The sender's binding and session. Of several bindings of one endpoint the one that has the session; else the first
-  /// forward of the configuration that takes what the host begins, and behind them its 1:1 or dynamic binding.
+  /// The sender's binding and session. Of several bindings of one private endpoint: the one with the session; otherwise
+  /// the first port forward of the configuration that allows outbound sessions, then the 1:1 or dynamic binding.
   func findSender(
     _ transport: TransportProtocol, _ sender: Endpoint, _ remote: Endpoint, at now: Instant
   ) -> Leg {
@@ -176,15 +176,14 @@ extension Translator {
       mapping: chosen == nil ? shard.oneToOne(private: sender.address) : nil)
   }
 
-  /// Whether a packet from inside may make a session where there is none.
+  /// Whether a packet from inside may make a session.
   func mayOpenFromInside(_ packet: Packet) -> Bool {
     mayOpen(packet)
       || settings.loose && packet.kind == .tcp && packet.tcpFlags.contains(.ack)
         && packet.tcpFlags.isDisjoint(with: [.syn, .rst])
   }
 
-  /// Whether a packet may make a session over a static mapping or by hairpin: connections are picked up in the middle
-  /// only on their way from inside to outside.
+  /// Whether a packet may make a session over a static mapping or by hairpin. `loose` does not apply there.
   func mayOpen(_ packet: Packet) -> Bool {
     switch packet.kind {
     case .tcp: packet.tcpFlags.isOpening
@@ -193,7 +192,7 @@ extension Translator {
     }
   }
 
-  /// Why a packet from outside that has no session may not pass to a live binding, or nil.
+  /// Why a packet from outside without a session may not pass to a live binding; nil if it may.
   func refusal(
     _ packet: Packet, _ transport: TransportProtocol, _ binding: BindingIndex, _ remote: Endpoint
   ) -> DropReason? {
@@ -202,7 +201,7 @@ extension Translator {
     case .endpointIndependent: break
     case .addressDependent: if !shard.isOpen(binding, to: remote.address) { return .filtered }
     case .addressAndPortDependent:
-      // Queries have no port, so an address is an endpoint: a host that has a session never comes here.
+      // For queries, which have no port, an address is an endpoint. A remote with a session does not come here.
       return .filtered
     }
     if packet.kind == .tcp, !packet.tcpFlags.isOpening { return .noSession }

@@ -3,7 +3,7 @@ public import NATWire
 
 /// `tcp.window-tracking`: a segment outside the window of its session is dropped, and changes nothing.
 extension Translator {
-  /// Follows a packet of the fast path, which nothing refuses any more.
+  /// Checks and follows a packet of the fast path; no later step refuses it.
   /// - Returns: whether it may pass.
   @inline(never)
   public func followWindow(_ hit: Hit, _ packet: Packet, from side: Side) -> Bool {
@@ -18,7 +18,7 @@ extension Translator {
       && isInWindow(resolution.receiver?.session, packet, from: .outside)
   }
 
-  /// Whether a packet may pass on its session; without a session there is nothing to tell.
+  /// Whether a packet may pass on its session. A packet without a session may.
   private func isInWindow(_ session: SessionIndex?, _ packet: Packet, from side: Side) -> Bool {
     guard let windows = shard.windows, let session, packet.kind == .tcp else { return true }
     return windows[session.rawValue].admits(packet.segment, from: side)

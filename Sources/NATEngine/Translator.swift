@@ -1,10 +1,10 @@
 public import NATTable
 public import NATWire
 
-/// What is decided about packets: which binding and session, whether they may pass, and how they are rewritten.
+/// Decides about packets: which binding and session they belong to, whether they may pass, and how they are rewritten.
 ///
-/// A packet goes through in two steps, because what a router asks in between (route, TTL, MTU) comes before any state
-/// is made or refreshed: `hit` and `resolve` only look, `commit` makes what is missing, counts, and says how to rewrite.
+/// A packet is handled in two steps, because route, TTL and MTU are checked before any state is made or refreshed.
+/// `hit` and `resolve` only look; `commit` makes bindings and sessions, counts, and returns the rewrite.
 public struct Translator: ~Copyable {
   public var shard: Shard
   public var settings: TranslatorSettings
@@ -17,8 +17,8 @@ public struct Translator: ~Copyable {
   private let memory: (MappedMemory, MappedMemory)
 
   /// - Parameters:
-  ///   - outsideAddress: ours even where it is not in the pool; 0.0.0.0 where there is none.
-  ///   - random: chooses ports; the table's hash keys are drawn from it before.
+  ///   - outsideAddress: a public address even if it is not in the pool; 0.0.0.0 for none.
+  ///   - random: for port choice. The table's hash keys are drawn from it before.
   public init(
     table: TranslationTable, tableSettings: TableSettings, worker: Int, settings: TranslatorSettings,
     outsideAddress: IPv4Address, counters: Counters, random: RandomSource
@@ -42,12 +42,12 @@ public struct Translator: ~Copyable {
     for mapping in tableSettings.oneToOne { publicAddresses.add(mapping.public, .oneToOne) }
   }
 
-  /// What one of our public addresses is there for; nil for any other address.
+  /// The role of one of our public addresses; nil for any other address.
   @inlinable @inline(__always) public func role(of address: IPv4Address) -> PublicRole? {
     publicAddresses.role(of: address)
   }
 
-  /// The next of our public addresses from a place on, which moves behind it; nil at the end. They come in no order.
+  /// The next of our public addresses from `place` on, in no particular order; nil at the end. `place` moves behind it.
   public func publicAddress(from place: inout Int) -> IPv4Address? { publicAddresses.next(from: &place) }
 
   /// The binding that holds a public endpoint of ours now.
@@ -62,7 +62,7 @@ public struct Translator: ~Copyable {
   }
 }
 
-/// A live session that a packet belongs to: nothing has to be made.
+/// A live session that a packet belongs to, with its binding.
 public struct Hit: BitwiseCopyable {
   public var binding: BindingIndex
   public var session: SessionIndex
@@ -73,16 +73,16 @@ public struct Hit: BitwiseCopyable {
   }
 }
 
-/// One side of a packet's way: the inside host it concerns, as sender or receiver.
+/// An inside host's part in a packet's way, as sender or receiver.
 public struct Leg: BitwiseCopyable {
   public var transport: TransportProtocol
   public var `private`: Endpoint
   public var remote: Endpoint
-  /// Nil where the packet will make one.
+  /// Nil if the packet will make one.
   public var binding: BindingIndex?
-  /// Of a host without a binding the 1:1 mapping that will give it one; nil where the pool will.
+  /// The 1:1 mapping that will give a host without a binding one; nil where the pool will.
   public var mapping: StaticAddress?
-  /// Nil where the packet will make one.
+  /// Nil if the packet will make one.
   public var session: SessionIndex?
 
   @inlinable
@@ -99,13 +99,13 @@ public struct Leg: BitwiseCopyable {
   }
 }
 
-/// What `resolve` found; `commit` takes it from there, in the same instant.
+/// What `resolve` found, for `commit` in the same instant.
 public struct Resolution: BitwiseCopyable {
   /// The inside host that sent the packet, if one did.
   public var sender: Leg?
   /// The inside host that will get it, if one will.
   public var receiver: Leg?
-  /// Where the packet goes, before a route is looked for.
+  /// The destination after translation, for the route look-up.
   public var destination: IPv4Address
 
   @inlinable init(sender: Leg?, receiver: Leg?, destination: IPv4Address) {
@@ -132,7 +132,7 @@ public struct Rewrite: BitwiseCopyable, Equatable {
   }
 }
 
-/// What `commit` made of a packet.
+/// How `commit` lets a packet pass.
 public struct Commitment: BitwiseCopyable {
   public var rewrite: Rewrite
   /// The session of the inside host that sent the packet, if one did.

@@ -3,9 +3,9 @@ public import NATWire
 /// Which remote endpoints may send to a binding (RFC 4787 section 5).
 public enum Filtering: UInt8, BitwiseCopyable, Sendable {
   case endpointIndependent
-  /// Addresses that the inside host has a session with.
+  /// Remote addresses that the inside host has a session with.
   case addressDependent
-  /// Endpoints that it has a session with.
+  /// Remote endpoints that the inside host has a session with.
   case addressAndPortDependent
 }
 
@@ -18,9 +18,9 @@ public struct TranslatorSettings: Sendable, BitwiseCopyable {
   public var hairpin = true
   /// UDP and ICMP sessions are kept alive by inbound packets too (RFC 4787 REQ-6a).
   public var inboundRefresh = false
-  /// TCP connections are picked up from inside in the middle.
+  /// TCP from inside without SYN may make a session (`tcp.loose`).
   public var loose = false
-  /// A reset connection does not come back with the next segment.
+  /// A reset connection stays transitory whatever follows (`tcp.after-reset: transitory`).
   public var resetIsFinal = false
   /// The largest MSS that a SYN may announce; 0 changes none.
   public var maximumSegmentSize: UInt16 = 0

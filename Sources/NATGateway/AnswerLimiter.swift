@@ -1,10 +1,9 @@
 import NATTable
 import NATWire
 
-/// When each inside host was last told that it met a limit: once in any second, all causes together.
+/// Limits the answers about exhaustion to one a second for each inside host, all causes together.
 ///
-/// Fixed memory: where more hosts than it has places for are refused in the same second, the ones beyond are not
-/// answered.
+/// Fixed memory: if more hosts than it has places for are refused within a second, the others get no answer.
 ///
 /// - Complexity: O(1).
 struct AnswerLimiter: BitwiseCopyable {

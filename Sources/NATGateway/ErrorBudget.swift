@@ -1,7 +1,7 @@
 import NATWire
 
-/// A token bucket for the ICMP errors that the gateway writes on one side (RFC 1812 section 4.3.2.8): one second's worth,
-/// full at the start, refilled all the time. Whole numbers throughout, so that a replay repeats.
+/// A token bucket for the ICMP errors that the gateway sends on one interface (RFC 1812 section 4.3.2.8). It holds the
+/// errors of one second, starts full and refills continuously. Integers only, so that a replay repeats exactly.
 struct ErrorBudget: BitwiseCopyable {
   let perSecond: UInt64
   /// In billionths of an error.
@@ -15,7 +15,7 @@ struct ErrorBudget: BitwiseCopyable {
     tokens = UInt64(perSecond) * ErrorBudget.one
   }
 
-  /// Takes one error's worth; false if there is none.
+  /// Takes one token; false if there is none.
   mutating func take(at now: Instant) -> Bool {
     if let filled {
       let elapsed = min(now.nanoseconds - filled.nanoseconds, ErrorBudget.one)

@@ -2,24 +2,24 @@ public import NATEngine
 public import NATTable
 public import NATWire
 
-/// What would become of a packet, question by question.
+/// What the gateway would do with a packet, step by step.
 public struct Explanation: Sendable {
-  /// A question that was asked, and its answer; a reason is why the packet goes no further.
+  /// What a step found. A reason says why the packet ends there.
   public enum Finding: Sendable {
     case decode(DropReason?)
     case addresses(DropReason?)
-    /// It is for the gateway itself, and answered or dropped.
+    /// It is for the gateway itself: answered, or dropped.
     case own(DropReason?)
-    /// It is for an address that the machine's kernel has, and the kernel's.
+    /// It is left to the machine's kernel.
     case kernel
     /// To or from a destination that is not translated.
     case exempt
     /// Between inside networks.
     case inside
     case publicAddress(DropReason?)
-    /// An inside host's part: its public endpoint, if it has a binding already, and the session, if there is one.
+    /// An inside host's part: its public endpoint, if it has a binding, and the session, if there is one.
     case leg(sends: Bool, private: Endpoint, public: Endpoint?, BindingKind?, SessionState?)
-    /// Binding, session and filter refuse it.
+    /// Binding, session or filter refuse it.
     case refused(DropReason)
     case route(side: Side, via: IPv4Address)
     case noRoute
@@ -28,7 +28,7 @@ public struct Explanation: Sendable {
     case limits(DropReason?, evicts: Bool)
     /// The public endpoint of a new binding.
     case port(Endpoint)
-    /// The MAC of the next hop; nil where it has to be asked for.
+    /// The MAC of the next hop; nil if it has to be resolved by ARP.
     case nextHop(MACAddress?)
     /// The frame is for another station.
     case notForUs
@@ -69,7 +69,7 @@ public struct Explanation: Sendable {
   public fileprivate(set) var after: [UInt8] = []
 }
 
-/// Asks a gateway what it would do with a frame. Nothing changes but what time alone has brought about.
+/// Asks a gateway what it would do with a frame. It changes nothing except ending what is due by now.
 public struct ExplainFrame: GatewayJob {
   public private(set) var explanation = Explanation()
   private let bytes: [UInt8]
@@ -87,8 +87,8 @@ public struct ExplainFrame: GatewayJob {
     isDescribed = false
   }
 
-  /// A packet that an operator describes: its link addresses are those of its neighbour and ours, and its sequence number
-  /// is as the connection expects it.
+  /// A packet that an operator describes: its link addresses are those of its neighbour and ours, and its sequence
+  /// number is as the connection expects it.
   ///
   /// - Parameter bytes: an Ethernet frame; its MAC addresses are filled in.
   public init(described bytes: [UInt8], from side: Side) {

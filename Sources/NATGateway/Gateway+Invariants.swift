@@ -2,7 +2,7 @@ public import NATEngine
 import NATTable
 import NATWire
 
-/// The ends of a frame that no counter tells.
+/// The ends of a frame that have no drop reason.
 enum FrameEnd: BitwiseCopyable {
   /// On its way, whole or in fragments.
   case forwarded
@@ -15,34 +15,34 @@ enum FrameEnd: BitwiseCopyable {
 }
 
 #if DEBUG
-/// What a debug build counts beside the counters, so that it can see whether they add up.
+/// Counts of a debug build, to check that the counters add up.
 struct Ledger: BitwiseCopyable {
-  /// Frames that passed all questions, to end as a ``FrameEnd``.
+  /// Frames that ended as a ``FrameEnd``.
   var noted = 0
-  /// Those of them that ended otherwise.
+  /// Those of them that were dropped later.
   var revoked = 0
-  /// What the accounts were wrong by when the gateway was made: its counters need not have been at zero.
+  /// The difference at the start: the counters of a new gateway need not be zero.
   var unaccounted = 0
 }
 #endif
 
-// What holds after every packet. Debug builds check it, release builds contain none of it.
+// Invariants that hold after every packet. Debug builds check them; release builds contain none of this.
 extension Gateway {
-  /// Every frame ends in one way: noted here, held, or counted under one ``DropReason``.
+  /// Notes the end of a frame. Every frame ends once: noted here, held, or counted under one ``DropReason``.
   @inline(__always) mutating func note(_ end: FrameEnd) {
     #if DEBUG
     ledger.noted += 1
     #endif
   }
 
-  /// It was noted, and ends otherwise: a frame that waited for its next hop in vain.
+  /// Takes a noted end back: the frame waited for its next hop in vain, or the interface did not take it.
   @inline(__always) mutating func revoke(_ end: FrameEnd) {
     #if DEBUG
     ledger.revoked += 1
     #endif
   }
 
-  /// Frames that an outbox held did not leave: the interface did not take them.
+  /// Counts frames of an outbox that the interface did not take.
   public mutating func countUnsent(_ count: Int, as reason: DropReason) {
     for _ in 0..<count {
       revoke(.forwarded)
@@ -50,7 +50,7 @@ extension Gateway {
     }
   }
 
-  /// No packet with a private source leaves outside.
+  /// Checks that no packet with a private source leaves outside.
   @inline(__always) func checkSource(of frame: Frame, to side: Side) {
     #if DEBUG
     precondition(
@@ -66,13 +66,13 @@ extension Gateway {
     hasLostSource(frame, to: side)
   }
 
-  /// Received, less every way in which a frame can end; fragments that are held have not ended.
+  /// Frames received, less those that ended. Held fragments have not ended.
   var framesWithoutEnd: Int {
     counters.side(.inside).packetsReceived + counters.side(.outside).packetsReceived
       - counters.totalDrops - (ledger.noted - ledger.revoked) - heldFragments
   }
 
-  /// What stood before a frame was worked on.
+  /// The state before a frame was processed.
   struct Before: BitwiseCopyable {
     var table: TableCounts
     var noted: Int
@@ -80,7 +80,7 @@ extension Gateway {
 
   var before: Before { Before(table: translator.shard.counts, noted: ledger.noted) }
 
-  /// Called when a frame has been worked on: it has one end, and nothing is left of one that a question refused.
+  /// Called after each frame: it has exactly one end, and a dropped one made no state.
   func checkEnd(of outcome: DecodeOutcome, _ before: Before) {
     let without = framesWithoutEnd - ledger.unaccounted
     precondition(without == 0, "\(without) frames more received than forwarded, answered, held or dropped")
@@ -88,7 +88,7 @@ extension Gateway {
     switch outcome {
     case .fault, .arp: precondition(table == before.table, "a frame that is no IPv4 packet made state")
     case .ipv4:
-      // One whose next hop did not take it was dropped behind all questions, and has made its session.
+      // A packet whose next hop did not take it had passed all steps, and has made its session.
       guard ledger.noted == before.noted else { return }
       precondition(
         table.sessionsCreated == before.table.sessionsCreated

@@ -2,14 +2,14 @@ import NATEngine
 import NATTable
 public import NATWire
 
-// Next hops whose MAC nobody taught yet: asked for while their frames wait. A replay has nobody to ask; it writes the
-// placeholder.
+// Sending, and resolving next hops by ARP while their frames wait (RFC 826). A replay sends no requests; it writes a
+// placeholder MAC instead.
 extension Gateway {
-  /// How long a neighbour is believed without being heard, or asked again. As often flows on the fast path come by the
-  /// slow one, where their neighbours are heard.
+  /// How long a neighbour counts as reachable after it was heard, in nanoseconds. Flows of the fast path take the slow
+  /// path once in this time, so that their neighbours are heard.
   private static let reachableTime: UInt64 = 30_000_000_000
 
-  /// Whether a neighbour need not be asked again.
+  /// Whether a neighbour need not be confirmed by an ARP request.
   func isFresh(_ neighbour: Neighbours.Neighbour) -> Bool {
     !settings.asksForNextHops || clock <= neighbour.heard.advanced(by: Gateway.reachableTime)
   }
@@ -93,7 +93,7 @@ extension Gateway {
         }
         continue
       }
-      // Its place may be taken by another frame before the outbox is sent.
+      // Another frame may take its memory before the outbox is sent.
       let frame = outbox.build(length: leaving.frame.count)
       frame.copy(leaving.frame, from: 0, count: leaving.frame.count, to: 0)
       leaving.frame = frame
@@ -101,7 +101,7 @@ extension Gateway {
     }
   }
 
-  /// Everything that falls due without a packet, one thing at a time.
+  /// Does one thing that is due without a packet.
   @inline(never)
   mutating func wake(at now: Instant, _ outbox: inout Outbox) {
     if unsolicited.isDue(at: now) {
@@ -115,10 +115,11 @@ extension Gateway {
     scheduleWakeUp()
   }
 
-  /// To be called after each change of what falls due.
+  /// Call it after each change of a due time.
   mutating func scheduleWakeUp() { wakeUp = min(unsolicited.due, waiting.due, factsDue) }
 
-  /// A next hop does not answer: whoever sent it something hears 3/1 (RFC 1812 section 5.2.7.1).
+  /// Gives up a next hop that does not answer. The senders of the frames that waited get 3/1 (RFC 1812 section
+  /// 5.2.7.1).
   private mutating func giveUp(
     _ hop: WaitingFrames.Hop, at now: Instant, _ outbox: inout Outbox
   ) {
@@ -135,7 +136,7 @@ extension Gateway {
 
   // MARK: Without packets
 
-  /// Does what is due by `now` without a packet: called in the idle gaps of a live gateway.
+  /// Does what is due by `now` without a packet. A live gateway calls it when no packet arrives.
   public mutating func advance(to now: Instant, into outbox: inout Outbox) {
     clock = max(clock, now)
     translator.shard.startLifetimes(at: clock)
@@ -146,20 +147,19 @@ extension Gateway {
     if settings.lostAddress != .any { removeFramesFromLostAddress(&outbox) }
   }
 
-  /// To be called when an interface is attached anew: what stands at the other end of its cable may be another
-  /// device under the same address, with another MAC. The next frame to each neighbour waits until it has been asked
-  /// for.
-  /// - Complexity: O(neighbours that can be remembered).
+  /// Forgets the neighbours of an interface. Call it when the interface is attached again: another device may have the
+  /// same address. The next frame to each neighbour waits for an ARP reply.
+  /// - Complexity: O(neighbour capacity).
   public mutating func forgetNeighbours(on side: Side) {
     neighbours(of: side).forgetAll()
     factsCache.invalidate()
   }
 
-  /// Tells the neighbours on both sides which addresses are here (RFC 5227 section 3): the inside address inside, all
-  /// public ones outside. Those that the kernel has too are the kernel's to announce.
+  /// Announces our addresses by ARP (RFC 5227 section 3): the inside address inside, all public addresses outside.
+  /// Addresses that the kernel has too are announced by the kernel.
   ///
-  /// - Parameter next: 0 at first; then what the call before returned.
-  /// - Returns: where to go on when the outbox has been sent; nil at the end.
+  /// - Parameter next: 0 first, then the result of the call before.
+  /// - Returns: where to continue after the outbox has been sent; nil at the end.
   public mutating func announce(from next: Int = 0, at now: Instant, into outbox: inout Outbox) -> Int? {
     if next == 0, !settings.sharesInside { announce(settings.insideAddress, on: .inside, at: now, &outbox) }
     var place = next

@@ -31,10 +31,10 @@ extension Gateway {
     sendToNextHop(OutgoingFrame(reply, Gateway.ownICMP), hop, at: now, &outbox)
   }
 
-  /// Tells the sender of `packet`, as it came, why it was not forwarded.
+  /// Sends an ICMP error about `packet`, as it came, to its sender.
   ///
-  /// Never about an ICMP error, a later fragment or a broadcast (RFC 1812 section 4.3.2.7), and within the budget of
-  /// the side on which it leaves.
+  /// Never about an ICMP error, a later fragment or a broadcast (RFC 1812 section 4.3.2.7), and only within the budget
+  /// of the side where it leaves.
   @inline(never)
   mutating func sendError(
     _ error: OwnError, about packet: Packet, at now: Instant, _ outbox: inout Outbox
@@ -70,13 +70,13 @@ extension Gateway {
     sendToNextHop(OutgoingFrame(frame, Gateway.ownICMP), hop, at: now, &outbox)
   }
 
-  /// Of an ICMP message that the gateway writes itself.
+  /// The facts of an ICMP message that the gateway writes itself.
   private static let ownICMP = FrameFacts(
     kind: .icmpOther, headerLength: UInt8(IPv4.minimumHeaderLength),
     transportHeaderLength: UInt8(ICMPv4.headerLength))
 
-  /// The IPv4 header of a message of our own (no options, TTL 64, DF, identification 0), and both checksums. Type,
-  /// code and body of the message are there already.
+  /// Writes the IPv4 header of an ICMP message of our own (no options, TTL 64, DF, identification 0) and both
+  /// checksums. Type, code and body are in place already.
   private func writeICMPHeaders(
     _ frame: Frame, typeOfService: UInt8, from source: IPv4Address, to destination: IPv4Address
   ) {
@@ -100,14 +100,14 @@ extension Gateway {
       at: transport + ICMPv4.checksumOffset)
   }
 
-  /// Answers a SYN that waited its six seconds, as of the instant at which that was due.
+  /// Answers an unsolicited SYN after six seconds, with the time at which that was due.
   @inline(never)
   mutating func answerUnsolicited(at now: Instant, _ outbox: inout Outbox) {
     guard let (packet, due) = unsolicited.popDue(at: now) else { return }
     sendError(.destinationUnreachable(code: 3), about: packet, at: due, &outbox)
   }
 
-  /// Tells an inside sender that a limit or the pool refused its packet: once a host in any second.
+  /// Tells an inside sender that a limit or the pool refused its packet, at most once a second for each host.
   mutating func answerExhaustion(_ packet: Packet, at now: Instant, _ outbox: inout Outbox) {
     let code: UInt8
     switch settings.exhaustion {

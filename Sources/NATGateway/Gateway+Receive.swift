@@ -4,8 +4,8 @@ import NATWire
 
 extension Gateway {
   /// An IPv4 packet that decoded well. The fast path takes it if it is for us, both addresses are ordinary with known
-  /// facts, and it belongs to a live session: then every step of `Steps/PacketPath.swift` would pass. Every other packet
-  /// takes the slow path.
+  /// facts, and it belongs to a live session: then every step of `Steps/PacketPath.swift` would pass. Every other
+  /// packet takes the slow path.
   @inline(__always)
   mutating func receivePacket(
     _ packet: inout Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox

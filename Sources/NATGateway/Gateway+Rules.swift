@@ -2,12 +2,11 @@ import NATEngine
 import NATTable
 import NATWire
 
-/// What a running gateway can be told anew.
+// Settings that change while the gateway runs.
 extension Gateway {
-  /// Takes over the rules: networks and routes, filtering and the like, port choice, limits, lifetimes, answers. Bindings
-  /// and sessions stay as they are.
+  /// Applies new rules: networks and routes, filtering, port choice, limits, lifetimes, answers. Bindings and sessions
+  /// stay as they are. Other settings in `new` (interfaces, capacity, fragments, static mappings, pool) are ignored.
   ///
-  /// What else `new` says (interfaces, capacity, fragments, statics, the pool) is left as it is.
   /// - Precondition: the limits are within the capacity of the table, and there is room for the lifetimes.
   /// - Complexity: O(routes + networks).
   mutating func setRules(_ new: GatewaySettings) {
@@ -16,7 +15,7 @@ extension Gateway {
     translator.shard.policy = new.table.policy
     translator.shard.setLimits(bindings: new.table.bindingLimit, sessions: new.table.sessionLimit)
     let isSet = translator.shard.setLifetimes(new.table.lifetimes)
-    precondition(isSet, "whoever changes the rules looks whether there is room for the lifetimes")
+    precondition(isSet, "the caller checked that there is room for the lifetimes")
     if new.icmpErrorsPerSecond != insideBudget.perSecond {
       insideBudget = ErrorBudget(perSecond: new.icmpErrorsPerSecond)
       outsideBudget = ErrorBudget(perSecond: new.icmpErrorsPerSecond)
@@ -26,10 +25,10 @@ extension Gateway {
     factsCache.invalidate()
   }
 
-  /// Takes over the addresses, MAC addresses and MTUs of both interfaces.
+  /// Applies new addresses, MAC addresses and MTUs of both interfaces.
   ///
-  /// - Precondition: what stood on addresses that go has been taken out.
-  /// - Complexity: O(neighbours that can be remembered), where a network changes.
+  /// - Precondition: bindings on addresses that go have ended.
+  /// - Complexity: O(neighbour capacity) where an address changes.
   mutating func setInterfaces(_ new: GatewaySettings) {
     if new.inside.address != settings.insideAddress { forgetNeighbours(on: .inside) }
     if new.outside.address != settings.outsideAddress {
@@ -59,8 +58,8 @@ extension Gateway {
     return (inside.0, inside.1, outside.0, outside.1)
   }
 
-  /// Whether a frame to the outside would show a source that is not ours any more: one that waited while statics, the
-  /// pool or networks changed.
+  /// Whether a frame to the outside has a source that is no longer ours: it waited while static mappings, the pool or
+  /// networks changed.
   func hasLostSource(_ frame: Frame, to side: Side) -> Bool {
     guard side == .outside else { return false }
     let source = frame.address(at: Packet.networkOffset + IPv4.sourceOffset)
@@ -70,7 +69,7 @@ extension Gateway {
   }
 }
 
-/// Routes and networks, with the memory behind them: replaced as a whole.
+/// Routes and networks with their memory. They are replaced as a whole.
 struct NetworkLists {
   let routes: Routes
   let insideNetworks: NetworkList

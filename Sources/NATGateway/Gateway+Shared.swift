@@ -4,8 +4,8 @@ import NATWire
 
 // An address that the machine lost: see also `Steps/Step07Kernel.swift`.
 extension Gateway {
-  /// Removes queued frames whose source is an address that the machine no longer has. Its bindings end in many steps, and
-  /// from the first one on nothing leaves under it. Checked once per batch, not per packet.
+  /// Removes queued frames whose source is an address that the machine no longer has. Its bindings end in many steps,
+  /// and from the first one on nothing leaves under it. Checked once per batch, not per packet.
   @inline(never) mutating func removeFramesFromLostAddress(_ outbox: inout Outbox) {
     let lost = settings.lostAddress
     var packets = 0

@@ -2,10 +2,10 @@ import NATEngine
 public import NATTable
 public import NATWire
 
-/// A snapshot that is to be taken up, by this machine's clock.
+/// A snapshot to restore, with the offset to this machine's clock.
 public struct HeldTable: Sendable {
   public let snapshot: TableSnapshot
-  /// From the snapshot's clock to the gateway's.
+  /// Nanoseconds from the snapshot's clock to the gateway's.
   public let offset: Int64
 
   public init(snapshot: TableSnapshot, offset: Int64) {
@@ -13,8 +13,8 @@ public struct HeldTable: Sendable {
     self.offset = offset
   }
 
-  /// Whether nothing in it lives any more.
-  /// - Complexity: O(what it holds).
+  /// Whether every session and every hold-down in it has expired.
+  /// - Complexity: O(sessions + ports).
   public func isOutdated(at now: Instant) -> Bool {
     let (sessions, ports) = (0..<snapshot.counts.sessions, 0..<snapshot.counts.ports)
     return sessions.allSatisfy {
@@ -25,12 +25,12 @@ public struct HeldTable: Sendable {
 }
 
 extension Gateway {
-  /// Takes over what a snapshot holds, as far as the configuration gives it to the same hosts still.
+  /// Restores the bindings and sessions of a snapshot that the present configuration still allows.
   ///
   /// - Parameters:
-  ///   - offset: from the snapshot's clock to this gateway's.
-  ///   - repeatsChoice: whether new ports are those that the saved gateway would have chosen. To be true only where its
-  ///     packets are worked on again: else whoever read the snapshot could foresee them.
+  ///   - offset: nanoseconds from the snapshot's clock to this gateway's.
+  ///   - repeatsChoice: whether new ports are those that the saved gateway would have chosen. True only for a replay
+  ///     of its packets: otherwise anyone who read the snapshot could predict ports.
   /// - Precondition: this gateway is the only worker of its table.
   public mutating func restore(
     _ snapshot: TableSnapshot, offset: Int64, at now: Instant, repeatsChoice: Bool = false
@@ -46,22 +46,22 @@ extension Gateway {
   }
 }
 
-/// Saves the table of a gateway, a step at a time: each job is one step, and the next one goes on from its ``walk``.
+/// Saves the table of a gateway in steps. Each job is one step; the next one continues from its ``walk``.
 public struct SaveTable: GatewayJob {
-  /// What the step saved.
+  /// The records that the step saved.
   public private(set) var words: [UInt64] = []
   public private(set) var walk: SavingWalk
-  /// The gateway's, when the step was taken.
+  /// The gateway's clock at the step.
   public private(set) var clock = Instant(nanoseconds: 0)
   public private(set) var tracksWindows = false
-  /// What chooses the next ports: a secret, but where packets are to be worked on again.
+  /// The state of port choice: secret, except in a recording that is to be replayed.
   public private(set) var random: RandomSource?
   private let limit: Int
 
-  /// Records of a step: a fraction of a millisecond.
+  /// Records in a step; it takes a fraction of a millisecond.
   public static let recordsPerStep = 2048
 
-  /// - Parameter limit: records that are looked at; `.max` saves the whole table as it stands at one instant.
+  /// - Parameter limit: records to look at; `.max` saves the whole table at one instant.
   public init(_ walk: SavingWalk = SavingWalk(), limit: Int = recordsPerStep) {
     self.walk = walk
     self.limit = limit

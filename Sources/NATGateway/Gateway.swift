@@ -2,11 +2,14 @@ public import NATEngine
 public import NATTable
 public import NATWire
 
-/// A NAT gateway between two interfaces: frames in, frames out. It has no clock, no sockets and no configuration file;
-/// live capture and replay drive the same code.
+/// A NAT gateway between two interfaces: frames in, frames out.
 ///
-/// One packet, in a straight line: decode, link, addresses, own traffic, exempt, binding and session, route, TTL, MTU,
-/// limits; then rewrite and send. Every frame ends as forwarded, answered, held, or counted under one ``DropReason``.
+/// It has no clock, no sockets and no configuration file: frames carry their time, and live capture and replay drive
+/// the same code. Packets meet the steps listed in `Steps/PacketPath.swift`. Every frame ends once: forwarded,
+/// answered, held, left to the kernel, or counted under one ``DropReason``.
+///
+/// To drive one: append frames to a ``FrameBatch``, call ``process(_:into:)`` until the batch is processed, and send
+/// the frames of the ``Outbox`` after each call. Call ``advance(to:into:)`` while no frame arrives.
 public struct Gateway: ~Copyable {
   public var translator: Translator
   public let counters: Counters
@@ -18,7 +21,6 @@ public struct Gateway: ~Copyable {
   var outsideBudget: ErrorBudget
   var answers: AnswerLimiter
   var factsCache: AddressFactsCache
-  /// What the kernel of the gateway's machine has for itself.
   var machineAddresses = MachineAddresses([])
   var unsolicited: UnsolicitedSYNs
   var datagrams: DatagramTable
@@ -26,33 +28,33 @@ public struct Gateway: ~Copyable {
   var waiting = WaitingFrames()
   /// The packet in hand as it came, where its next hop has to be asked for: see ``PacketContext/quoted``.
   let quoteBytes: Frame
-  /// When the next thing falls due that needs no packet.
+  /// When something is due without a packet.
   var wakeUp = Instant.never
   var factsDue = Instant.never
-  /// The latest stamp so far; it never goes back.
+  /// The latest time stamp so far; it never goes back.
   public internal(set) var clock = Instant(nanoseconds: 0)
-  /// The first stamp.
+  /// The first time stamp.
   public internal(set) var started: Instant?
   #if DEBUG
   var ledger = Ledger()
   #endif
 
-  /// What decoding left for each frame of the batch.
+  /// A decoded frame of the batch.
   struct Slot: BitwiseCopyable {
     var packet: Packet
     var outcome: DecodeOutcome
-    /// The hash that the next round of prefetching needs; 0 for none.
+    /// The hash for the next round of prefetching; 0 for none.
     var hash: UInt64
-    /// Of an inbound packet, the place of its binding.
+    /// The binding of an inbound packet.
     var binding: BindingIndex?
   }
 
   private let slots: OwnedArray<Slot>
-  /// Whether the slots hold the frames of the batch that is worked on.
+  /// Whether the slots hold the frames of the present batch.
   private var isPrepared = false
   private let memory: [MappedMemory]
 
-  /// The settings as the packet path reads them: no arrays, no reference counts.
+  /// The settings in the form that the packet path reads: no arrays, no reference counts.
   struct Settings: BitwiseCopyable {
     var insideAddress: IPv4Address
     var outsideAddress: IPv4Address
@@ -67,7 +69,7 @@ public struct Gateway: ~Copyable {
     /// Whether the kernel has the address of a side too.
     var sharesInside: Bool
     var sharesOutside: Bool
-    /// What was shared and is lost, while the change lasts that takes it away; 0.0.0.0 else.
+    /// An address that the machine lost, while its bindings end; otherwise 0.0.0.0.
     var lostAddress = IPv4Address.any
     var exhaustion: ExhaustionAnswer
     var completesChecksums: Bool
@@ -77,8 +79,8 @@ public struct Gateway: ~Copyable {
   }
 
   /// - Parameters:
-  ///   - counters: where it counts; the store must outlive the gateway.
-  ///   - seed: of the hash keys and of port choice: secret in a live gateway.
+  ///   - counters: their store must outlive the gateway.
+  ///   - seed: for hash keys and port choice; secret in a live gateway.
   public init(_ settings: GatewaySettings, counters: Counters, random seed: RandomSource) {
     var random = seed
     let table = TranslationTable(settings.table, random: &random)
@@ -138,13 +140,13 @@ public struct Gateway: ~Copyable {
   /// Fragments that wait for the first of their datagram: received, and neither forwarded nor dropped yet.
   public var heldFragments: Int { datagrams.heldCount }
 
-  /// Works on the frames of a batch in their order, and leaves what is to be sent in the outbox.
+  /// Processes the frames of a batch in their order. The frames to send are in the outbox afterwards.
   ///
-  /// Returns early when the outbox might become full: send and clear it, and call again, until
+  /// Returns early when the outbox might become full: send its frames, clear it, and call again until
   /// `batch.processed == batch.count`.
   /// - Complexity: O(1) a packet of at most MTU size, amortized.
   public mutating func process(_ batch: inout FrameBatch, into outbox: inout Outbox) {
-    // Settled once for a batch: the table may grow past the number while the batch waits for the outbox.
+    // Decided once for a batch: the table may grow past the number while the batch waits for the outbox.
     if batch.processed == 0 {
       isPrepared = translator.shard.counts.sessions >= settings.sessionsWorthPrefetching
       if isPrepared { prepare(batch) }
@@ -199,9 +201,9 @@ public struct Gateway: ~Copyable {
     translator.shard.startLifetimes(at: now)
   }
 
-  /// Decodes all frames, then asks for the cache lines they will need in three rounds, each of which needs the lines of
-  /// the one before: the misses of a batch overlap instead of following each other. Only hints: what is guessed here
-  /// is looked up again when the packet's turn comes.
+  /// Decodes all frames, then prefetches the cache lines that they will need. Three rounds, because each needs the
+  /// lines of the one before. So the cache misses of a batch overlap. All of this is a hint: each packet is looked up
+  /// again in its turn.
   @inline(never)
   private func prepare(_ batch: borrowing FrameBatch) {
     for index in 0..<batch.count {

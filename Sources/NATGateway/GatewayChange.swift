@@ -232,9 +232,9 @@ public struct GatewayChange: GatewayJob {
     }
   }
 
-  /// Ends the dynamic bindings in the way of a port forward, then adds it. There are two at most: on the public endpoint,
-  /// and of the private one. No packet comes between the last end and the addition, or a busy host would make another
-  /// binding each time.
+  /// Ends the dynamic bindings in the way of a port forward, then adds it. There are two at most: on the public
+  /// endpoint, and of the private one. No packet comes between the last end and the addition, or a busy host would make
+  /// another binding each time.
   private mutating func addForward(
     _ mapping: StaticForward, _ gateway: inout Gateway, at now: Instant
   ) -> (isDone: Bool, isSmall: Bool) {

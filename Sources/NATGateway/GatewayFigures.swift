@@ -2,13 +2,13 @@ public import NATEngine
 public import NATTable
 public import NATWire
 
-/// What only the worker of a gateway may read, as it stands at one moment; the counters themselves anyone may read.
+/// The figures of a gateway at one moment. Only its worker may take them; the counters can be read from any thread.
 public struct GatewayFigures: Sendable {
   /// The first stamp, nil before any frame.
   public var started: Instant?
   public var clock: Instant
   public var table: TableCounts
-  /// Port forwards of the operator's.
+  /// Configured port forwards.
   public var forwards: Int
   public var pool: [PoolUse] = []
   public var counters: Counters

@@ -2,14 +2,14 @@ import NATEngine
 import NATTable
 public import NATWire
 
-/// Work on a gateway between two batches: what operators ask of it, in steps none of which holds packets up for long.
+/// Work on a gateway between two batches, in short steps that do not hold packets up: what operators ask for.
 public protocol GatewayJob: Sendable {
-  /// Whether it does what no packet does: what was recorded before it cannot be put through the gateway again.
+  /// Whether it changes the gateway in a way that no packet does. A recording cannot be replayed across it.
   static var isChange: Bool { get }
 
-  /// Takes one step, of a millisecond or so.
+  /// Takes one step of at most about a millisecond.
   ///
-  /// - Parameter outbox: empty; what is left in it is sent after the step.
+  /// - Parameter outbox: empty; the frames in it are sent after the step.
   /// - Returns: whether the work is done.
   mutating func step(_ gateway: inout Gateway, into outbox: inout Outbox, at now: Instant) -> Bool
 }
@@ -19,8 +19,8 @@ extension GatewayJob {
 }
 
 extension Gateway {
-  /// Brings the clock to `now` and ends what is due, as a packet of that instant would: what a job then finds and
-  /// makes is right at that instant.
+  /// Advances the clock to `now` and ends what is due, as a packet of that instant would. What a job then finds and
+  /// makes is exact at that instant.
   mutating func settle(at now: Instant) -> Instant {
     clock = max(clock, now)
     translator.shard.startLifetimes(at: clock)
@@ -29,6 +29,6 @@ extension Gateway {
     return clock
   }
 
-  /// What was known of addresses may be otherwise now.
+  /// Invalidates the cached facts of addresses.
   mutating func forgetFacts() { factsCache.invalidate() }
 }

@@ -9,8 +9,8 @@ public struct Interface: Sendable, Equatable {
   public var mac: MACAddress
   /// Largest IPv4 packet in bytes.
   public var mtu: Int
-  /// The kernel of the gateway's machine has the address too, answers ARP and echo requests, and takes what is not the
-  /// gateway's.
+  /// Whether the machine's kernel has the address too (`address: host`). Then the kernel answers ARP and echo requests,
+  /// and takes packets that are not the gateway's.
   public var isShared = false
 
   public init(address: IPv4Address, prefixLength: Int, mac: MACAddress, mtu: Int = 1500) {
@@ -34,7 +34,7 @@ public struct StaticRoute: Sendable, Equatable {
   }
 }
 
-/// What an inside sender is told when its packet finds no port or meets a limit.
+/// The ICMP error for an inside sender whose packet finds no port or reaches a limit.
 public enum ExhaustionAnswer: UInt8, BitwiseCopyable, Sendable {
   /// ICMP 3/13 (RFC 5508 REQ-8).
   case prohibited
@@ -43,7 +43,7 @@ public enum ExhaustionAnswer: UInt8, BitwiseCopyable, Sendable {
   case silent
 }
 
-/// Everything that a gateway is told once.
+/// The settings of a gateway.
 public struct GatewaySettings: Sendable {
   public var inside: Interface
   public var outside: Interface
@@ -59,16 +59,16 @@ public struct GatewaySettings: Sendable {
   /// Whether an unsolicited SYN that a filter refuses is answered, with ICMP 3/3 after six seconds (RFC 5382 REQ-4).
   public var answersUnsolicitedSYN = true
   public var fragments = FragmentSettings()
-  /// ICMP errors of its own on each side.
+  /// ICMP errors that the gateway itself sends a second, on each side.
   public var icmpErrorsPerSecond = 1000
-  /// Whether partial checksums are finished here: a capture file has no device that would.
+  /// Whether the gateway completes partial checksums: a capture file has no device that would.
   public var completesChecksums = true
-  /// Whether next hops whose MAC is not known are asked for: a replay has nobody to ask.
+  /// Whether the gateway sends ARP requests for next hops whose MAC is not known. A replay does not.
   public var asksForNextHops = false
-  /// From so many sessions on a batch is prefetched before it is worked on. Below, the table lies in the L2 cache, and
-  /// prefetching costs more than it brings.
+  /// The number of sessions from which a batch is prefetched. Below it the table fits the L2 cache, and prefetching
+  /// costs more than it saves.
   public var sessionsWorthPrefetching = 4096
-  /// The MAC written where a next hop's is not known.
+  /// The destination MAC of a frame whose next hop is not known, in a replay.
   public var placeholderMAC: (inside: MACAddress, outside: MACAddress) = (
     MACAddress(0x0200_0000_0001), MACAddress(0x0200_0000_0002)
   )

@@ -1,10 +1,10 @@
 import NATTable
 public import NATWire
 
-/// The addresses that the kernel of the gateway's machine has for itself, sorted.
+/// The addresses of the machine's kernel, sorted.
 ///
-/// What is for them is the kernel's, which gets every frame too. A gateway that took them for hosts would ask who has
-/// them, and nobody hears that but strangers; then it would call them unreachable while they answer.
+/// Packets for them are left to the kernel, which gets every frame as well. If the gateway forwarded them, it would
+/// send ARP requests for the machine's own addresses, get no answer, and report them unreachable.
 ///
 /// - Complexity: O(log addresses), on the slow path alone.
 struct MachineAddresses: ~Copyable {
@@ -28,10 +28,10 @@ struct MachineAddresses: ~Copyable {
 }
 
 extension Gateway {
-  /// Says which addresses the machine's kernel has for itself, for now: packets to them are left to it. Those of
-  /// them that are the gateway's too stay the gateway's.
+  /// Sets the addresses of the machine's kernel. Packets to them are left to it; addresses that the gateway has too
+  /// stay the gateway's.
   ///
-  /// To be called between batches; a replay has no machine.
+  /// Call it between batches. A replay has no machine.
   public mutating func setMachineAddresses(_ addresses: [IPv4Address]) {
     machineAddresses = MachineAddresses(addresses)
     factsCache.invalidate()

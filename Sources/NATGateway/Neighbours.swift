@@ -1,22 +1,22 @@
 import NATTable
 import NATWire
 
-/// The MAC addresses of next hops on one side, as frames taught them.
+/// The MAC addresses of the next hops on one interface, as frames taught them.
 ///
-/// A fixed number of places, probed over a bounded stretch: whoever makes up addresses fills it and learns no more, but
-/// makes nothing slower and takes no memory.
+/// The table has a fixed size and a bounded probe length. A sender that invents addresses can fill it, but neither
+/// slows look-ups nor takes memory.
 ///
 /// - Complexity: O(1).
 struct Neighbours: BitwiseCopyable {
   private struct Entry: BitwiseCopyable {
     /// The address with bit 32 set, so that an empty place equals none.
     var key: UInt64
-    /// 0 where it is not known any more.
+    /// 0 after it was forgotten.
     var mac: UInt64
     var heard: Instant
   }
 
-  /// A next hop that was heard.
+  /// A next hop with a known MAC.
   struct Neighbour {
     var mac: MACAddress
     var heard: Instant
@@ -52,7 +52,7 @@ struct Neighbours: BitwiseCopyable {
     return nil
   }
 
-  /// - Returns: whether anything is new.
+  /// - Returns: whether the entry is new or has changed.
   func learn(_ address: IPv4Address, _ mac: MACAddress, at now: Instant) -> Bool {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)
@@ -67,7 +67,7 @@ struct Neighbours: BitwiseCopyable {
     return false
   }
 
-  /// It does not answer any more.
+  /// Forgets a next hop that does not answer.
   func forget(_ address: IPv4Address) {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)
@@ -77,8 +77,8 @@ struct Neighbours: BitwiseCopyable {
     }
   }
 
-  /// Whoever they were, they may be others now.
-  /// - Complexity: O(capacity); what was never written is not written.
+  /// Forgets all next hops: the interface may be attached to another network.
+  /// - Complexity: O(capacity). Entries that were never used are not written.
   func forgetAll() {
     for place in 0..<Neighbours.capacity where entries[place].key != 0 { entries[place].mac = 0 }
   }

@@ -2,7 +2,7 @@ import NATEngine
 import NATTable
 public import NATWire
 
-/// Lets a gateway note what happens in its table, or stop it.
+/// Switches the recording of table events on or off.
 public struct NoteEvents: GatewayJob {
   private let isOn: Bool
 

@@ -7,9 +7,9 @@ struct NextHop: BitwiseCopyable, Equatable {
   var address: IPv4Address
 }
 
-/// The routes, most specific first, with the connected networks among them.
+/// The routes, connected networks included, longest prefix first.
 ///
-/// - Complexity: O(routes): a gateway has a handful.
+/// - Complexity: O(routes). A gateway has few.
 struct Routes: BitwiseCopyable {
   private struct Entry: BitwiseCopyable {
     var network: UInt32
@@ -55,7 +55,7 @@ struct Routes: BitwiseCopyable {
   }
 }
 
-/// A list of networks, as the packet path asks it.
+/// A list of networks in the form that the packet path reads.
 ///
 /// - Complexity: O(networks).
 struct NetworkList: BitwiseCopyable {

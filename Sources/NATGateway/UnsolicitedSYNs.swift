@@ -1,11 +1,12 @@
 import NATTable
 import NATWire
 
-/// SYNs from outside that a filter refused, waiting to be answered (RFC 5382 REQ-4): six seconds of silence, in which a
-/// SYN of the inside host's own makes it a simultaneous open; then one ICMP 3/3.
+/// Inbound SYNs that a filter refused, until they are answered (RFC 5382 REQ-4). Each waits for six seconds; an
+/// outbound SYN on the same endpoints in that time makes it a simultaneous open and cancels the answer. Then one ICMP
+/// 3/3 is sent.
 ///
-/// At most ``capacity`` wait at a time, one for each pair of public and remote endpoint; what comes beyond is
-/// dropped without an answer.
+/// At most ``capacity`` SYNs wait at a time, one for each pair of public and remote endpoint. Further ones get no
+/// answer.
 ///
 /// - Complexity: every operation is O(1).
 struct UnsolicitedSYNs: ~Copyable {
@@ -14,7 +15,7 @@ struct UnsolicitedSYNs: ~Copyable {
     var remote: Endpoint
     var due: Instant
     var length: UInt32
-    /// In the queue by due time; of a free entry the next free one, plus one.
+    /// The next entry in the queue by due time; of a free entry the next free one, plus one.
     var next: UInt32
     var previous: UInt32
   }
@@ -32,7 +33,7 @@ struct UnsolicitedSYNs: ~Copyable {
   /// How long a SYN waits.
   private static let delay: UInt64 = 6_000_000_000
   private static let none = UInt32.max
-  /// As much of the packet as an ICMP error quotes, with room for a link header before it.
+  /// Bytes of the packet that an ICMP error quotes, with the link header before it.
   private static let slotLength = Packet.networkOffset + 548
   static let entryBytes = capacity * MemoryLayout<Entry>.stride
   static let frameBytes = capacity * slotLength
@@ -50,12 +51,12 @@ struct UnsolicitedSYNs: ~Copyable {
 
   var isEmpty: Bool { first == UnsolicitedSYNs.none }
 
-  /// Whether an answer is due; at its exact time it goes out before the packet of that instant.
+  /// Whether an answer is due. At its exact time it is sent before the packet of that instant.
   @inline(__always) func isDue(at now: Instant) -> Bool {
     first != UnsolicitedSYNs.none && entries[first].due <= now
   }
 
-  /// Lets a SYN wait, unless one of the same pair does already.
+  /// Adds a SYN, unless one of the same pair is waiting.
   mutating func add(_ packet: Packet, at now: Instant) {
     let pair = (
       publicEndpoint: Endpoint(packet.destination, packet.destinationPort),
@@ -84,12 +85,12 @@ struct UnsolicitedSYNs: ~Copyable {
     last = slot
   }
 
-  /// The inside host has sent a SYN of its own on the pair.
+  /// Cancels the answer: the inside host sent a SYN on the same endpoints.
   mutating func cancel(_ publicEndpoint: Endpoint, _ remote: Endpoint) {
     if let slot = find(publicEndpoint, remote) { remove(slot) }
   }
 
-  /// The first SYN whose answer is due, taken out, and when it was due. Its bytes stay until the next call of `add`.
+  /// Removes the first SYN whose answer is due. Its bytes stay until the next call of `add`.
   mutating func popDue(at now: Instant) -> (packet: Packet, due: Instant)? {
     guard isDue(at: now) else { return nil }
     let slot = first

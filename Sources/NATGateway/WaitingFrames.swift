@@ -3,15 +3,14 @@ import NATWire
 
 /// Frames that wait until the MAC of their next hop is known (RFC 826; RFC 1122 section 2.3.2.2).
 ///
-/// Bounds hold whatever is sent wherever: so many next hops at a time, so many frames for each, so much memory. What
-/// goes beyond is refused.
+/// Three bounds: next hops at a time, frames for each, and memory. A frame beyond a bound is refused.
 ///
-/// - Complexity: O(next hops that are being asked for), at most ``hopCapacity``, and only for packets without a known MAC.
+/// - Complexity: O(next hops being resolved), at most ``hopCapacity``. Only packets without a known MAC pay it.
 struct WaitingFrames: ~Copyable {
-  /// A next hop that is being asked for.
+  /// A next hop that is being resolved.
   struct Hop: BitwiseCopyable {
     var next: NextHop
-    /// When to ask again, or to give up.
+    /// When to send the next request, or to give up.
     var due: Instant
     var asked: UInt8
     var frames: UInt8
@@ -44,17 +43,17 @@ struct WaitingFrames: ~Copyable {
   static let framesPerHop = 16
   private static let slotCapacity = 1024
   private static let longestFrame = 2048
-  /// As much of a packet as an ICMP error quotes, with room for a link header before it.
+  /// Bytes of a packet that an ICMP error quotes, with the link header before it.
   private static let quoteLength = 576
   private static let slotLength = longestFrame + quoteLength
   private static let none = UInt32.max
-  /// Requests before it is given up, a second apart.
+  /// ARP requests before a next hop is given up, one a second.
   static let requests = 3
   private static let interval: UInt64 = 1_000_000_000
 
-  /// What came of a frame, or of a question.
+  /// What to do about a next hop.
   enum Outcome {
-    /// A request is to be sent now.
+    /// Send a request now.
     case ask
     case waits
     case full
@@ -73,7 +72,7 @@ struct WaitingFrames: ~Copyable {
 
   var isEmpty: Bool { count == 0 }
 
-  /// Begins to ask for a next hop, unless that is being done.
+  /// Begins to resolve a next hop, unless that has begun.
   mutating func ask(for next: NextHop, at now: Instant) -> Outcome {
     if find(next) != nil { return .waits }
     guard count < WaitingFrames.hopCapacity else { return .full }
@@ -85,7 +84,7 @@ struct WaitingFrames: ~Copyable {
     return .ask
   }
 
-  /// Lets a frame wait for its next hop, which is being asked for.
+  /// Holds a frame for its next hop, which is being resolved.
   ///
   /// - Returns: false where there is no room.
   mutating func hold(_ leaving: OutgoingFrame, for next: NextHop) -> Bool {
@@ -118,7 +117,7 @@ struct WaitingFrames: ~Copyable {
     return true
   }
 
-  /// What is due: a next hop to be asked for once more, or one to be given up, which is taken out.
+  /// The next hop that is due: for another request, or to be given up. The latter is removed.
   mutating func popDue(at now: Instant) -> (hop: Hop, isGivenUp: Bool)? {
     guard due <= now, let place = (0..<count).first(where: { hops[$0].due <= now }) else { return nil }
     if Int(hops[place].asked) < WaitingFrames.requests {
@@ -130,10 +129,10 @@ struct WaitingFrames: ~Copyable {
     return (remove(place), true)
   }
 
-  /// The next hop has a MAC now.
+  /// Removes a next hop whose MAC is known now.
   mutating func resolve(_ next: NextHop) -> Hop? { find(next).map { remove($0) } }
 
-  /// Takes the first frame out of a hop that was taken out itself. The bytes stay until the next frame is held.
+  /// Removes the first frame of a next hop that was removed. Its bytes stay until the next frame is held.
   mutating func popFrame(_ hop: inout Hop) -> OutgoingFrame? {
     let slot = hop.first
     guard slot != WaitingFrames.none else { return nil }

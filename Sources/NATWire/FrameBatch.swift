@@ -1,7 +1,7 @@
 /// The frames that one call of the gateway works on: descriptors and the memory behind them, allocated once.
 ///
-/// A packet source appends frames by copying them in, or names them where they lie; the gateway rewrites them
-/// in place. All memory is reused when the batch is cleared.
+/// A packet source copies frames in, or names them where they lie. The gateway rewrites them in place. Clearing the
+/// batch makes all of its memory free again.
 @safe public struct FrameBatch: ~Copyable {
   /// One received frame.
   public struct Entry: BitwiseCopyable {
@@ -78,7 +78,7 @@
     filled &+= 1
   }
 
-  /// Names a frame that stays where it is: a large one in the ring of its capture.
+  /// Adds a frame without copying it: a large one in the ring of its capture.
   /// - Precondition: there are fewer than ``capacity`` frames. The frame begins with an Ethernet header, its
   ///   bytes may be written, and they stay until the batch is cleared.
   @inlinable public mutating func append(

@@ -55,8 +55,8 @@ extension Packet {
     /// The time of the packet that caused it.
     public var instant: Instant
     public var side: Side
-    /// Bytes of the largest IPv4 packet for its receiver, `.max` where nothing is known: what a TCP super-frame is to
-    /// be cut to, where the interface takes no less.
+    /// Bytes of the largest IPv4 packet for its receiver; `.max` where nothing is known. A joined TCP packet leaves in
+    /// segments that fit this and the MTU.
     public var largestPacket: UInt16
     public var facts: FrameFacts
 
@@ -71,10 +71,10 @@ extension Packet {
     }
   }
 
-  /// Memory for built frames, twice over: a whole datagram of 65,535 bytes that waited in fragments of 16 bytes and
-  /// leaves in fragments of eight, each under 60 bytes of IPv4 header.
+  /// Bytes for built frames: twice the worst case of one packet. That is a datagram of 65,535 bytes that waited in
+  /// fragments of 16 bytes and leaves in fragments of 8, each with an IPv4 header of 60 bytes.
   @usableFromInline static let arenaSize = 4 << 20
-  /// As many entries: 8,192 fragments of one datagram, and those of a batch.
+  /// Entries: twice 8,192 fragments of one datagram, and the frames of a batch.
   @usableFromInline static let entryCapacity = 2 * 8192 + 1024
 
   @usableFromInline let entries: UnsafeMutablePointer<Entry>
@@ -100,7 +100,7 @@ extension Packet {
     return unsafe entries[index]
   }
 
-  /// Whether whatever one more packet can cause still fits: the gateway asks before each.
+  /// Whether all frames that one more packet can cause still fit. The gateway asks before each packet.
   @inlinable public var hasRoomForAnyPacket: Bool {
     count <= Outbox.entryCapacity / 2 && used <= Outbox.arenaSize / 2
   }
@@ -125,14 +125,14 @@ extension Packet {
     return unsafe Frame(unsafeBase: arena + start, count: length)
   }
 
-  /// Leaves out what is not to be sent after all.
+  /// Removes the frames for which `shouldRemove` is true.
   /// - Complexity: O(frames).
-  public mutating func removeAll(where isMeant: (Entry) -> Bool) {
+  public mutating func removeAll(where shouldRemove: (Entry) -> Bool) {
     var kept = 0
     for index in 0..<filled {
       // Safety: both places are below `filled`.
       let entry = unsafe entries[index]
-      if isMeant(entry) { continue }
+      if shouldRemove(entry) { continue }
       unsafe entries[kept] = entry
       kept += 1
     }

@@ -1,4 +1,4 @@
-/// Why bytes are not a packet that may be looked at further: the first question of every packet.
+/// Why a frame fails to decode: the first step of the packet path. `DropReason` has a drop reason for each case.
 public enum WireFault: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// Below the 14 bytes of an Ethernet header (or an empty record of raw IP).
   case frameTooShort
@@ -7,7 +7,7 @@ public enum WireFault: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case ipv6
   case unknownEtherType
   case malformedARP
-  /// The capture holds fewer bytes than the frame had, and the IPv4 packet is among what is missing.
+  /// The capture cut the frame within its IPv4 packet.
   case captureTruncated
   /// Version, header length or total length (RFC 1812 section 5.2.2).
   case malformedIPv4
@@ -20,7 +20,7 @@ public enum WireFault: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case badTCPFlags
   /// Destination port 0.
   case portZero
-  /// Of an ICMP error; those of other ICMP messages in transit are not looked at.
+  /// Of an ICMP error. Checksums of other ICMP messages in transit are not verified.
   case badICMPChecksum
   /// A first fragment without its whole transport header (RFC 1858).
   case firstFragmentTooSmall

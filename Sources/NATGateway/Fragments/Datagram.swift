@@ -41,8 +41,8 @@ struct DatagramPassage: BitwiseCopyable {
   var receiver: CountedSession?
 }
 
-/// A session by its endpoints, not by its index: it may end, and its record be used for another one, before the datagram
-/// is complete.
+/// A session by its endpoints, not by its index: it may end, and its record be used for another one, before the
+/// datagram is complete.
 struct CountedSession: BitwiseCopyable {
   let binding: BindingIndex
   /// When the binding was made: another one at the same endpoint was made later.

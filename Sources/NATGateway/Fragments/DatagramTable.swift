@@ -1,10 +1,10 @@
 import NATTable
 import NATWire
 
-/// Datagrams that come in fragments, from the first arrival of each until it is complete or its time is over.
+/// Datagrams that come in fragments, from the first arrival of each until it is complete or its lifetime is over.
 ///
-/// Fragments are translated one by one and never put together (RFC 4787 REQ-14): the first one decides, those before it
-/// wait, those after it follow. Two bounds hold whatever comes: the number of datagrams, and the bytes that wait.
+/// Fragments are translated one by one and never reassembled (RFC 4787 REQ-14). The first one decides, those before it
+/// wait, those after it follow. Two limits bound the table: the number of datagrams, and the bytes that wait.
 ///
 /// - Complexity: every operation is O(length of the fragment), and O(1) amortized for ending.
 struct DatagramTable: ~Copyable {
@@ -14,24 +14,24 @@ struct DatagramTable: ~Copyable {
     var key: DatagramKey
     var opened: Instant
     var passage: DatagramPassage?
-    /// In the queue by opening; of a free record `next` is the next free one.
+    /// Links of the queue by time of opening; of a free record `next` is the next free one.
     var next: Index
     var previous: Index
     var held: HeldFragments.Index
-    /// Bytes that have come.
+    /// Bytes received.
     var received: Int32
-    /// The end of what has come farthest.
+    /// The highest end of a fragment received.
     var highest: Int32
-    /// The end of the datagram, once its last fragment has come; else -1.
+    /// The end of the datagram; -1 until its last fragment has come.
     var end: Int32
     var isDead: Bool
   }
 
-  /// What is to be done with a fragment.
+  /// What to do with a fragment.
   enum Place: BitwiseCopyable {
     /// It decides for its datagram.
     case first
-    /// The first one has passed this way.
+    /// It takes the way of the first one.
     case follows(DatagramPassage)
     case waits
     /// It came before, and is dropped alone (RFC 5722 section 4, for IPv4).
@@ -133,7 +133,7 @@ struct DatagramTable: ~Copyable {
     return record.passage.map { .follows($0) } ?? .waits
   }
 
-  /// A fragment takes its place, for good: it has passed or waits.
+  /// Records a fragment that has passed or waits.
   private mutating func add(_ packet: Packet, to datagram: Index) {
     let start = packet.fragmentByteOffset
     let end = start + packet.transportLength
@@ -143,7 +143,7 @@ struct DatagramTable: ~Copyable {
     if !packet.hasMoreFragments { records[datagram].end = Int32(end) }
   }
 
-  /// Lets a fragment wait for the first; false if the memory does not suffice.
+  /// Holds a fragment until the first one comes; false if the memory does not suffice.
   mutating func hold(_ packet: Packet, in datagram: Index) -> Bool {
     guard let fragment = held.hold(packet, before: records[datagram].held) else { return false }
     records[datagram].held = fragment
@@ -151,14 +151,14 @@ struct DatagramTable: ~Copyable {
     return true
   }
 
-  /// The first fragment has passed.
+  /// Records the first fragment, which has passed.
   mutating func pass(_ packet: Packet, in datagram: Index, by passage: DatagramPassage) {
     add(packet, to: datagram)
     records[datagram].passage = passage
     records[datagram].held = held.sorted(records[datagram].held)
   }
 
-  /// A later fragment follows the first.
+  /// Records a later fragment, which follows the first one.
   mutating func follow(_ packet: Packet, in datagram: Index) { add(packet, to: datagram) }
 
   /// IPv4 total length of the waiting fragment that leaves next, in order of offset; nil if none waits.
@@ -172,20 +172,20 @@ struct DatagramTable: ~Copyable {
     records[datagram].held = held.take(records[datagram].held, into: frame)
   }
 
-  /// The datagram is dead until its time is over: nothing of it passes any more.
+  /// Marks the datagram dead: no fragment of it passes until its lifetime is over.
   /// - Returns: how many fragments had waited.
   mutating func kill(_ datagram: Index) -> Int {
     records[datagram].isDead = true
     return removeHeld(datagram)
   }
 
-  /// Forgets the datagram if all of it has come.
+  /// Forgets the datagram if it is complete.
   mutating func closeIfComplete(_ datagram: Index) {
     let record = records[datagram]
     if record.received == record.end { remove(datagram) }
   }
 
-  /// Forgets the datagrams whose time is over.
+  /// Forgets the datagrams whose lifetime is over.
   /// - Returns: how many fragments had waited.
   mutating func expire(before now: Instant) -> Int {
     var dropped = 0
@@ -229,14 +229,14 @@ struct DatagramTable: ~Copyable {
   }
 }
 
-/// The bounds on datagrams that come in fragments.
+/// The limits on datagrams that come in fragments.
 public struct FragmentSettings: BitwiseCopyable, Sendable, Equatable {
   /// Datagrams that may be open at a time.
   public var datagrams = 4096
   /// Bytes (IPv4 total lengths) that may wait for first fragments.
   public var memory = 8 << 20
-  /// Nanoseconds from its first arrival after which a datagram is forgotten, and for which an identification is kept
-  /// apart.
+  /// Nanoseconds from its first arrival after which a datagram is forgotten, and for which an identification is not
+  /// given to another datagram.
   public var lifetime: UInt64 = 30_000_000_000
 
   public init() {}

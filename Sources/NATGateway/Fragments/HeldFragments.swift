@@ -3,8 +3,8 @@ import NATWire
 
 /// The bytes of fragments that wait for the first one of their datagram.
 ///
-/// A fragment lies in chunks of 64 bytes, so that small ones cost little and no memory is lost between large ones. The
-/// limit counts IPv4 total lengths; the chunks suffice for it whatever the lengths are.
+/// A fragment is stored in chunks of 64 bytes, so that small ones cost little and large ones do not fragment the
+/// memory. The limit counts IPv4 total lengths; there are enough chunks for it at any mix of lengths.
 ///
 /// - Complexity: holding and taking are O(length).
 struct HeldFragments: ~Copyable {
@@ -15,7 +15,7 @@ struct HeldFragments: ~Copyable {
     /// The next fragment of the datagram.
     var next: Index
     var length: UInt16
-    /// Its place in the datagram, in units of eight bytes.
+    /// Its offset in the datagram, in units of 8 bytes.
     var unit: UInt16
   }
 

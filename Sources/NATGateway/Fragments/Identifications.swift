@@ -1,41 +1,34 @@
 import NATTable
 import NATWire
 
-/// The identifications of datagrams that leave in fragments (RFC 6864 section 4.3, RFC 7857 section 10): two hosts
-/// behind one address must not use the same one at a time towards the same receiver.
+/// The identifications of datagrams that leave in fragments (RFC 6864 section 4.3, RFC 7857 section 10). Two hosts
+/// behind one address must not use the same identification towards the same receiver at a time.
 ///
-/// A datagram keeps its sender's own, unless another host or another original one was given it within the lifetime;
-/// then it gets the next one that is free. At most ``capacity`` are remembered; beyond it the oldest are forgotten before
-/// their time.
+/// A datagram keeps its sender's identification, unless it was given to another datagram within the lifetime; then it
+/// gets the next free one. At most ``capacity`` are remembered; beyond that the oldest are forgotten early.
 ///
-/// - Complexity: O(1) while the sender's own is free, else one look-up for each 64 that are taken in a row.
+/// - Complexity: O(1) while the sender's own is free, otherwise one look-up for each 64 that are taken in a row.
 struct Identifications: ~Copyable {
-  /// Among whom identifications must differ.
+  /// The datagrams among which identifications must differ.
   struct Group: BitwiseCopyable, Equatable {
     let source: IPv4Address
     let destination: IPv4Address
     let protocolNumber: UInt8
-
-    init(source: IPv4Address, destination: IPv4Address, protocolNumber: UInt8) {
-      self.source = source
-      self.destination = destination
-      self.protocolNumber = protocolNumber
-    }
   }
 
-  /// One that was given.
+  /// An identification that was given to a datagram.
   private struct Grant: BitwiseCopyable {
     var group: Group
     var host: IPv4Address
     var original: UInt16
     var identification: UInt16
     var given: Instant
-    /// In the queue by time; of a free record `next` is the next free one.
+    /// Links of the queue by time; of a free record `next` is the next free one.
     var next: UInt32
     var previous: UInt32
   }
 
-  /// Which of 64 neighbouring ones are taken.
+  /// Which of 64 adjacent identifications are taken.
   private struct Block: BitwiseCopyable {
     var group: Group
     var number: UInt16
@@ -76,8 +69,8 @@ struct Identifications: ~Copyable {
     blockIndex = HashIndex(memory: memory.3, capacity: capacity)
   }
 
-  /// The identification that a datagram of `host` leaves under. It is this datagram's until the lifetime is over, at its
-  /// exact end too.
+  /// The identification of a datagram of `host` as it leaves. No other datagram gets it until the lifetime is over, the
+  /// exact end included.
   mutating func give(
     to host: IPv4Address, original: UInt16, in group: Group, at now: Instant
   ) -> UInt16 {

@@ -1,17 +1,17 @@
 import NATTable
 import NATWire
 
-/// What has come of each datagram, in units of eight bytes, for which fragment offsets count.
+/// The received parts of each datagram, in units of 8 bytes, as fragment offsets count.
 ///
-/// One byte a unit says whether it is there, whether a fragment begins with it, and how many of its eight bytes a
-/// fragment that ends in it holds: enough to know every fragment's exact place without a list of them. The
-/// map of a datagram takes 8 KiB, of which only the part up to its highest byte is ever touched.
+/// One byte for each unit says whether it has come, whether a fragment begins with it, and how many of its 8 bytes the
+/// fragment that ends in it holds. That tells the exact place of every fragment without a list. The map of a datagram
+/// takes 8 KiB, of which only the part up to its highest byte is ever touched.
 ///
 /// - Complexity: O(units of the fragment), as for copying it.
 struct PieceMaps: BitwiseCopyable {
   private let units: OwnedArray<UInt8>
 
-  /// What a new fragment is to those that came before it.
+  /// How a new fragment fits those that came before it.
   enum Fit {
     case new
     /// Exactly the place of an earlier one.
@@ -62,7 +62,7 @@ struct PieceMaps: BitwiseCopyable {
     units[base + firstUnit] |= PieceMaps.first
   }
 
-  /// Forgets all of a datagram whose highest byte lay before `end`.
+  /// Clears the map of a datagram whose highest byte lies before `end`.
   func clear(_ datagram: UInt32, end: Int) {
     let base = Int(datagram) * PieceMaps.unitsPerDatagram
     for unit in 0..<(end + 7) / 8 { units[base + unit] = 0 }

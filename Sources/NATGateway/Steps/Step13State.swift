@@ -3,7 +3,8 @@ import NATTable
 import NATWire
 
 extension Gateway {
-  /// Limits and ports, for all that the packet needs; then bindings and sessions are made, and the packet counts on them.
+  /// Limits and ports, for all that the packet needs; then bindings and sessions are made, and the packet counts on
+  /// them.
   mutating func makeState(_ context: inout PacketContext) -> Verdict? {
     switch context.way {
     case .undecided, .plain, .addresses: return nil
