@@ -40,10 +40,13 @@ let package = Package(
 
     // The packet path, in the order of its arrows.
     .target(name: "NATWire", swiftSettings: packetPath),
-    .target(name: "NATTable", dependencies: ["NATWire", "CLinuxPacket"], swiftSettings: packetPath),
-    .target(name: "NATEngine", dependencies: ["NATWire", "NATTable"], swiftSettings: packetPath),
+    .target(name: "NATMemory", dependencies: ["NATWire", "CLinuxPacket"], swiftSettings: packetPath),
     .target(
-      name: "NATGateway", dependencies: ["NATWire", "NATTable", "NATEngine"],
+      name: "NATTable", dependencies: ["NATWire", "NATMemory", "CLinuxPacket"], swiftSettings: packetPath),
+    .target(
+      name: "NATEngine", dependencies: ["NATWire", "NATMemory", "NATTable"], swiftSettings: packetPath),
+    .target(
+      name: "NATGateway", dependencies: ["NATWire", "NATMemory", "NATTable", "NATEngine"],
       swiftSettings: packetPath),
 
     // Around it.
@@ -72,14 +75,16 @@ let package = Package(
     .target(
       name: "NATComposition",
       dependencies: [
-        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel", "NATSystem",
+        "NATWire", "NATMemory", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel",
+        "NATSystem",
         "NATConfiguration",
         "NATControl",
       ], swiftSettings: house),
     .target(
       name: "NATDaemon",
       dependencies: [
-        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel", "NATLiveIO",
+        "NATWire", "NATMemory", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel",
+        "NATLiveIO",
         "NATSystem", "NATConfiguration",
         "NATComposition", "NATControl", "NATControlSocket", "CLinuxPacket",
         .product(name: "Logging", package: "swift-log"),
@@ -100,7 +105,8 @@ let package = Package(
     .executableTarget(
       name: "portico",
       dependencies: [
-        "NATWire", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel", "NATLiveIO",
+        "NATWire", "NATMemory", "NATTable", "NATEngine", "NATGateway", "NATCaptureFiles", "NATKernel",
+        "NATLiveIO",
         "NATSystem", "NATConfiguration",
         "NATControl", "NATControlSocket", "NATComposition", "NATLab",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -114,13 +120,16 @@ let package = Package(
 
     // Tests mirror the rooms.
     .testTarget(name: "NATWireTests", dependencies: ["NATWire"], swiftSettings: house),
-    .testTarget(name: "NATTableTests", dependencies: ["NATTable", "NATWire"], swiftSettings: house),
     .testTarget(
-      name: "NATEngineTests", dependencies: ["NATEngine", "NATTable", "NATWire"], swiftSettings: house),
+      name: "NATTableTests", dependencies: ["NATMemory", "NATTable", "NATWire"], swiftSettings: house),
+    .testTarget(
+      name: "NATEngineTests", dependencies: ["NATEngine", "NATMemory", "NATTable", "NATWire"],
+      swiftSettings: house),
     .testTarget(
       name: "NATGatewayTests",
       dependencies: [
-        "NATGateway", "NATEngine", "NATTable", "NATWire", "NATComposition", "NATConfiguration", "NATControl",
+        "NATGateway", "NATEngine", "NATMemory", "NATTable", "NATWire", "NATComposition", "NATConfiguration",
+        "NATControl",
       ],
       swiftSettings: house),
     .testTarget(
@@ -176,7 +185,8 @@ let package = Package(
       name: "NATDaemonTests",
       dependencies: [
         "NATDaemon", "NATControl", "NATConfiguration", "NATComposition", "NATGateway", "NATEngine",
-        "NATTable", "NATKernel", "NATWire", "NATLab", .product(name: "Logging", package: "swift-log"),
+        "NATMemory", "NATTable", "NATKernel", "NATWire", "NATLab",
+        .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
     .testTarget(
       name: "PorticoTests",
@@ -186,7 +196,8 @@ let package = Package(
     .testTarget(
       name: "ConversationTests",
       dependencies: [
-        "ReferenceNAT", "NATComposition", "NATConfiguration", "NATGateway", "NATEngine", "NATTable",
+        "ReferenceNAT", "NATComposition", "NATConfiguration", "NATGateway", "NATEngine", "NATMemory",
+        "NATTable",
         "NATControl", "NATWire",
       ], swiftSettings: house),
   ]
@@ -205,7 +216,10 @@ if Context.environment["PORTICO_FUZZERS"] != nil {
     fuzzer("quote-fuzzer", "Quote", ["NATEngine", "NATWire"]),
     fuzzer(
       "gateway-fuzzer", "Gateway",
-      ["NATComposition", "NATConfiguration", "NATControl", "NATGateway", "NATEngine", "NATTable", "NATWire"]),
+      [
+        "NATComposition", "NATConfiguration", "NATControl", "NATGateway", "NATEngine", "NATMemory",
+        "NATTable", "NATWire",
+      ]),
     .executableTarget(
       name: "fuzzer-seeds", dependencies: ["FuzzerSupport", "NATCaptureFiles"], path: "Tests/Fuzzers/Seeds",
       swiftSettings: house),

@@ -2,6 +2,7 @@ public import NATConfiguration
 public import NATControl
 import NATEngine
 public import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 

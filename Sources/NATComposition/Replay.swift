@@ -3,6 +3,7 @@ public import NATConfiguration
 public import NATControl
 import NATEngine
 public import NATGateway
+import NATMemory
 public import NATTable
 public import NATWire
 

@@ -5,6 +5,7 @@ import NATEngine
 import NATGateway
 import NATKernel
 import NATLiveIO
+import NATMemory
 import NATTable
 import NATWire
 public import ServiceLifecycle

@@ -2,6 +2,7 @@ import NATComposition
 import NATControl
 import NATEngine
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 

@@ -1,5 +1,6 @@
 import NATControl
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 

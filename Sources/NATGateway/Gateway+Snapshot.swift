@@ -1,4 +1,5 @@
 import NATEngine
+public import NATMemory
 public import NATTable
 public import NATWire
 

@@ -1,4 +1,5 @@
 public import NATEngine
+public import NATMemory
 public import NATTable
 public import NATWire
 

@@ -1,4 +1,5 @@
 public import CLinuxPacket
+public import NATMemory
 public import NATWire
 
 /// The number of a binding: its place in the array of bindings.

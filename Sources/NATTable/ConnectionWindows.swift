@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// What a gateway knows of the windows of a TCP connection, and the rule by which it tells a segment of the connection

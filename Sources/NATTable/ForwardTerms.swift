@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// What a port forward takes: by default everything, begun from either side, for as long as it is there.

@@ -1,3 +1,5 @@
+import NATMemory
+
 /// The transitory sessions of each host, in the order in which they became so: where `evict: oldest-transitory` finds
 /// what a host's own limit can spare. Mapped only with that setting: 8 bytes a session and 8 bytes a host.
 ///

@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 
 /// What is known of each inside host that has state: its counts and its pool address. Only the worker reads it.

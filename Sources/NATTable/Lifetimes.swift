@@ -1,3 +1,4 @@
+public import NATMemory
 import NATWire
 
 /// Which clock a session runs on: a number into the table of lifetimes.

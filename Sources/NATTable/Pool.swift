@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// A public address that dynamic bindings draw from, with the TCP and UDP ports they may have.

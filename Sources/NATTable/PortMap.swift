@@ -1,3 +1,4 @@
+public import NATMemory
 import NATWire
 
 /// Which ports of one address and protocol a worker may hand out: a bitmap with summaries.

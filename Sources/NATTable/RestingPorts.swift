@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 
 /// Ports in hold-down: after its binding has ended, a port goes only to the inside host that had it, until its hold-down

@@ -1,4 +1,5 @@
 public import CLinuxPacket
+public import NATMemory
 public import NATWire
 import Synchronization
 
@@ -73,12 +74,23 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 24))
   }
 
-  /// Whether a packet may restart its clock as it runs, and so bring its end to another instant.
+  /// Whether packets restart the timeout on which the session runs.
   func isRestartedByPackets(_ session: SessionIndex) -> Bool {
     switch state(of: session).phase {
     case .established, .halfClosed, .active: true
     case .free, .synSent, .closed, .reset: false
     }
+  }
+
+  /// The earliest end that a packet from `now` on may give a session: below its due time only if its lifetime has become
+  /// shorter since that was set. Never where packets do not restart its timeout.
+  func earliestEnd(of session: SessionIndex, at now: Instant, _ durations: OwnedArray<UInt64>) -> Instant {
+    guard isRestartedByPackets(session) else { return .never }
+    return now.advanced(by: durations[Int(lifetimeClass(of: session).rawValue)])
+  }
+
+  var dueTimes: TimerWheel.DueTimes {
+    TimerWheel.DueTimes(in: words, wordsPerRecord: SessionStore.wordsPerSession, dueWord: 2)
   }
 
   @inlinable @inline(__always) public func expires(_ session: SessionIndex) -> Instant {

@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// Which sessions are meant; an empty filter matches all.

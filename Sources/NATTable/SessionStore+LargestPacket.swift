@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 
 /// The largest IPv4 packet for each end of a TCP session: what the receiver announced, and the path let through. Whoever

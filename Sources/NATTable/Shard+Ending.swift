@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 extension Shard {
@@ -47,7 +48,7 @@ extension Shard {
       bindings.setLow(binding, 2, bindings.low(binding, 2) - 1)
     }
     unlink(session, of: binding)
-    if isScheduled { wheel.cancel(session) }
+    if isScheduled { wheel.cancel(session.rawValue) }
     if let host = hosts.find(bindings.privateEndpoint(of: binding).address) {
       hostQueues?.remove(session, from: host)
       hosts[host].sessions -= 1

@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 
 extension Shard {
@@ -70,9 +71,9 @@ extension Shard {
   private func oldest(where isOfUse: (SessionIndex) -> Bool) -> SessionIndex? {
     var at = wheel.firstQueued
     for _ in 0..<Shard.reach {
-      guard let session = at else { return nil }
-      if isOfUse(session) { return session }
-      at = wheel.queued(after: session)
+      guard let record = at else { return nil }
+      if isOfUse(SessionIndex(record)) { return SessionIndex(record) }
+      at = wheel.queued(after: record)
     }
     return nil
   }

@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// Forwards that take less than everything, and those that end by themselves.

@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 
 extension Shard {

@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 
 /// Who is told what happens in a shard. Nobody listens, mostly, and then it costs one comparison where something is made

@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// The addresses and ports that new bindings draw from. They may change at run time, where there is one worker: bindings

@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// Rules that may change while sessions live.
@@ -43,8 +44,8 @@ extension Shard {
     // Also where it would be due before that: a packet may have restarted its clock since the lifetime changed, and
     // left it in the place of its old due time.
     let latest = min(now.advanced(by: duration), sessions.expires(session))
-    wheel.cancel(session)
-    wheel.schedule(session, noLaterThan: latest)
+    wheel.cancel(session.rawValue)
+    wheel.schedule(session.rawValue, noLaterThan: latest)
     quietUntil = min(quietUntil, latest)
   }
 

@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 extension Shard {

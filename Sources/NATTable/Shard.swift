@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 private import Synchronization
 
@@ -110,8 +111,8 @@ public struct Shard: ~Copyable {
     sessionLimit = TranslationTable.share(settings.sessionLimit, of: settings.workers)
     policy = settings.policy
     wheel = TimerWheel(
-      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks, sessions: memory.sessions,
-      durations: lifetimes.durations)
+      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks,
+      due: memory.sessions.dueTimes)
     resting = RestingPorts(bindings: table.bindings, chains: memory.restChains, hash: table.hash)
     hosts = Hosts(
       records: memory.hosts, index: memory.hostIndex, capacity: memory.hostCapacity, hash: table.hash)
@@ -288,7 +289,7 @@ public struct Shard: ~Copyable {
   @inline(never) @usableFromInline
   mutating func startClock(_ session: SessionIndex, _ lifetime: LifetimeClass, at now: Instant) {
     let expires = now.advanced(by: durations[Int(lifetime.rawValue)])
-    wheel.cancel(session)
+    wheel.cancel(session.rawValue)
     sessions.words[sessions.at(session, 2)] = expires.nanoseconds
     schedule(session, lifetime)
   }
@@ -296,9 +297,9 @@ public struct Shard: ~Copyable {
   /// Lets a session wait for its due time.
   mutating func schedule(_ session: SessionIndex, _ lifetime: LifetimeClass) {
     if lifetime == .tcpTransitory, wheel.mayEnqueue(dueAt: sessions.expires(session)) {
-      wheel.enqueue(session)
+      wheel.enqueue(session.rawValue)
     } else {
-      wheel.schedule(session)
+      wheel.schedule(session.rawValue)
     }
     quietUntil = min(quietUntil, sessions.expires(session))
     queueForEviction(session, lifetime)
@@ -325,7 +326,11 @@ public struct Shard: ~Copyable {
   }
 
   mutating func endSessions(before now: Instant) {
-    while let session = wheel.popDue(before: now) {
+    let (sessions, durations) = (self.sessions, self.durations)
+    while let record = wheel.popDue(
+      before: now, earliest: { sessions.earliestEnd(of: SessionIndex($0), at: now, durations) })
+    {
+      let session = SessionIndex(record)
       end(session, at: sessions.expires(session), isScheduled: false, because: .expired)
     }
   }

@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// A walk over the sessions of a shard that ends those that are meant, in steps that take no longer than a millisecond

@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 
 /// What a session knows of its TCP connection, in one byte that is never zero.

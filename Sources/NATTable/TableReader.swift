@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// A session as it stood at one moment, with what its binding says.

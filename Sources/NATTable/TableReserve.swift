@@ -1,3 +1,5 @@
+import NATMemory
+
 /// Room for what may be added while a table is in use. Memory is mapped for it, and touched when it is used.
 public struct TableReserve: BitwiseCopyable, Sendable {
   /// Addresses of the pool beyond those at the start.

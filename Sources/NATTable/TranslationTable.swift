@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 
 /// The size and the rules of a translation table. Its capacity, with what ``reserve`` adds, is fixed when it is made.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import NATEngine
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 

@@ -3,6 +3,7 @@ import NATConfiguration
 import NATControl
 import NATEngine
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 import ReferenceNAT

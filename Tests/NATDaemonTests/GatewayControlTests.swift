@@ -6,6 +6,7 @@ import NATControl
 import NATEngine
 import NATGateway
 import NATKernel
+import NATMemory
 import NATTable
 import NATWire
 import Testing

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import NATComposition
+import NATMemory
 import NATTable
 import NATWire
 import Testing

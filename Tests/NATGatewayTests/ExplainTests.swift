@@ -1,4 +1,5 @@
 import NATControl
+import NATMemory
 import NATWire
 import Testing
 

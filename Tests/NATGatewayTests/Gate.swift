@@ -1,4 +1,5 @@
 import NATEngine
+import NATMemory
 import NATTable
 import NATWire
 

@@ -1,5 +1,6 @@
 import NATConfiguration
 import NATEngine
+import NATMemory
 import NATWire
 import Testing
 

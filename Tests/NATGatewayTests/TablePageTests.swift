@@ -1,6 +1,7 @@
 import NATControl
 import NATEngine
 import NATGateway
+import NATMemory
 import NATWire
 import Testing
 

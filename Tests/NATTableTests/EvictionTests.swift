@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 import Testing
 

@@ -1,6 +1,7 @@
 import NATWire
 import Testing
 
+@testable import NATMemory
 @testable import NATTable
 
 @Suite struct HashIndexTests {

@@ -1,6 +1,7 @@
 import NATWire
 import Testing
 
+@testable import NATMemory
 @testable import NATTable
 
 /// How the keyed hash spreads what networks really carry: neighbouring addresses and ports.

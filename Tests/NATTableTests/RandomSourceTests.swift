@@ -1,3 +1,4 @@
+import NATMemory
 import Testing
 
 @testable import NATTable

@@ -1,4 +1,5 @@
 import Foundation
+import NATMemory
 import NATWire
 import Synchronization
 import Testing

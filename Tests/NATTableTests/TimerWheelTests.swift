@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 import Testing
 
@@ -19,7 +20,7 @@ import Testing
       sessions = SessionStore(words: words.words(count: count * 8), capacity: count)
       wheel = TimerWheel(
         heads: heads, bitmaps: bitmaps, links: links.array(of: TimerWheel.Link.self, count: count),
-        sessions: sessions)
+        due: sessions.dueTimes)
       memory = [words, links, heads, bitmaps]
     }
 
@@ -66,26 +67,26 @@ import Testing
           } else {
             due[session] = now + span()
             fixture.setExpires(session, due[session] ?? 0)
-            fixture.wheel.schedule(SessionIndex(session))
+            fixture.wheel.schedule(session)
           }
         case 2:
           guard due.removeValue(forKey: session) != nil else { break }
           queued.removeAll { $0 == session }
-          fixture.wheel.cancel(SessionIndex(session))
+          fixture.wheel.cancel(session)
         case 3:
           // A shorter clock: out and in again.
           guard due[session] != nil else { break }
           queued.removeAll { $0 == session }
-          fixture.wheel.cancel(SessionIndex(session))
+          fixture.wheel.cancel(session)
           due[session] = now + span() / 64
           fixture.setExpires(session, due[session] ?? 0)
-          fixture.wheel.schedule(SessionIndex(session))
+          fixture.wheel.schedule(session)
         case 4, 5:
           // Into the queue, from nowhere, from the wheel or from the queue itself.
-          if due[session] != nil { fixture.wheel.cancel(SessionIndex(session)) }
+          if due[session] != nil { fixture.wheel.cancel(session) }
           due[session] = now + queueLifetime
           fixture.setExpires(session, due[session] ?? 0)
-          fixture.wheel.enqueue(SessionIndex(session))
+          fixture.wheel.enqueue(session)
           queued.removeAll { $0 == session }
           queued.append(session)
         default:
@@ -96,11 +97,11 @@ import Testing
           while now > fixture.wheel.quietUntil.nanoseconds || previous != nil,
             let popped = fixture.wheel.popDue(before: Instant(nanoseconds: now))
           {
-            guard let expires = due.removeValue(forKey: popped.rawValue) else {
-              Issue.record("seed \(seed): \(popped.rawValue) was not in the wheel")
+            guard let expires = due.removeValue(forKey: popped) else {
+              Issue.record("seed \(seed): \(popped) was not in the wheel")
               return
             }
-            queued.removeAll { $0 == popped.rawValue }
+            queued.removeAll { $0 == popped }
             guard expires < now, expires >= previous ?? 0 else {
               Issue.record("seed \(seed): due \(expires) at \(now) after \(previous ?? 0)")
               return
@@ -109,7 +110,7 @@ import Testing
             if random.chance(10), let other = due.keys.min() {
               due[other] = nil
               queued.removeAll { $0 == other }
-              fixture.wheel.cancel(SessionIndex(other))
+              fixture.wheel.cancel(other)
             }
             previous = expires
           }
@@ -120,7 +121,7 @@ import Testing
           var standing: [UInt32] = []
           var at = fixture.wheel.firstQueued
           while let session = at {
-            standing.append(session.rawValue)
+            standing.append(session)
             at = fixture.wheel.queued(after: session)
           }
           guard standing == queued else {
@@ -137,9 +138,9 @@ import Testing
     for expires in [1, 65535, 65536, 65537, 16_777_216, 300 * Self.second, 3 * Self.year] {
       var fixture = Fixture(count: 1)
       fixture.setExpires(0, expires)
-      fixture.wheel.schedule(SessionIndex(0))
+      fixture.wheel.schedule(0)
       #expect(fixture.wheel.popDue(before: Instant(nanoseconds: expires)) == nil)
-      #expect(fixture.wheel.popDue(before: Instant(nanoseconds: expires + 1)) == SessionIndex(0))
+      #expect(fixture.wheel.popDue(before: Instant(nanoseconds: expires + 1)) == 0)
       #expect(fixture.wheel.popDue(before: .never) == nil)
     }
   }
@@ -155,11 +156,11 @@ import Testing
     for session in 0..<UInt32(count) {
       times.append(5 * 65536 + UInt64(random.below(65536)))
       fixture.setExpires(session, times[Int(session)])
-      fixture.wheel.schedule(SessionIndex(session))
+      fixture.wheel.schedule(session)
     }
     var popped: [UInt64] = []
     while let session = fixture.wheel.popDue(before: Instant(nanoseconds: Self.second)) {
-      popped.append(times[Int(session.rawValue)])
+      popped.append(times[Int(session)])
     }
     #expect(popped == times.sorted(), "seed \(seed)")
   }

@@ -1,3 +1,5 @@
+import NATMemory
+
 /// CRC-64/XZ: ECMA-182's polynomial, reflected. Whoever flips up to 64 neighbouring bits of a snapshot is found out.
 ///
 /// - Complexity: O(words), eight bytes a step.

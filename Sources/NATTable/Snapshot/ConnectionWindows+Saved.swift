@@ -1,3 +1,5 @@
+import NATMemory
+
 /// The windows of a connection in a snapshot: five words.
 ///
 /// | word | holds |

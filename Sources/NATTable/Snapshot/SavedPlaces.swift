@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// A resting port as a snapshot keeps it: three words.

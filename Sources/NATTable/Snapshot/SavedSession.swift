@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 
 /// A session and its binding as a snapshot keeps them.

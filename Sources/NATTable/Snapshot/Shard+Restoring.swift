@@ -1,3 +1,4 @@
+import NATMemory
 public import NATWire
 
 /// What became of a snapshot.

@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 
 /// A walk over a shard that saves what is in it, in steps between which packets may be worked on.

@@ -1,3 +1,4 @@
+public import NATMemory
 public import NATWire
 
 /// What a snapshot says of itself: its first ten words.

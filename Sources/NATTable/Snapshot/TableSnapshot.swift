@@ -1,3 +1,4 @@
+import NATMemory
 import NATWire
 
 /// Why bytes are no snapshot that can be restored.

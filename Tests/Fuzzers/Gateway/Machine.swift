@@ -4,6 +4,7 @@ import NATConfiguration
 import NATControl
 import NATEngine
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 

@@ -18,7 +18,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   public static func byteCount(capacity: Int) -> Int { bucketCount(capacity: capacity) * 64 }
 
   /// The most entries that a slot can name.
-  static let maximumCapacity = 1 << 28 - 2
+  public static let maximumCapacity = 1 << 28 - 2
   /// How many buckets an insertion looks at before it gives up.
   @usableFromInline static let maximumProbe = 64
 
@@ -44,12 +44,12 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   /// Where the search of a bucket begins; the bits are not in the tag, and least in the home bucket.
   @inlinable @inline(__always) static func firstSlot(_ hash: UInt64) -> Int { Int(hash >> 28) & 7 }
 
-  @inlinable @inline(__always) func prefetch(_ hash: UInt64) {
+  @inlinable @inline(__always) public func prefetch(_ hash: UInt64) {
     unsafe portico_prefetch(words.address(of: home(hash) &* 8))
   }
 
   /// The first record with the hash's tag: a guess for prefetching it, nothing more.
-  @inlinable @inline(__always) func likelyRecord(_ hash: UInt64) -> UInt32? {
+  @inlinable @inline(__always) public func likelyRecord(_ hash: UInt64) -> UInt32? {
     let word = words.group(home(hash))[HashIndex.firstSlot(hash)]
     if word & HashIndex.tagMask == HashIndex.tag(hash) {
       return UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
@@ -137,7 +137,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   }
 
   /// Lets the entry of `record` name `other`, which has the same key.
-  func replace(_ hash: UInt64, record: UInt32, with other: UInt32) {
+  public func replace(_ hash: UInt64, record: UInt32, with other: UInt32) {
     guard let (bucket, slot) = locate(hash, record: record) else { return }
     let at = bucket * 8 + slot
     words.release(words[at] & ~HashIndex.recordMask | UInt64(other) + 1, at: at)

@@ -1,6 +1,6 @@
 public import NATWire
 
-/// A keyed hash: whoever does not know the key cannot aim collisions at the table.
+/// A keyed hash: without the key nobody can send packets whose entries collide.
 ///
 /// A 64 by 64 to 128 bit multiplication folded to 64 bits, of words that secret keys mask, and the same again. One is
 /// not enough: neighbouring addresses or ports then come at equal distances, and one key in ten put 10 to 90 % of them
@@ -21,19 +21,7 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     return again ^ rest
   }
 
-  @inlinable @inline(__always) func ofPrivate(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64
-  {
-    self(
-      UInt64(endpoint.address.rawValue) << 32 | UInt64(endpoint.port) << 8 | UInt64(transport.rawValue), 1)
-  }
-
-  @inlinable @inline(__always) func ofSession(_ binding: BindingIndex, _ remote: Endpoint) -> UInt64 {
-    self(UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue), UInt64(remote.port) << 8 | 2)
-  }
-
-  @inlinable @inline(__always) func ofPermit(_ binding: BindingIndex, _ remote: IPv4Address) -> UInt64 {
-    self(UInt64(remote.rawValue) << 32 | UInt64(binding.rawValue), 3)
-  }
+  // Each kind of key has a number of its own in its second word: 4 and 7 here, the others where the table's keys are.
 
   @inlinable @inline(__always) public func ofAddress(_ address: IPv4Address) -> UInt64 {
     self(UInt64(address.rawValue), 4)
@@ -43,10 +31,5 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     self(
       UInt64(a.address.rawValue) << 32 | UInt64(b.address.rawValue),
       UInt64(a.port) << 24 | UInt64(b.port) << 8 | 7)
-  }
-
-  @inlinable @inline(__always) func ofPublic(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64 {
-    self(
-      UInt64(endpoint.address.rawValue) << 32 | UInt64(endpoint.port) << 8 | UInt64(transport.rawValue), 5)
   }
 }

@@ -1,9 +1,9 @@
 /// Numbers that nobody can predict from earlier ones without the key: SipHash-2-4 in counter mode
 /// (RFC 6056 section 3.3 asks this of port choice). With the same key the same numbers, so that a replay repeats.
 public struct RandomSource: BitwiseCopyable, Sendable {
-  let key0: UInt64
-  let key1: UInt64
-  var counter: UInt64 = 0
+  public let key0: UInt64
+  public let key1: UInt64
+  public var counter: UInt64 = 0
 
   public init(key: (UInt64, UInt64)) {
     key0 = key.0

@@ -1,34 +1,54 @@
-import NATWire
+public import NATWire
 
-/// A hierarchical timer wheel over the sessions of a shard, with lazy rescheduling and exact due times, and beside it a
-/// queue for those that need no wheel.
+/// A hierarchical timer wheel over numbered records, with lazy rescheduling and exact due times, and beside it a queue
+/// for records that need no wheel.
 ///
-/// A session lies in the slot of a time at which it may be due, never later than its `expires`. A packet that
-/// restarts the clock only writes `expires`; when the slot comes up, a session that lives on is put where it now
-/// belongs, and no later than a packet of that moment could make it due: its lifetime may have become shorter. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
-/// 18 min, 78 h, 2.3 years a slot). What comes due leaves in the order of its due times, also across a jump of hours;
-/// empty stretches are skipped by bitmaps.
+/// A record says itself when it is due, in one word. It stands in the slot of a time at which it may be due, never later
+/// than that word says. Whoever moves the due time back only writes the word: when the slot comes up, the record moves
+/// to the slot where it now belongs. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
+/// 18 min, 78 h, 2.3 years a slot). Records come due in the order of their due times, also across a jump of hours. Bitmaps
+/// skip empty slots.
 ///
-/// Sessions on the transitory clock all have the same lifetime, and nothing restarts it: they stand in one queue, in the
-/// order in which they came to it, which is that of their due times. The links are the same.
+/// Records that all have the same lifetime, which nothing restarts, stand in one queue in the order in which they came:
+/// that is the order of their due times. The links are the same.
 ///
-/// - Complexity: schedule, enqueue and cancel O(1); a session is touched at most six times on its way down.
-struct TimerWheel: ~Copyable {
-  /// A session's place: next and previous session in its slot. `previous` of the first names the slot.
-  struct Link: BitwiseCopyable {
-    var next: UInt32
-    var previous: UInt32
+/// - Complexity: schedule, enqueue and cancel O(1). A record is touched at most six times on its way down.
+public struct TimerWheel: ~Copyable {
+  /// A record's place: next and previous record in its slot. `previous` of the first names the slot.
+  public struct Link: BitwiseCopyable {
+    public var next: UInt32
+    public var previous: UInt32
+
+    @inlinable public init(next: UInt32, previous: UInt32) {
+      self.next = next
+      self.previous = previous
+    }
+  }
+
+  /// Where records say when they are due, in nanoseconds.
+  public struct DueTimes: BitwiseCopyable {
+    let words: AtomicWords
+    let wordsPerRecord: Int
+    let dueWord: Int
+
+    public init(in words: AtomicWords, wordsPerRecord: Int, dueWord: Int) {
+      self.words = words
+      self.wordsPerRecord = wordsPerRecord
+      self.dueWord = dueWord
+    }
+
+    subscript(record: UInt32) -> Instant {
+      Instant(nanoseconds: words[Int(record) &* wordsPerRecord &+ dueWord])
+    }
   }
 
   private let heads: OwnedArray<UInt32>
   private let occupied: OwnedArray<UInt64>
   private let links: OwnedArray<Link>
-  private let sessions: SessionStore
-  /// Of each lifetime class, in nanoseconds; nil where they never change.
-  private let durations: OwnedArray<UInt64>?
-  /// Units of 2^16 ns; every session lies in a slot of this time or later.
+  private let due: DueTimes
+  /// Units of 2^16 ns; every record stands in a slot of this time or later.
   private var current: UInt64 = 0
-  /// No session in a slot is due at or before this instant.
+  /// No record in a slot is due at or before this instant.
   private var slotsQuietUntil = Instant.never
   private var lastQueued = TimerWheel.none
 
@@ -39,90 +59,85 @@ struct TimerWheel: ~Copyable {
   private static let dueSlot = slots
   private static let queueSlot = slots + 1
   private static let isSlot: UInt32 = 0x8000_0000
-  static let none = UInt32.max
+  private static let none = UInt32.max
   /// Bytes of memory for heads and bitmaps.
-  static let headBytes = (slots + 2) * 4
-  static let bitmapBytes = (levels * 4 + 1) * 8
+  public static let headBytes = (slots + 2) * 4
+  public static let bitmapBytes = (levels * 4 + 1) * 8
 
-  init(
-    heads: MappedMemory, bitmaps: MappedMemory, links: OwnedArray<Link>, sessions: SessionStore,
-    durations: OwnedArray<UInt64>? = nil
-  ) {
+  public init(heads: MappedMemory, bitmaps: MappedMemory, links: OwnedArray<Link>, due: DueTimes) {
     self.heads = heads.array(of: UInt32.self, count: TimerWheel.slots + 2)
     occupied = bitmaps.array(of: UInt64.self, count: TimerWheel.levels * 4)
     self.links = links
-    self.sessions = sessions
-    self.durations = durations
+    self.due = due
     for slot in 0...TimerWheel.queueSlot { self.heads[slot] = TimerWheel.none }
   }
 
-  /// Puts a session into the slot of its `expires`.
-  mutating func schedule(_ session: SessionIndex) { schedule(session, noLaterThan: .never) }
-
-  /// Puts a session into a slot that comes up by `instant`, and no later than its `expires`.
-  mutating func schedule(_ session: SessionIndex, noLaterThan instant: Instant) {
-    let expires = min(sessions.expires(session), instant)
-    slotsQuietUntil = min(slotsQuietUntil, expires)
-    push(session.rawValue, to: slot(for: expires))
+  /// Puts a record into the slot of its due time, or of `instant` where that is earlier.
+  public mutating func schedule(_ record: UInt32, noLaterThan instant: Instant = .never) {
+    let place = min(due[record], instant)
+    slotsQuietUntil = min(slotsQuietUntil, place)
+    push(record, to: slot(for: place))
   }
 
-  /// Puts a session behind all others of the queue.
+  /// Puts a record behind all others of the queue.
   /// - Precondition: none of them is due later.
-  mutating func enqueue(_ session: SessionIndex) {
-    let node = session.rawValue
+  public mutating func enqueue(_ record: UInt32) {
     if lastQueued == TimerWheel.none {
-      links[node] = Link(
+      links[record] = Link(
         next: TimerWheel.none, previous: TimerWheel.isSlot | UInt32(TimerWheel.queueSlot))
-      heads[TimerWheel.queueSlot] = node
+      heads[TimerWheel.queueSlot] = record
     } else {
-      links[node] = Link(next: TimerWheel.none, previous: lastQueued)
-      links[lastQueued].next = node
+      links[record] = Link(next: TimerWheel.none, previous: lastQueued)
+      links[lastQueued].next = record
     }
-    lastQueued = node
+    lastQueued = record
   }
 
-  /// Whether a session due at `instant` may stand last in the queue: not while one is due later, from before the
-  /// transitory lifetime became shorter.
-  func mayEnqueue(dueAt instant: Instant) -> Bool {
-    lastQueued == TimerWheel.none || sessions.expires(SessionIndex(lastQueued)) <= instant
+  /// Whether a record due at `instant` may stand last in the queue: not while one is due later, from before the lifetime
+  /// became shorter.
+  public func mayEnqueue(dueAt instant: Instant) -> Bool {
+    lastQueued == TimerWheel.none || due[lastQueued] <= instant
   }
 
-  /// The session that has stood in the queue for longest.
-  var firstQueued: SessionIndex? { TimerWheel.session(heads[TimerWheel.queueSlot]) }
+  /// The record that has stood in the queue for longest.
+  public var firstQueued: UInt32? { TimerWheel.record(heads[TimerWheel.queueSlot]) }
 
   /// The one behind it.
-  /// - Precondition: `session` stands in the queue.
-  func queued(after session: SessionIndex) -> SessionIndex? {
-    TimerWheel.session(links[session.rawValue].next)
-  }
+  /// - Precondition: `record` stands in the queue.
+  public func queued(after record: UInt32) -> UInt32? { TimerWheel.record(links[record].next) }
 
-  private static func session(_ node: UInt32) -> SessionIndex? {
-    node == TimerWheel.none ? nil : SessionIndex(node)
-  }
+  private static func record(_ node: UInt32) -> UInt32? { node == TimerWheel.none ? nil : node }
 
-  /// Takes a session out, wherever it lies.
-  mutating func cancel(_ session: SessionIndex) { unlink(session.rawValue) }
+  /// Takes a record out, wherever it stands.
+  public mutating func cancel(_ record: UInt32) { unlink(record) }
 
-  /// No session is due at or before this instant.
-  var quietUntil: Instant {
+  /// No record is due at or before this instant.
+  public var quietUntil: Instant {
     guard let first = firstQueued else { return slotsQuietUntil }
-    return min(slotsQuietUntil, sessions.expires(first))
+    return min(slotsQuietUntil, due[first])
   }
 
-  /// The next session that is due before `now`, taken out; they come in the order of their due times.
-  mutating func popDue(before now: Instant) -> SessionIndex? {
-    if heads[TimerWheel.dueSlot] == TimerWheel.none, now > slotsQuietUntil { collect(before: now) }
-    var first = TimerWheel.session(heads[TimerWheel.dueSlot])
-    if let queued = firstQueued, sessions.expires(queued) < now {
-      let isFirst = first.map { sessions.expires(queued) < sessions.expires($0) } ?? true
+  /// The next record that is due before `now`, taken out. They come in the order of their due times.
+  ///
+  /// - Parameter earliest: when a record that is not due yet may become due at the earliest, if its due time may move
+  ///   forward; it is put into a slot no later than that.
+  public mutating func popDue(
+    before now: Instant, earliest: (UInt32) -> Instant = { _ in .never }
+  ) -> UInt32? {
+    if heads[TimerWheel.dueSlot] == TimerWheel.none, now > slotsQuietUntil {
+      collect(before: now, earliest)
+    }
+    var first = TimerWheel.record(heads[TimerWheel.dueSlot])
+    if let queued = firstQueued, due[queued] < now {
+      let isFirst = first.map { due[queued] < due[$0] } ?? true
       if isFirst { first = queued }
     }
-    if let first { unlink(first.rawValue) }
+    if let first { unlink(first) }
     return first
   }
 
   /// Fills the due list with the earliest slot that holds anything due before `now`, or finds that there is none.
-  private mutating func collect(before now: Instant) {
+  private mutating func collect(before now: Instant, _ earliest: (UInt32) -> Instant) {
     let nowTick = now.nanoseconds >> TimerWheel.tickBits
     while let (slot, start) = firstOccupied() {
       guard start <= nowTick else {
@@ -132,29 +147,29 @@ struct TimerWheel: ~Copyable {
       }
       current = max(current, start)
       var earliestLeft = Instant.never
-      var due = TimerWheel.none
+      var firstDue = TimerWheel.none
       var dueCount = 0
       var at = detach(slot)
       while at != TimerWheel.none {
         let next = links[at].next
-        let expires = sessions.expires(SessionIndex(at))
-        if expires < now, expires.nanoseconds >> TimerWheel.tickBits <= current {
-          links[at] = Link(next: due, previous: 0)
-          due = at
+        let instant = due[at]
+        if instant < now, instant.nanoseconds >> TimerWheel.tickBits <= current {
+          links[at] = Link(next: firstDue, previous: 0)
+          firstDue = at
           dueCount += 1
         } else {
-          let place = min(expires, nearestEnd(of: SessionIndex(at), at: now))
+          let place = min(instant, earliest(at))
           push(at, to: self.slot(for: place))
           earliestLeft = min(earliestLeft, place)
         }
         at = next
       }
-      if due != TimerWheel.none {
-        appendDue(sorted(due, count: dueCount))
+      if firstDue != TimerWheel.none {
+        appendDue(sorted(firstDue, count: dueCount))
         return
       }
       if start == nowTick, slot < 256 {
-        // Only the slot of the present itself can keep sessions that are not due yet.
+        // Only the slot of the present itself can keep records that are not due yet.
         slotsQuietUntil = earliestLeft
         if earliestLeft.nanoseconds >> TimerWheel.tickBits == nowTick { return }
       }
@@ -163,16 +178,9 @@ struct TimerWheel: ~Copyable {
     slotsQuietUntil = .never
   }
 
-  /// How near a packet from `now` on may bring the end of a session: not below its `expires`, unless its lifetime has
-  /// become shorter since that was set.
-  private func nearestEnd(of session: SessionIndex, at now: Instant) -> Instant {
-    guard let durations, sessions.isRestartedByPackets(session) else { return .never }
-    return now.advanced(by: durations[Int(sessions.lifetimeClass(of: session).rawValue)])
-  }
-
   /// The slot for a due time, by the highest digit (base 256) in which it differs from the present.
-  private func slot(for expires: Instant) -> Int {
-    let tick = max(expires.nanoseconds >> TimerWheel.tickBits, current)
+  private func slot(for instant: Instant) -> Int {
+    let tick = max(instant.nanoseconds >> TimerWheel.tickBits, current)
     let difference = tick ^ current
     guard difference > 255 else { return Int(tick & 255) }
     let level = (63 - difference.leadingZeroBitCount) / 8
@@ -245,7 +253,7 @@ struct TimerWheel: ~Copyable {
     }
   }
 
-  /// A merge sort of a chain by due time, without memory of its own. A slot of 65 us holds few sessions.
+  /// A merge sort of a chain by due time, without memory of its own. A slot of 65 us holds few records.
   private func sorted(_ first: UInt32, count: Int) -> UInt32 {
     guard count > 1 else { return first }
     var width = 1
@@ -267,7 +275,7 @@ struct TimerWheel: ~Copyable {
           } else if rightCount == 0 || right == TimerWheel.none {
             takesLeft = true
           } else {
-            takesLeft = sessions.expires(SessionIndex(left)) <= sessions.expires(SessionIndex(right))
+            takesLeft = due[left] <= due[right]
           }
           let taken: UInt32
           if takesLeft {

@@ -1,0 +1,60 @@
+public import NATMemory
+public import NATWire
+
+/// Why a session or binding ended.
+public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+  /// Nothing restarted its clock in time.
+  case expired
+  /// Both sides had closed the connection, or one had reset it, and its time was over.
+  case closed, reset
+  /// The table was full (`evict: oldest-transitory`).
+  case evicted
+  /// An operator ended it.
+  case ended
+  case staticMappingAdded, staticMappingRemoved
+  case poolAddressAdded, poolAddressRemoved
+  /// Its public address was the host's, which has another one now, or none.
+  case addressChanged
+  /// Its public port is none of the pool's any more, and the kernel has it: a socket of the host's, or another range.
+  case portOfHost
+  /// Its host is in no inside network any more.
+  case insideNetworkRemoved
+  /// Its last session found no room.
+  case refused
+  /// The lifetime of a static mapping was over.
+  case staticMappingExpired
+  /// The one session of a static mapping has ended.
+  case staticMappingUsed
+}
+
+/// Something that happened in a table, in 40 bytes.
+public struct TableEvent: BitwiseCopyable, Sendable, Equatable {
+  public enum Kind: UInt8, BitwiseCopyable, Sendable {
+    case bindingCreated, bindingEnded, sessionCreated, sessionEnded
+  }
+
+  public var kind: Kind
+  public var reason: EndReason
+  public var transport: TransportProtocol
+  public var instant: Instant
+  public var `private`: Endpoint
+  public var `public`: Endpoint
+  /// Of bindings 0.0.0.0:0.
+  public var remote: Endpoint
+
+  public init(
+    _ kind: Kind, _ reason: EndReason = .expired, _ transport: TransportProtocol,
+    at instant: Instant, private: Endpoint, public: Endpoint, remote: Endpoint
+  ) {
+    self.kind = kind
+    self.reason = reason
+    self.transport = transport
+    self.instant = instant
+    self.private = `private`
+    self.public = `public`
+    self.remote = remote
+  }
+}
+
+/// The events of a shard: its worker writes, one thread reads.
+public typealias EventRing = Ring<TableEvent>
