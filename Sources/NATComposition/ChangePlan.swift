@@ -46,11 +46,11 @@ public struct ChangePlan: Sendable {
   /// - Returns: forwards that stay and lose their place, because their public address enters the pool or leaves it.
   private mutating func planRemovals(
     _ before: TableSettings, _ after: TableSettings, lost: IPv4Address?
-  ) -> [StaticForward] {
+  ) -> [PortForward] {
     let oldPool = Set(before.pool.map(\.address))
     let newPool = Set(after.pool.map(\.address))
     let kept = Set(after.forwards)
-    var rehomed: [StaticForward] = []
+    var rehomed: [PortForward] = []
     let removed = before.pool.map(\.address).filter { !newPool.contains($0) }
     operations += removed.map { .closePoolAddress($0) }
     for forward in before.forwards {
@@ -75,7 +75,7 @@ public struct ChangePlan: Sendable {
   }
 
   private mutating func planAdditions(
-    _ before: TableSettings, _ after: TableSettings, _ rehomed: [StaticForward], shared: IPv4Address?
+    _ before: TableSettings, _ after: TableSettings, _ rehomed: [PortForward], shared: IPv4Address?
   ) {
     let oldPool = Dictionary(
       before.pool.map { ($0.address, $0.ports) }, uniquingKeysWith: { first, _ in first })
@@ -142,7 +142,7 @@ private struct HostKey: Hashable {
   let publicAddress: IPv4Address
   let privateAddress: IPv4Address
 
-  init(_ mapping: StaticAddress) {
+  init(_ mapping: OneToOneMapping) {
     publicAddress = mapping.public
     privateAddress = mapping.private
   }

@@ -111,16 +111,16 @@ extension TableSettings {
       switch mapping {
       case .portForward(let transport, let publicEndpoint, let privateEndpoint, let terms):
         forwards.append(
-          StaticForward(
-            transport, public: publicEndpoint, private: privateEndpoint, terms: ForwardTerms(terms)))
+          PortForward(
+            transport, public: publicEndpoint, private: privateEndpoint, terms: PortForwardTerms(terms)))
       case .oneToOne(let publicAddress, let privateAddress):
-        oneToOne.append(StaticAddress(public: publicAddress, private: privateAddress))
+        oneToOne.append(OneToOneMapping(public: publicAddress, private: privateAddress))
       }
     }
   }
 }
 
-extension ForwardTerms {
+extension PortForwardTerms {
   fileprivate init(_ terms: Configuration.ForwardTerms) {
     self.init()
     isInboundOnly = terms.direction == .inbound

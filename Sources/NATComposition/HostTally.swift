@@ -37,7 +37,7 @@ public struct HostTally: Sendable {
   ///
   /// - Complexity: O(h log h) for h hosts.
   public consuming func document(_ reader: TableReader, limit: Int) -> HostsDocument {
-    reader.forwards { forward in
+    reader.portForwards { forward in
       let key = BindingKey(
         transport: forward.transport, private: forward.private, public: forward.public,
         remote: Endpoint(.any, 0))

@@ -26,7 +26,7 @@ extension TableDocument {
       bindings[bindings.count - 1].document.sessions.append(SessionDocument(session, at: now))
     }
     var listed = Set(bindings.map(\.key))
-    reader.forwards { forward in
+    reader.portForwards { forward in
       let key = BindingKey(
         transport: forward.transport, private: forward.private, public: forward.public,
         remote: Endpoint(.any, 0))
@@ -69,14 +69,14 @@ struct BindingKey: Hashable, Comparable {
 extension BindingDocument {
   init(_ session: SessionSnapshot, started: Instant, at now: Instant) {
     // A forward is as old as the gateway.
-    let created = session.kind == .forward ? started : session.bindingCreated
+    let created = session.kind == .portForward ? started : session.bindingCreated
     self.init(
       transport: TransportName(session.transport), kind: session.kind == .dynamic ? .dynamic : .static,
       privateEndpoint: EndpointDocument(session.private), publicEndpoint: EndpointDocument(session.public),
       age: Seconds(from: created, to: now))
   }
 
-  init(_ forward: StaticForward, started: Instant, at now: Instant) {
+  init(_ forward: PortForward, started: Instant, at now: Instant) {
     self.init(
       transport: TransportName(forward.transport), kind: .static,
       privateEndpoint: EndpointDocument(forward.private), publicEndpoint: EndpointDocument(forward.public),
@@ -155,7 +155,7 @@ extension StatsDocument {
       pool: figures.pool.map {
         PoolStats(
           address: $0.address.description, transport: TransportName($0.transport), ports: $0.ports,
-          inUse: $0.inUse, resting: $0.resting)
+          inUse: $0.inUse, resting: $0.held)
       },
       drops: CounterList(
         DropReason.allCases.map { .init(name: $0.name, count: UInt64(counters.drops($0))) }),

@@ -38,7 +38,7 @@ public struct TableAudit {
   ///
   /// - Parameter now: the gateway's clock.
   public init(_ reader: TableReader, _ shard: borrowing Shard, at now: Instant) {
-    reader.forwards { add($0) }
+    reader.portForwards { add($0) }
     var sessions: [SessionSnapshot] = []
     var cursor: TableReader.Cursor? = TableReader.Cursor()
     while let from = cursor { cursor = reader.read(from: from, limit: .max) { sessions.append($0) } }
@@ -50,7 +50,7 @@ public struct TableAudit {
   }
 
   /// A forward owns its public endpoint whether or not it has sessions.
-  mutating func add(_ forward: StaticForward) {
+  mutating func add(_ forward: PortForward) {
     let place = Place(transport: forward.transport, endpoint: forward.public)
     forwards.insert(place)
     own(place, forward.private)
@@ -73,8 +73,8 @@ public struct TableAudit {
         faults.append("\(describe(inside)) has two public endpoints, \(known) and \(session.public)")
       }
     case .oneToOne: oneToOneBindings.insert(place)
-    case .forward: break
-    case .free, .resting, .closing: faults.append("a session of \(describe(place)), which is \(session.kind)")
+    case .portForward: break
+    case .free, .held, .closing: faults.append("a session of \(describe(place)), which is \(session.kind)")
     }
   }
 
@@ -94,7 +94,7 @@ public struct TableAudit {
       shard.bindings.publicEndpoint(of: at) != session.public
         || shard.findSession(at, remote: session.remote, at: now) == nil
     {
-      next = shard.forward(after: at)
+      next = shard.nextBinding(after: at)
     }
     guard let binding = next else {
       faults.append("nothing leads from \(session.private) to its session with \(session.remote)")

@@ -46,7 +46,7 @@ public struct TablePage {
   /// Looks at a session of the walk.
   public mutating func add(_ session: SessionSnapshot) {
     guard session.expires >= now, session.kind.isLive, filter.matches(session) else { return }
-    if session.kind == .forward { used.insert(BindingKey(session, Endpoint(.any, 0))) }
+    if session.kind == .portForward { used.insert(BindingKey(session, Endpoint(.any, 0))) }
     add(Entry(key: BindingKey(session, session.remote), session: session))
   }
 
@@ -70,7 +70,7 @@ public struct TablePage {
   /// - Parameter started: since when there are static forwards.
   public consuming func document(_ reader: TableReader, started: Instant) -> TableDocument {
     var forwards: [Entry] = []
-    reader.forwards { forward in
+    reader.portForwards { forward in
       let key = BindingKey(
         transport: forward.transport, private: forward.private, public: forward.public,
         remote: Endpoint(.any, 0))
@@ -84,7 +84,7 @@ public struct TablePage {
       var key = entry.key
       key.remote = Endpoint(.any, 0)
       guard let session = entry.session else {
-        let forward = StaticForward(key.transport, public: key.public, private: key.private)
+        let forward = PortForward(key.transport, public: key.public, private: key.private)
         bindings.append((key, BindingDocument(forward, started: started, at: now)))
         continue
       }

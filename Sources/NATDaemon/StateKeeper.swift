@@ -92,12 +92,12 @@ actor StateKeeper {
     let now = LiveClock.now
     restored = RestoredDocument(
       file: path, outcome: .restored, age: table.age(at: now), sessions: result.sessions,
-      bindings: result.bindings, restingPorts: result.restingPorts, expired: result.expired,
+      bindings: result.bindings, restingPorts: result.heldPorts, expired: result.expired,
       notAllowed: result.notAllowed, withoutRoom: result.withoutRoom, contradicting: result.contradicting)
     let figures: Logger.Metadata = [
       "file": "\(path)", "age": "\(table.age(at: now).nanoseconds / 1_000_000_000)s",
       "sessions": "\(result.sessions)", "bindings": "\(result.bindings)",
-      "restingPorts": "\(result.restingPorts)", "expired": "\(result.expired)",
+      "restingPorts": "\(result.heldPorts)", "expired": "\(result.expired)",
       "notAllowed": "\(result.notAllowed)", "withoutRoom": "\(result.withoutRoom)",
       "contradicting": "\(result.contradicting)",
     ]

@@ -1,5 +1,4 @@
 public import NATMemory
-public import NATTable
 public import NATWire
 
 /// The counters of a gateway. One thread writes, any thread reads. Every number only grows.

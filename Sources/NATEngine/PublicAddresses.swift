@@ -1,5 +1,4 @@
 public import NATMemory
-public import NATTable
 public import NATWire
 
 /// The role of one of our public addresses.

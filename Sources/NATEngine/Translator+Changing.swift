@@ -12,15 +12,15 @@ extension Translator {
 
   /// Adds a port forward; false if there is no room for it.
   /// - Precondition: no binding is in its way (`Shard.bindingInTheWay(of:)`).
-  public mutating func addForward(_ mapping: StaticForward, at now: Instant) -> Bool {
-    guard shard.addForward(mapping, at: now) else { return false }
+  public mutating func addForward(_ mapping: PortForward, at now: Instant) -> Bool {
+    guard shard.addPortForward(mapping, at: now) else { return false }
     publicAddresses.add(mapping.public.address, .held)
     return true
   }
 
   /// Gives up the public addresses of port forwards whose lifetime is over.
   @inline(__always) public mutating func forgetEndedForwards() {
-    while shard.hasEndedForwards, let address = shard.popEndedForward() {
+    while shard.hasEndedPortForwards, let address = shard.popEndedPortForward() {
       publicAddresses.remove(address, .held)
     }
   }
@@ -30,23 +30,23 @@ extension Translator {
   public mutating func closeForward(
     _ transport: TransportProtocol, public endpoint: Endpoint, because reason: EndReason
   ) -> Shard.Closing? {
-    guard let binding = shard.findForward(transport, public: endpoint) else { return nil }
+    guard let binding = shard.findPortForward(transport, public: endpoint) else { return nil }
     publicAddresses.remove(endpoint.address, .held)
     return shard.close(binding, because: reason)
   }
 
   /// Adds a 1:1 mapping; false if there is no room for it.
-  public mutating func addOneToOne(_ mapping: StaticAddress) -> Bool {
+  public mutating func addOneToOne(_ mapping: OneToOneMapping) -> Bool {
     guard shard.addOneToOne(mapping) else { return false }
     publicAddresses.add(mapping.public, .oneToOne)
     return true
   }
 
   /// Removes a 1:1 mapping. The caller ends its bindings and then calls ``forget(_:)``.
-  public mutating func closeOneToOne(_ mapping: StaticAddress) -> Bool { shard.removeOneToOne(mapping) }
+  public mutating func closeOneToOne(_ mapping: OneToOneMapping) -> Bool { shard.removeOneToOne(mapping) }
 
   /// Gives up the public address of a removed 1:1 mapping, after its bindings have ended.
-  public func forget(_ mapping: StaticAddress) { publicAddresses.remove(mapping.public, .oneToOne) }
+  public func forget(_ mapping: OneToOneMapping) { publicAddresses.remove(mapping.public, .oneToOne) }
 
   /// Adds an address at the end of the pool; false if there is no room for it.
   public mutating func addPoolAddress(_ pool: PoolAddress) -> Bool {

@@ -169,7 +169,7 @@ extension Translator {
         return Leg(transport, private: sender, remote: remote, binding: binding, session: session)
       }
       if chosen == nil, shard.takes(binding, from: .inside, remote) { chosen = binding }
-      next = shard.forward(after: binding)
+      next = shard.nextBinding(after: binding)
     }
     return Leg(
       transport, private: sender, remote: remote, binding: chosen,

@@ -1,3 +1,4 @@
+import NATMemory
 import NATTable
 public import NATWire
 

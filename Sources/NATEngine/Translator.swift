@@ -82,14 +82,14 @@ public struct Leg: BitwiseCopyable {
   /// Nil if the packet will make one.
   public var binding: BindingIndex?
   /// The 1:1 mapping that will give a host without a binding one; nil where the pool will.
-  public var mapping: StaticAddress?
+  public var mapping: OneToOneMapping?
   /// Nil if the packet will make one.
   public var session: SessionIndex?
 
   @inlinable
   init(
     _ transport: TransportProtocol, private: Endpoint, remote: Endpoint, binding: BindingIndex?,
-    mapping: StaticAddress? = nil, session: SessionIndex? = nil
+    mapping: OneToOneMapping? = nil, session: SessionIndex? = nil
   ) {
     self.transport = transport
     self.private = `private`

@@ -61,13 +61,13 @@ public struct GatewayChange: GatewayJob {
     /// No frame leaves with this source from now on until ``setInterfaces``.
     case loseAddress(IPv4Address)
     /// With its sessions.
-    case removeForward(StaticForward, EndReason)
+    case removeForward(PortForward, EndReason)
     /// Its bindings live on until ``endOrphans``.
-    case closeOneToOne(StaticAddress)
+    case closeOneToOne(OneToOneMapping)
     /// Ends the bindings of 1:1 mappings that were closed.
     case endBindingsOfClosedOneToOne
     /// After ``endBindingsOfClosedOneToOne``: gives up the public address of a closed mapping.
-    case forgetOneToOne(StaticAddress)
+    case forgetOneToOne(OneToOneMapping)
     /// No new binding draws from it.
     case closePoolAddress(IPv4Address)
     /// Removes a closed address with all bindings on it. Static mappings on it must have been removed before.
@@ -86,9 +86,9 @@ public struct GatewayChange: GatewayJob {
     /// Sets the order in which equally used addresses are taken.
     case orderPool([IPv4Address])
     /// Adds a port forward; dynamic bindings in its way end.
-    case addForward(StaticForward)
+    case addForward(PortForward)
     /// Adds a 1:1 mapping; dynamic bindings of its host live on until ``endDynamicOfOneToOne``.
-    case addOneToOne(StaticAddress)
+    case addOneToOne(OneToOneMapping)
     case endDynamicOfOneToOne
     /// Tells the neighbours outside about a public address.
     case announce(IPv4Address)
@@ -236,7 +236,7 @@ public struct GatewayChange: GatewayJob {
   /// endpoint, and of the private one. No packet comes between the last end and the addition, or a busy host would make
   /// another binding each time.
   private mutating func addForward(
-    _ mapping: StaticForward, _ gateway: inout Gateway, at now: Instant
+    _ mapping: PortForward, _ gateway: inout Gateway, at now: Instant
   ) -> (isDone: Bool, isSmall: Bool) {
     var isSmall = true
     while true {

@@ -17,7 +17,7 @@ public struct GatewayFigures: Sendable {
     started = gateway.started
     clock = gateway.clock
     table = gateway.translator.shard.counts
-    forwards = gateway.translator.shard.forwardCount
+    forwards = gateway.translator.shard.portForwardCount
     counters = gateway.counters
     var pool: [PoolUse] = []
     gateway.translator.shard.poolUse { pool.append($0) }

@@ -1,6 +1,6 @@
 import Glibc
 public import NATWire
-public import Synchronization
+import Synchronization
 
 /// Zeroed memory of a fixed size from the kernel. Pages cost nothing until they are touched.
 ///

@@ -4,8 +4,8 @@ public import NATWire
 /// for records that need no wheel.
 ///
 /// A record says itself when it is due, in one word. It stands in the slot of a time at which it may be due, never later
-/// than that word says. Whoever moves the due time back only writes the word: when the slot comes up, the record moves
-/// to the slot where it now belongs. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
+/// than that word says. A due time that moves back changes only the word: when the slot comes up, the record moves to
+/// the slot where it now belongs. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
 /// 18 min, 78 h, 2.3 years a slot). Records come due in the order of their due times, also across a jump of hours. Bitmaps
 /// skip empty slots.
 ///

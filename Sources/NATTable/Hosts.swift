@@ -9,7 +9,7 @@ struct Hosts: ~Copyable {
     var address: UInt32
     /// Dynamic bindings.
     var bindings: UInt32
-    /// Sessions over dynamic bindings and over statics.
+    /// Sessions over dynamic bindings and static mappings.
     var sessions: UInt32
     /// The pool address of its first dynamic binding, ``Hosts/none`` when that has left the pool; of a free record the
     /// next free one plus one.

@@ -1,7 +1,7 @@
-public import NATMemory
+import NATMemory
 import NATWire
 
-/// Which clock a session runs on: a number into the table of lifetimes.
+/// Which lifetime a session has: a number into the table of lifetimes.
 public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
   public let rawValue: UInt8
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -12,7 +12,7 @@ public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
   @inlinable public static var tcpTransitory: LifetimeClass { LifetimeClass(rawValue: 3) }
 }
 
-/// How long sessions live without a packet that restarts their clock, in nanoseconds
+/// How long sessions live without a packet that restarts their timeout, in nanoseconds
 /// (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
 public struct Lifetimes: Sendable {
   public var icmp: UInt64
@@ -40,20 +40,24 @@ public struct Lifetimes: Sendable {
 
 /// The lifetimes as the packet path reads them: two table look-ups.
 struct LifetimeTable {
-  let durations: OwnedArray<UInt64>
-  let tcpClasses: OwnedArray<UInt8>
-  let udpClasses: OwnedArray<UInt8>
+  struct Memory {
+    /// By lifetime class, in nanoseconds.
+    let durations: OwnedArray<UInt64>
+    /// By port, the class of a session.
+    let tcpClasses: OwnedArray<UInt8>
+    let udpClasses: OwnedArray<UInt8>
+  }
+
+  private let memory: Memory
+  var durations: OwnedArray<UInt64> { memory.durations }
   /// Classes that have been given to lifetimes of ports; sessions may still run on each of them, so none changes.
   private var classes: [UInt64: UInt8] = [:]
 
-  static let byteCounts = (durations: 256 * 8, classes: 65536)
-  /// The class behind those of the protocols and of the transitory clock.
+  /// The first class for the lifetime of a port.
   static let firstOverride = 4
 
-  init(_ lifetimes: Lifetimes, durations: MappedMemory, tcp: MappedMemory, udp: MappedMemory) {
-    self.durations = durations.array(of: UInt64.self, count: 256)
-    tcpClasses = tcp.array(of: UInt8.self, count: 65536)
-    udpClasses = udp.array(of: UInt8.self, count: 65536)
+  init(_ lifetimes: Lifetimes, _ memory: Memory) {
+    self.memory = memory
     let isSet = set(lifetimes)
     precondition(isSet, "too many different lifetimes for ports")
   }
@@ -82,14 +86,14 @@ struct LifetimeTable {
       durations[index] = duration
     }
     for port in 0..<65536 {
-      tcpClasses[port] = LifetimeClass.tcpEstablished.rawValue
-      udpClasses[port] = LifetimeClass.udp.rawValue
+      memory.tcpClasses[port] = LifetimeClass.tcpEstablished.rawValue
+      memory.udpClasses[port] = LifetimeClass.udp.rawValue
     }
     for (port, duration) in lifetimes.tcpPorts.sorted(by: { $0.key < $1.key }) {
-      tcpClasses[Int(port)] = lifetimeClass(of: duration)
+      memory.tcpClasses[Int(port)] = lifetimeClass(of: duration)
     }
     for (port, duration) in lifetimes.udpPorts.sorted(by: { $0.key < $1.key }) {
-      udpClasses[Int(port)] = lifetimeClass(of: duration)
+      memory.udpClasses[Int(port)] = lifetimeClass(of: duration)
     }
     return true
   }
@@ -106,8 +110,8 @@ struct LifetimeTable {
   func lifetimeClass(_ transport: TransportProtocol, port: UInt16) -> LifetimeClass {
     switch transport {
     case .icmp: .icmp
-    case .tcp: LifetimeClass(rawValue: tcpClasses[Int(port)])
-    case .udp: LifetimeClass(rawValue: udpClasses[Int(port)])
+    case .tcp: LifetimeClass(rawValue: memory.tcpClasses[Int(port)])
+    case .udp: LifetimeClass(rawValue: memory.udpClasses[Int(port)])
     }
   }
 }

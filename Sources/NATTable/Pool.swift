@@ -21,14 +21,14 @@ public enum PortChoice: Sendable, BitwiseCopyable {
   case sequential
 }
 
-/// What decides the public endpoint of a new binding.
+/// The rules by which a public endpoint is chosen for a new binding.
 public struct PoolPolicy: Sendable, BitwiseCopyable {
   public var portChoice: PortChoice
   /// Even private ports get even public ports, odd ones odd (RFC 4787 REQ-4).
   public var parity: Bool
   /// All bindings of a host have one public address (RFC 4787 REQ-2).
   public var paired: Bool
-  /// How long a freed port waits until another host may have it, in nanoseconds (RFC 6888 REQ-8).
+  /// The hold-down: how long a released port waits until another host may have it, in nanoseconds (RFC 6888 REQ-8).
   public var portRest: UInt64
 
   public init(
@@ -49,5 +49,5 @@ public struct PoolUse: Sendable, Equatable {
   /// Ports (query identifiers) that there are for dynamic bindings.
   public var ports: Int
   public var inUse: Int
-  public var resting: Int
+  public var held: Int
 }

@@ -1,9 +1,9 @@
-public import NATMemory
+import NATMemory
 import NATWire
 
 /// Which ports of one address and protocol a worker may hand out: a bitmap with summaries.
 ///
-/// One bit of a port says that it is taken: in use, resting or held by a static mapping; another that the configuration
+/// One bit of a port says that it is taken: in use, in hold-down or by a static mapping; another that the configuration
 /// offers it. Two summaries, for even and for odd ports, say which words of the map still have such a port in the granules (512
 /// ports) of this worker; a top word says which words of a summary are not empty. So the lowest, or a random, free
 /// port of any class and parity is found in three steps at any occupancy.
@@ -40,15 +40,15 @@ struct PortMap: BitwiseCopyable {
   }
 
   /// - Parameters:
-  ///   - taken: the bits of ports that are taken, from `mapBase` on.
-  ///   - offered: the bits of ports that may be handed out, at the same place.
+  ///   - ports: the bits of ports that are taken, from `mapBase` on, and of those that may be handed out, at the same
+  ///     place.
   /// - Precondition: no port is offered, or ``summarize()`` follows.
   init(
-    taken: OwnedArray<UInt64>, offered: OwnedArray<UInt64>, mapBase: Int, summaries: OwnedArray<UInt64>,
-    summaryBase: Int, worker: Int, workers: Int
+    _ ports: (taken: OwnedArray<UInt64>, offered: OwnedArray<UInt64>), mapBase: Int,
+    summaries: OwnedArray<UInt64>, summaryBase: Int, worker: Int, workers: Int
   ) {
-    self.taken = taken
-    self.offered = offered
+    taken = ports.taken
+    offered = ports.offered
     self.mapBase = mapBase
     self.summaries = summaries
     self.summaryBase = summaryBase
@@ -65,7 +65,7 @@ struct PortMap: BitwiseCopyable {
   static func offer(
     _ ports: [ClosedRange<UInt16>], _ transport: TransportProtocol, in offered: OwnedArray<UInt64>, place: Int
   ) {
-    let base = (place * 3 + Int(transport.rawValue)) * mapWords
+    let base = PortSpace(poolPlace: place, transport).rawValue * mapWords
     for word in 0..<mapWords { offered[base + word] = transport == .icmp ? .max : 0 }
     guard transport != .icmp else { return }
     for range in ports {

@@ -38,40 +38,55 @@ public struct SessionStore: BitwiseCopyable, Sendable {
 
   static let wordsPerSession = 8
 
-  @inlinable @inline(__always) func at(_ session: SessionIndex, _ word: Int) -> Int {
-    Int(session.rawValue) &* 8 &+ word
+  /// The place of a word in a record. Not an enum: its raw value would not be inlined in other modules.
+  @usableFromInline struct Word: BitwiseCopyable {
+    @usableFromInline let rawValue: Int
+    @inlinable @inline(__always) init(_ rawValue: Int) { self.rawValue = rawValue }
+
+    @inlinable static var key: Word { Word(0) }
+    @inlinable static var state: Word { Word(1) }
+    @inlinable static var expires: Word { Word(2) }
+    @inlinable static var lastPacket: Word { Word(3) }
+    @inlinable static var packetsOut: Word { Word(4) }
+    @inlinable static var bytesOut: Word { Word(5) }
+    @inlinable static var packetsIn: Word { Word(6) }
+    @inlinable static var bytesIn: Word { Word(7) }
+  }
+
+  @inlinable @inline(__always) func at(_ session: SessionIndex, _ word: Word) -> Int {
+    Int(session.rawValue) &* 8 &+ word.rawValue
   }
 
   @inlinable @inline(__always) public func binding(of session: SessionIndex) -> BindingIndex {
-    BindingIndex(UInt32(truncatingIfNeeded: words[at(session, 0)]))
+    BindingIndex(UInt32(truncatingIfNeeded: words[at(session, .key)]))
   }
 
   @inlinable @inline(__always) public func remote(of session: SessionIndex) -> Endpoint {
     Endpoint(
-      IPv4Address(UInt32(truncatingIfNeeded: words[at(session, 0)] >> 32)),
-      UInt16(truncatingIfNeeded: words[at(session, 1)] >> 48))
+      IPv4Address(UInt32(truncatingIfNeeded: words[at(session, .key)] >> 32)),
+      UInt16(truncatingIfNeeded: words[at(session, .state)] >> 48))
   }
 
   @inlinable @inline(__always) public func state(of session: SessionIndex) -> SessionState {
-    SessionState(rawValue: UInt8(truncatingIfNeeded: words.acquire(at(session, 1)) >> 40))
+    SessionState(rawValue: UInt8(truncatingIfNeeded: words.acquire(at(session, .state)) >> 40))
   }
 
   @inlinable @inline(__always) func setState(_ state: SessionState, of session: SessionIndex) {
-    let word = words[at(session, 1)]
-    words.release(word & ~(0xFF << 40) | UInt64(state.rawValue) << 40, at: at(session, 1))
+    let word = words[at(session, .state)]
+    words.release(word & ~(0xFF << 40) | UInt64(state.rawValue) << 40, at: at(session, .state))
   }
 
   @inlinable @inline(__always) public func flags(of session: SessionIndex) -> SessionFlags {
-    SessionFlags(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 32))
+    SessionFlags(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 32))
   }
 
   @inlinable @inline(__always) func setFlags(_ flags: SessionFlags, of session: SessionIndex) {
-    let word = words[at(session, 1)]
-    words.release(word & ~(0xFF << 32) | UInt64(flags.rawValue) << 32, at: at(session, 1))
+    let word = words[at(session, .state)]
+    words.release(word & ~(0xFF << 32) | UInt64(flags.rawValue) << 32, at: at(session, .state))
   }
 
   @inlinable @inline(__always) public func lifetimeClass(of session: SessionIndex) -> LifetimeClass {
-    LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 24))
+    LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 24))
   }
 
   /// Whether packets restart the timeout on which the session runs.
@@ -90,15 +105,16 @@ public struct SessionStore: BitwiseCopyable, Sendable {
   }
 
   var dueTimes: TimerWheel.DueTimes {
-    TimerWheel.DueTimes(in: words, wordsPerRecord: SessionStore.wordsPerSession, dueWord: 2)
+    TimerWheel.DueTimes(
+      in: words, wordsPerRecord: SessionStore.wordsPerSession, dueWord: Word.expires.rawValue)
   }
 
   @inlinable @inline(__always) public func expires(_ session: SessionIndex) -> Instant {
-    Instant(nanoseconds: words[at(session, 2)])
+    Instant(nanoseconds: words[at(session, .expires)])
   }
 
   @inlinable @inline(__always) public func lastPacket(_ session: SessionIndex) -> Instant {
-    Instant(nanoseconds: words[at(session, 3)])
+    Instant(nanoseconds: words[at(session, .lastPacket)])
   }
 
   /// Whether the record is the session of `binding` with `remote`.
@@ -106,8 +122,8 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     _ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint
   ) -> Bool {
     let record = words.group(Int(session.rawValue))
-    let second = record.acquire(1)
-    return record[0] == UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
+    let second = record.acquire(Word.state.rawValue)
+    return record[Word.key.rawValue] == UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
       && second >> 48 == UInt64(remote.port) && second & 0xFF << 40 != 0
   }
 
@@ -115,26 +131,65 @@ public struct SessionStore: BitwiseCopyable, Sendable {
   @inlinable @inline(__always)
   func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint, at now: Instant) -> Bool
   {
-    matches(session, binding, remote) && words.group(Int(session.rawValue))[2] >= now.nanoseconds
+    matches(session, binding, remote)
+      && words.group(Int(session.rawValue))[Word.expires.rawValue] >= now.nanoseconds
   }
 
   @inlinable @inline(__always) func prefetch(_ session: SessionIndex) {
     // Safety: a prefetch reads nothing and never faults.
-    unsafe portico_prefetch(words.address(of: at(session, 0)))
+    unsafe portico_prefetch(words.address(of: at(session, .key)))
   }
 
   /// The state again, after other words were read: no earlier read is ordered behind it.
   func stateAfterReading(_ session: SessionIndex) -> SessionState {
     atomicMemoryFence(ordering: .acquiring)
-    return SessionState(rawValue: UInt8(truncatingIfNeeded: words[at(session, 1)] >> 40))
+    return SessionState(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 40))
   }
 
   /// Packets and bytes that the private endpoint sent and received.
   public func counters(of session: SessionIndex) -> SessionCounters {
     SessionCounters(
-      packetsOut: words[at(session, 4)], bytesOut: words[at(session, 5)],
-      packetsIn: words[at(session, 6)], bytesIn: words[at(session, 7)])
+      packetsOut: words[at(session, .packetsOut)], bytesOut: words[at(session, .bytesOut)],
+      packetsIn: words[at(session, .packetsIn)], bytesIn: words[at(session, .bytesIn)])
   }
+}
+
+/// What only the worker writes, besides the packet path's own counting.
+extension SessionStore {
+  func setExpires(_ instant: Instant, of session: SessionIndex) {
+    words[at(session, .expires)] = instant.nanoseconds
+  }
+
+  func setLastPacket(_ instant: Instant, of session: SessionIndex) {
+    words[at(session, .lastPacket)] = instant.nanoseconds
+  }
+
+  func setCounters(_ counters: SessionCounters, of session: SessionIndex) {
+    words[at(session, .packetsOut)] = counters.packetsOut
+    words[at(session, .bytesOut)] = counters.bytesOut
+    words[at(session, .packetsIn)] = counters.packetsIn
+    words[at(session, .bytesIn)] = counters.bytesIn
+  }
+
+  /// Shows a new session to readers: the word with the state is the last store, so that they find the rest in place.
+  func publish(
+    _ session: SessionIndex, _ binding: BindingIndex, remote: Endpoint, _ state: SessionState,
+    _ flags: SessionFlags, _ lifetime: LifetimeClass
+  ) {
+    words[at(session, .key)] = UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
+    let word =
+      UInt64(remote.port) << 48 | UInt64(state.rawValue) << 40 | UInt64(flags.rawValue) << 32
+      | UInt64(lifetime.rawValue) << 24
+    words.release(word, at: at(session, .state))
+  }
+
+  /// Takes a session from its readers.
+  func clear(_ session: SessionIndex) { words.release(0, at: at(session, .state)) }
+
+  /// The epoch in which a record was retired; it stands where the due time stood.
+  func epoch(of session: SessionIndex) -> UInt64 { words[at(session, .expires)] }
+
+  func setRetired(in epoch: UInt64, _ session: SessionIndex) { words[at(session, .expires)] = epoch }
 }
 
 /// Bytes are IPv4 total lengths as the packets came.

@@ -1,7 +1,7 @@
 import NATMemory
 public import NATWire
 
-/// Which sessions are meant; an empty filter matches all.
+/// Selects sessions. An empty filter matches all.
 public struct SessionFilter: BitwiseCopyable, Sendable {
   /// A network, and a port of it where one is given.
   public struct Pattern: BitwiseCopyable, Sendable {
@@ -34,8 +34,8 @@ public struct SessionFilter: BitwiseCopyable, Sendable {
       && (remote?.matches(session.remote) ?? true) && (phase ?? session.state.phase) == session.state.phase
   }
 
-  /// Whether a static forward is to be listed although it has no sessions.
-  public func matches(_ forward: StaticForward) -> Bool {
+  /// Whether a port forward matches that has no sessions.
+  public func matches(_ forward: PortForward) -> Bool {
     (isStatic ?? true) && remote == nil && phase == nil
       && matches(forward.transport, private: forward.private, public: forward.public)
   }

@@ -1,15 +1,15 @@
 public import NATMemory
 public import NATWire
 
-/// The largest IPv4 packet for each end of a TCP session: what the receiver announced, and the path let through. Whoever
-/// captures a super-frame does not learn what its sender would have cut it to, and cuts it to that.
+/// The largest IPv4 packet for each end of a TCP session: the segment size that the receiver announced, and what the path
+/// let through. Capture does not report the segment size of a joined packet, so joined packets are cut to this size.
 ///
-/// In 12 bits each, which were free: exact below 2,048 bytes, above it rounded down by 31 bytes at most.
+/// 12 bits each: exact below 2,048 bytes, above that rounded down by at most 31 bytes.
 extension SessionStore {
   /// Bytes, with the IPv4 header; `.max` while nothing is known.
   @inlinable @inline(__always)
   public func largestPacket(of session: SessionIndex, to side: Side) -> UInt16 {
-    let word = words[at(session, 1)]
+    let word = words[at(session, .state)]
     let code = UInt16(truncatingIfNeeded: side == .inside ? word : word >> 12) & 0xFFF
     if code < 0x800 { return code == 0 ? .max : code }
     return 0x800 &+ (code & 0x7FF) &* 32
@@ -19,8 +19,8 @@ extension SessionStore {
   func setLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
     let code = bytes < 0x800 ? bytes : 0x800 + (bytes - 0x800) / 32
     let shift: UInt64 = side == .inside ? 0 : 12
-    let word = words[at(session, 1)]
-    words.release(word & ~(0xFFF << shift) | UInt64(code) << shift, at: at(session, 1))
+    let word = words[at(session, .state)]
+    words.release(word & ~(0xFFF << shift) | UInt64(code) << shift, at: at(session, .state))
   }
 }
 

@@ -14,15 +14,15 @@ extension Shard {
     remove(session, isScheduled: isScheduled, at: instant, because: reason)
     switch bindings.kind(of: binding) {
     case .dynamic:
-      guard bindings.low(binding, 2) == 0 else { return }
+      guard bindings.usedSessions(of: binding) == 0 else { return }
       while let left = firstSession(of: binding) {
         remove(left, isScheduled: true, at: instant, because: reason)
       }
       endDynamic(binding, at: instant, because: reason)
     case .oneToOne:
       if firstSession(of: binding) == nil { endOneToOne(binding) }
-    case .forward: endIfUsed(binding, at: instant)
-    case .free, .resting, .closing: break
+    case .portForward: endIfUsed(binding, at: instant)
+    case .free, .held, .closing: break
     }
   }
 
@@ -32,7 +32,7 @@ extension Shard {
     switch bindings.kind(of: binding) {
     case .dynamic: endDynamic(binding, at: instant, because: .refused)
     case .oneToOne: endOneToOne(binding)
-    case .forward, .free, .resting, .closing: break
+    case .portForward, .free, .held, .closing: break
     }
   }
 
@@ -41,11 +41,11 @@ extension Shard {
   ) {
     let binding = sessions.binding(of: session)
     let remote = sessions.remote(of: session)
-    if !listeners.isEmpty { noteEnd(of: session, at: instant, because: reason) }
+    if !subscribers.isEmpty { noteEnd(of: session, at: instant, because: reason) }
     bySession.remove(hash.ofSession(binding, remote), record: session.rawValue)
     if sessions.flags(of: session).contains(.insideUsed) {
       removePermit(session, of: binding, remote.address)
-      bindings.setLow(binding, 2, bindings.low(binding, 2) - 1)
+      bindings.setUsedSessions(bindings.usedSessions(of: binding) - 1, of: binding)
     }
     unlink(session, of: binding)
     if isScheduled { wheel.cancel(session.rawValue) }
@@ -54,7 +54,7 @@ extension Shard {
       hosts[host].sessions -= 1
       hosts.removeIfIdle(host)
     }
-    sessions.words.release(0, at: sessions.at(session, 1))
+    sessions.clear(session)
     counts.sessions -= 1
     counts.sessionsExpired += 1
     retire(session)
@@ -72,53 +72,45 @@ extension Shard {
     }
   }
 
-  /// The port rests from the instant at which the binding ended, whenever that is noticed.
+  /// The hold-down counts from the instant at which the binding ended, whenever that is noticed.
   mutating func endDynamic(_ binding: BindingIndex, at instant: Instant, because reason: EndReason) {
-    if listeners.contains(.events) { note(.bindingEnded, binding, at: instant, because: reason) }
+    if subscribers.contains(.events) { note(.bindingEnded, binding, at: instant, because: reason) }
     let endpoint = bindings.privateEndpoint(of: binding)
     unindexPrivate(binding, bindings.transport(of: binding), endpoint)
-    let host = bindings.high(binding, 3)
+    let host = bindings.host(of: binding)
     hosts[host].bindings -= 1
     if hosts[host].bindings == 0, hosts[host].poolAddress != Hosts.none {
       pools[Int(hosts[host].poolAddress)].hosts -= 1
     }
     hosts.removeIfIdle(host)
     counts.dynamicBindings -= 1
-    changeUse(of: binding, inUse: -1, resting: 0)
+    changeUse(of: binding, inUse: -1, held: 0)
     guard policy.portRest > 0 else {
-      free(binding, wasResting: false)
+      free(binding, wasHeld: false)
       return
     }
     let until = instant.advanced(by: policy.portRest)
-    let map = portMaps[Int(binding.rawValue >> 16)]
-    resting.add(
-      binding, until: until, isOffered: map.isOffered(UInt16(truncatingIfNeeded: binding.rawValue)))
-    changeUse(of: binding, inUse: 0, resting: 1)
+    held.add(binding, until: until, isOffered: portMap(of: binding).isOffered(binding.poolPort))
+    changeUse(of: binding, inUse: 0, held: 1)
     quietUntil = min(quietUntil, Instant(nanoseconds: until.nanoseconds - 1))
   }
 
   /// Makes a place of the pool available to everybody.
-  mutating func free(_ binding: BindingIndex, wasResting: Bool = true) {
-    bindings.words.release(0, at: Int(binding.rawValue) * 4)
-    portMaps[Int(binding.rawValue >> 16)].free(UInt16(truncatingIfNeeded: binding.rawValue))
-    if wasResting { changeUse(of: binding, inUse: 0, resting: -1) }
+  mutating func free(_ binding: BindingIndex, wasHeld: Bool = true) {
+    bindings.clear(binding)
+    portMap(of: binding).free(binding.poolPort)
+    if wasHeld { changeUse(of: binding, inUse: 0, held: -1) }
   }
 
-  func changeUse(of binding: BindingIndex, inUse: Int, resting: Int) {
-    let address = Int(binding.rawValue) / BindingIndex.portsPerAddress
-    var pool = pools[address]
+  func changeUse(of binding: BindingIndex, inUse: Int, held: Int) {
+    let space = PortSpace(of: binding)
     func changed(_ count: UInt32, _ change: Int) -> UInt32 { UInt32(Int(count) + change) }
-    switch bindings.transport(of: binding) {
-    case .icmp:
-      pool.inUse.0 = changed(pool.inUse.0, inUse)
-      pool.resting.0 = changed(pool.resting.0, resting)
-    case .tcp:
-      pool.inUse.1 = changed(pool.inUse.1, inUse)
-      pool.resting.1 = changed(pool.resting.1, resting)
-    case .udp:
-      pool.inUse.2 = changed(pool.inUse.2, inUse)
-      pool.resting.2 = changed(pool.resting.2, resting)
-    }
-    pools[address] = pool
+    var pool = pools[space.poolPlace]
+    pool.inUse[space.transport] = changed(pool.inUse[space.transport], inUse)
+    pool.held[space.transport] = changed(pool.held[space.transport], held)
+    pools[space.poolPlace] = pool
   }
+
+  /// The ports of a binding's pool address and protocol.
+  func portMap(of binding: BindingIndex) -> PortMap { portMaps[PortSpace(of: binding).rawValue] }
 }

@@ -1,8 +1,8 @@
-public import NATMemory
+import NATMemory
 public import NATWire
 
 extension Shard {
-  /// What a packet finds no room for.
+  /// Which room a packet lacks.
   public enum Shortage: BitwiseCopyable, Sendable {
     /// The table's limit of sessions.
     case sessions
@@ -14,7 +14,7 @@ extension Shard {
     case ports(TransportProtocol, of: IPv4Address)
   }
 
-  /// What the packet that asks for room travels over already: it stays.
+  /// The bindings and sessions that the packet already uses; they are not evicted.
   public struct Kept: BitwiseCopyable, Sendable {
     public var bindings: (BindingIndex?, BindingIndex?)
     public var sessions: (SessionIndex?, SessionIndex?)
@@ -29,13 +29,13 @@ extension Shard {
   /// How many of the oldest transitory sessions are looked at.
   private static let reach = 32
 
-  /// Ends the session that has been on the transitory clock for longest among those whose end is of use: with
-  /// `evict: oldest-transitory` alone, and never an established one (RFC 6888 REQ-11 would have none end).
+  /// Ends the session that has had the transitory timeout for longest among those whose end helps: only with
+  /// `evict: oldest-transitory`, and never an established one (RFC 6888 REQ-11 would have none end).
   ///
-  /// For sessions any will do, for a host's own limit one of its own. For bindings it must be the last session that its
-  /// inside host used on a dynamic binding, for with that the binding ends. A port that ended so rests, so it is of use
-  /// to its own host alone; where ports do not rest, to every host that may use its address. Only TCP is ever
-  /// transitory, so for ports of other protocols nothing ends.
+  /// For the table's limit of sessions any will do, for a host's own limit one of its own. For bindings it must be the last
+  /// session that its inside host used on a dynamic binding, because that ends the binding. Its port goes into hold-down,
+  /// so it helps only its own host; without hold-down, every host that may use its address. Only TCP is ever transitory,
+  /// so nothing ends for ports of other protocols.
   ///
   /// - Returns: whether one was found among the 32 oldest of the table, or of the host.
   /// - Complexity: O(1).
@@ -106,7 +106,7 @@ extension Shard {
   func endsDynamicBinding(_ session: SessionIndex) -> Bool {
     let binding = sessions.binding(of: session)
     return bindings.kind(of: binding) == .dynamic && sessions.flags(of: session).contains(.insideUsed)
-      && bindings.low(binding, 2) == 1
+      && bindings.usedSessions(of: binding) == 1
   }
 
   /// Whether the session's binding lies on an address of the pool that the host may use.
@@ -114,13 +114,12 @@ extension Shard {
     guard policy.paired, let record = hosts.find(host), hosts[record].bindings > 0,
       hosts[record].poolAddress != Hosts.none
     else { return true }
-    let binding = Int(sessions.binding(of: session).rawValue)
-    return binding / BindingIndex.portsPerAddress == Int(hosts[record].poolAddress)
+    return PortSpace(of: sessions.binding(of: session)).poolPlace == Int(hosts[record].poolAddress)
   }
 
   // MARK: The order in which sessions became transitory
 
-  /// Keeps the queue of the session's host in step with the clock on which it now runs.
+  /// Keeps the queue of the session's host in step with its timeout.
   func queueForEviction(_ session: SessionIndex, _ lifetime: LifetimeClass) {
     guard let hostQueues else { return }
     let binding = sessions.binding(of: session)

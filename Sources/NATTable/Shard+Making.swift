@@ -57,22 +57,22 @@ extension Shard {
   private func choosePort(
     _ transport: TransportProtocol, for private: Endpoint, poolAddress: Int, _ random: inout RandomSource
   ) -> UInt16? {
-    let map = portMaps[poolAddress * 3 + Int(transport.rawValue)]
+    let map = portMaps[PortSpace(poolPlace: poolAddress, transport).rawValue]
     let host = `private`.address
     if policy.portChoice == .preserve {
       if map.isFree(`private`.port) { return `private`.port }
       let own = bindings.direct(poolAddress: poolAddress, transport, port: `private`.port)
-      if resting.isOwn(own, of: host), map.isOffered(`private`.port) { return `private`.port }
+      if held.isOwn(own, of: host), map.isOffered(`private`.port) { return `private`.port }
     }
     func pick(_ portClass: PortMap.Class, _ parity: PortMap.Parity) -> UInt16? {
       if policy.portChoice == .sequential {
         let free = map.lowest(portClass, parity)
-        let own = resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
+        let own = held.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
         guard let free, let own else { return free ?? own }
         return min(free, own)
       }
       return map.random(portClass, parity, &random)
-        ?? resting.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
+        ?? held.ownLowest(of: host, poolAddress: poolAddress, transport, portClass, parity)
     }
     if transport != .icmp {
       let portClass = PortMap.Class.of(`private`.port)
@@ -88,44 +88,42 @@ extension Shard {
   {
     let transport = bindings.transport(of: binding)
     guard let host = hosts.findOrAdd(`private`.address) else { return false }
-    // Forwards that do not take everything go before it, and lead to it.
-    let specific = forwardCount > 0 ? findBinding(transport, private: `private`) : nil
+    // Port forwards with conditions come first in the list of its private endpoint.
+    let specific = portForwardCount > 0 ? findBinding(transport, private: `private`) : nil
     let isIndexed =
       if let specific {
-        bindings.kind(of: last(from: specific)) == .forward
+        bindings.kind(of: last(from: specific)) == .portForward
       } else {
-        forward.insert(hash.ofPrivate(transport, `private`), record: binding.rawValue)
+        byPrivate.insert(hash.ofPrivate(transport, `private`), record: binding.rawValue)
       }
     guard isIndexed else {
       hosts.removeIfIdle(host)
       return false
     }
-    let address = Int(binding.rawValue) / BindingIndex.portsPerAddress
-    if bindings.kind(of: binding) == .resting {
-      resting.remove(binding)
-      changeUse(of: binding, inUse: 0, resting: -1)
+    let address = PortSpace(of: binding).poolPlace
+    if bindings.kind(of: binding) == .held {
+      held.remove(binding)
+      changeUse(of: binding, inUse: 0, held: -1)
     } else {
-      portMaps[Int(binding.rawValue >> 16)].take(UInt16(truncatingIfNeeded: binding.rawValue))
+      portMap(of: binding).take(binding.poolPort)
     }
-    bindings.set(binding, 1, now.nanoseconds)
-    bindings.set(binding, 2, UInt64(BindingStore.none) << 32)
-    bindings.set(binding, 3, UInt64(host) << 32)
-    bindings.words.release(
-      BindingStore.describe(`private`, transport, .dynamic), at: Int(binding.rawValue) * 4)
+    bindings.begin(binding, at: now)
+    bindings.setHost(host, of: binding)
+    bindings.publish(binding, `private`, transport, .dynamic)
     if let specific { insertIntoChain(of: specific, binding) }
     var record = hosts[host]
     if record.bindings == 0 || !isOpen(record.poolAddress) {
-      // An address that leaves the pool is a host's no longer.
+      // A host gives up an address that leaves the pool.
       if record.bindings > 0, record.poolAddress != Hosts.none { pools[Int(record.poolAddress)].hosts -= 1 }
       record.poolAddress = UInt32(address)
       pools[address].hosts += 1
     }
     record.bindings += 1
     hosts[host] = record
-    changeUse(of: binding, inUse: 1, resting: 0)
+    changeUse(of: binding, inUse: 1, held: 0)
     counts.dynamicBindings += 1
     counts.bindingsCreated += 1
-    if listeners.contains(.events) { note(.bindingCreated, binding, at: now) }
+    if subscribers.contains(.events) { note(.bindingCreated, binding, at: now) }
     return true
   }
 
@@ -139,29 +137,29 @@ extension Shard {
   ///
   /// - Parameters:
   ///   - opener: the destination port, before translation, of the packet that makes it: it may have a lifetime of its own.
-  ///   - state: a TCP session that is not established yet runs on the transitory clock.
+  ///   - state: a TCP session that is not established yet has the transitory timeout.
   public mutating func insertSession(
     _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags, opener port: UInt16,
     at now: Instant
   ) -> SessionIndex? {
     let lifetime = lifetimes.lifetimeClass(bindings.transport(of: binding), port: port)
-    let clock = state.phase == .synSent ? LifetimeClass.tcpTransitory : lifetime
+    let current = state.phase == .synSent ? LifetimeClass.tcpTransitory : lifetime
     return insertSession(
-      binding, remote: remote, state: state, flags: flags, lifetime, clock: clock,
-      expires: now.advanced(by: durations[Int(clock.rawValue)]), at: now)
+      binding, remote: remote, state: state, flags: flags, lifetime, current: current,
+      expires: now.advanced(by: durations[Int(current.rawValue)]), at: now)
   }
 
   /// - Parameters:
-  ///   - lifetime: the clock that it runs on while it is in use.
-  ///   - clock: the one that it runs on now.
+  ///   - lifetime: the class of its timeout while it is in use.
+  ///   - current: the class of its timeout now.
   mutating func insertSession(
     _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags,
-    _ lifetime: LifetimeClass, clock: LifetimeClass, expires: Instant, at now: Instant
+    _ lifetime: LifetimeClass, current: LifetimeClass, expires: Instant, at now: Instant
   ) -> SessionIndex? {
     let host: UInt32
     let isDynamic = bindings.kind(of: binding) == .dynamic
     if isDynamic {
-      host = bindings.high(binding, 3)
+      host = bindings.host(of: binding)
     } else {
       guard let found = hosts.findOrAdd(bindings.privateEndpoint(of: binding).address) else { return nil }
       host = found
@@ -171,18 +169,14 @@ extension Shard {
       return nil
     }
     let session = SessionIndex(record)
-    let words = sessions.words
-    words[sessions.at(session, 0)] = UInt64(remote.address.rawValue) << 32 | UInt64(binding.rawValue)
-    words[sessions.at(session, 2)] = expires.nanoseconds
-    words[sessions.at(session, 3)] = now.nanoseconds
-    for word in 4..<8 { words[sessions.at(session, word)] = 0 }
     if let windows { windows[record] = ConnectionWindows() }
-    let second =
-      UInt64(remote.port) << 48 | UInt64(state.rawValue) << 40
-      | UInt64(flags.subtracting(.insideUsed).rawValue) << 32 | UInt64(lifetime.rawValue) << 24
-    words.release(second, at: sessions.at(session, 1))
+    sessions.setExpires(expires, of: session)
+    sessions.setLastPacket(now, of: session)
+    sessions.setCounters(SessionCounters(), of: session)
+    sessions.publish(
+      session, binding, remote: remote, state, flags.subtracting(.insideUsed), lifetime)
     guard bySession.insert(hash.ofSession(binding, remote), record: record) else {
-      words.release(0, at: sessions.at(session, 1))
+      sessions.clear(session)
       retire(session)
       hosts.removeIfIdle(host)
       return nil
@@ -192,9 +186,9 @@ extension Shard {
     hosts[host].sessions += 1
     counts.sessions += 1
     counts.sessionsCreated += 1
-    schedule(session, clock)
+    schedule(session, current)
     if flags.contains(.insideUsed) { markInsideUsed(session) }
-    if listeners.contains(.events) { note(.sessionCreated, binding, remote, at: now) }
+    if subscribers.contains(.events) { note(.sessionCreated, binding, remote, at: now) }
     return session
   }
 
@@ -216,7 +210,7 @@ extension Shard {
       precondition(isIndexed, "the index of permits has room for every session")
     }
     sessions.setFlags(flags.union(.insideUsed), of: session)
-    bindings.setLow(binding, 2, bindings.low(binding, 2) + 1)
+    bindings.setUsedSessions(bindings.usedSessions(of: binding) + 1, of: binding)
   }
 
   // MARK: The list of a binding's sessions
@@ -224,10 +218,10 @@ extension Shard {
   private static var none: UInt32 { BindingStore.none }
 
   func pushFirst(_ session: SessionIndex, of binding: BindingIndex) {
-    let first = bindings.high(binding, 2)
-    listLinks[session.rawValue] = TimerWheel.Link(next: first, previous: Shard.none)
-    if first != Shard.none { listLinks[first].previous = session.rawValue }
-    bindings.setHigh(binding, 2, session.rawValue)
+    let first = bindings.firstSession(of: binding)
+    listLinks[session.rawValue] = TimerWheel.Link(next: first?.rawValue ?? Shard.none, previous: Shard.none)
+    if let first { listLinks[first.rawValue].previous = session.rawValue }
+    bindings.setFirstSession(session, of: binding)
   }
 
   private func insert(_ session: SessionIndex, after head: UInt32, of binding: BindingIndex) {
@@ -240,7 +234,7 @@ extension Shard {
   func unlink(_ session: SessionIndex, of binding: BindingIndex) {
     let link = listLinks[session.rawValue]
     if link.previous == Shard.none {
-      bindings.setHigh(binding, 2, link.next)
+      bindings.setFirstSession(link.next == Shard.none ? nil : SessionIndex(link.next), of: binding)
     } else {
       listLinks[link.previous].next = link.next
     }
@@ -248,10 +242,7 @@ extension Shard {
   }
 
   /// The sessions of a binding, by way of their list.
-  public func firstSession(of binding: BindingIndex) -> SessionIndex? {
-    let first = bindings.high(binding, 2)
-    return first == Shard.none ? nil : SessionIndex(first)
-  }
+  public func firstSession(of binding: BindingIndex) -> SessionIndex? { bindings.firstSession(of: binding) }
 
   public func session(after session: SessionIndex) -> SessionIndex? {
     let next = listLinks[session.rawValue].next
@@ -277,13 +268,12 @@ extension Shard {
   mutating func retire(_ session: SessionIndex) {
     let epoch = epochs.retire()
     if table.readerClaims.acquire(0) == 0 {
-      // Nobody reads: whoever begins to now, begins behind the fence and finds the record gone.
+      // Nobody reads. A reader that begins now begins after the fence, and does not find the record.
       retireLinks[session.rawValue] = TimerWheel.Link(next: freeSession, previous: 0)
       freeSession = session.rawValue + 1
       return
     }
-    // The epoch stands where the due time stood.
-    sessions.words[sessions.at(session, 2)] = epoch
+    sessions.setRetired(in: epoch, session)
     retireLinks[session.rawValue] = TimerWheel.Link(next: 0, previous: 0)
     if lastRetired == 0 {
       firstRetired = session.rawValue + 1
@@ -298,7 +288,7 @@ extension Shard {
     guard firstRetired != 0 else { return }
     epochs.advance()
     let oldest = epochs.oldestReader()
-    while firstRetired != 0, sessions.words[sessions.at(SessionIndex(firstRetired - 1), 2)] < oldest {
+    while firstRetired != 0, sessions.epoch(of: SessionIndex(firstRetired - 1)) < oldest {
       let record = firstRetired - 1
       firstRetired = retireLinks[record].next
       if firstRetired == 0 { lastRetired = 0 }

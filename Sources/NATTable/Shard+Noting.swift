@@ -1,30 +1,29 @@
 import NATMemory
 import NATWire
 
-/// Who is told what happens in a shard. Nobody listens, mostly, and then it costs one comparison where something is made
-/// or ended.
-struct Listeners: OptionSet {
+/// The subscribers to the events of a shard. Without one, an event costs one comparison.
+struct Subscribers: OptionSet {
   let rawValue: UInt8
 
-  /// Whoever ended sessions wants to know which.
-  static let endings = Listeners(rawValue: 1)
+  /// An operator's command lists the sessions that it ended.
+  static let endings = Subscribers(rawValue: 1)
   /// Somebody follows the events.
-  static let events = Listeners(rawValue: 2)
+  static let events = Subscribers(rawValue: 2)
 }
 
 extension Shard {
   /// Whether events are noted.
   public var isNotingEvents: Bool {
-    get { listeners.contains(.events) }
-    set { if newValue { listeners.insert(.events) } else { listeners.remove(.events) } }
+    get { subscribers.contains(.events) }
+    set { if newValue { subscribers.insert(.events) } else { subscribers.remove(.events) } }
   }
 
   /// Notes which sessions end from here on, for ``takeEnded(_:)``.
-  public mutating func noteEndings() { listeners.insert(.endings) }
+  public mutating func noteEndings() { subscribers.insert(.endings) }
 
   /// Gives the sessions that ended since ``noteEndings()``, and notes no more of them.
   public mutating func takeEnded(_ body: (TableEvent) -> Void) {
-    listeners.remove(.endings)
+    subscribers.remove(.endings)
     while let event = endedRing.read() { body(event) }
   }
 
@@ -40,8 +39,8 @@ extension Shard {
     }
     let binding = sessions.binding(of: session)
     let event = event(.sessionEnded, binding, sessions.remote(of: session), at: instant, because: reason)
-    if listeners.contains(.endings) { endedRing.write(event) }
-    if listeners.contains(.events) { eventRing.write(event) }
+    if subscribers.contains(.endings) { endedRing.write(event) }
+    if subscribers.contains(.events) { eventRing.write(event) }
   }
 
   @inline(never)

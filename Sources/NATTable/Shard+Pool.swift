@@ -17,7 +17,7 @@ extension Shard {
 
   /// Whether the pool offers a port, in use or not.
   public func isOffered(_ transport: TransportProtocol, _ port: UInt16, poolPlace place: Int) -> Bool {
-    portMaps[place * 3 + Int(transport.rawValue)].isOffered(port)
+    portMaps[PortSpace(poolPlace: place, transport).rawValue].isOffered(port)
   }
 
   /// Adds an address behind the others of the pool.
@@ -51,24 +51,24 @@ extension Shard {
     for transport in TransportProtocol.allCases where transport != .icmp {
       PortMap.offer(ports, transport, in: offered, place: place)
       summarize(transport, at: place)
-      let map = portMaps[place * 3 + Int(transport.rawValue)]
-      var held = 0
-      table.forwardList.forEach { forward in
+      let map = portMaps[PortSpace(poolPlace: place, transport).rawValue]
+      var mapped = 0
+      table.portForwardList.forEach { forward in
         guard forward.transport == transport, forward.public.address == address else { return }
-        if map.isOffered(forward.public.port) { held += 1 }
+        if map.isOffered(forward.public.port) { mapped += 1 }
       }
-      pools[place].setPorts(map.offeredCount - held, of: transport)
+      pools[place].ports[transport] = UInt32(map.offeredCount - mapped)
       for port in 0...UInt16.max {
         let binding = bindings.direct(poolAddress: place, transport, port: port)
-        if bindings.kind(of: binding) == .resting { resting.setOffered(binding, map.isOffered(port)) }
+        if bindings.kind(of: binding) == .held { held.setOffered(binding, map.isOffered(port)) }
       }
     }
   }
 
   private func summarize(_ transport: TransportProtocol, at place: Int) {
-    let map = portMaps[place * 3 + Int(transport.rawValue)]
+    let map = portMaps[PortSpace(poolPlace: place, transport).rawValue]
     map.summarize()
-    pools[place].setPorts(map.offeredCount, of: transport)
+    pools[place].ports[transport] = UInt32(map.offeredCount)
   }
 
   /// Puts the addresses of the pool into another order: of those that equally few hosts use, the first is taken.
@@ -95,7 +95,7 @@ extension Shard {
     for at in order..<poolCount - 1 { poolOrder[at] = poolOrder[at + 1] }
     poolCount -= 1
     for transport in TransportProtocol.allCases {
-      let map = place * 3 + Int(transport.rawValue)
+      let map = PortSpace(poolPlace: place, transport).rawValue
       for word in 0..<PortMap.mapWords { offered[map * PortMap.mapWords + word] = 0 }
       portMaps[map].summarize()
     }
@@ -107,33 +107,12 @@ extension Shard {
     for order in 0..<poolCount {
       let record = pools[Int(poolOrder[order])]
       let address = address(at: order)
-      func report(_ transport: TransportProtocol, _ ports: UInt32, _ inUse: UInt32, _ resting: UInt32) {
+      for transport in [TransportProtocol.tcp, .udp, .icmp] {
         body(
           PoolUse(
-            address: address, transport: transport, ports: Int(ports), inUse: Int(inUse),
-            resting: Int(resting)))
+            address: address, transport: transport, ports: Int(record.ports[transport]),
+            inUse: Int(record.inUse[transport]), held: Int(record.held[transport])))
       }
-      report(.tcp, record.ports.1, record.inUse.1, record.resting.1)
-      report(.udp, record.ports.2, record.inUse.2, record.resting.2)
-      report(.icmp, record.ports.0, record.inUse.0, record.resting.0)
-    }
-  }
-}
-
-extension PoolRecord {
-  func ports(of transport: TransportProtocol) -> Int {
-    switch transport {
-    case .icmp: Int(ports.0)
-    case .tcp: Int(ports.1)
-    case .udp: Int(ports.2)
-    }
-  }
-
-  mutating func setPorts(_ count: Int, of transport: TransportProtocol) {
-    switch transport {
-    case .icmp: ports.0 = UInt32(count)
-    case .tcp: ports.1 = UInt32(count)
-    case .udp: ports.2 = UInt32(count)
     }
   }
 }

@@ -11,8 +11,8 @@ extension Shard {
     sessionLimit = TranslationTable.share(sessions, of: table.settings.workers)
   }
 
-  /// Sets the lifetimes. A session's clock runs on as it was set; the next packet that restarts it does so by the new
-  /// lifetime. A lifetime for a port holds for sessions that are made from now on: those that have one keep it.
+  /// Sets the lifetimes. A session keeps its due time; the next packet that restarts its timeout uses the new lifetime. A
+  /// lifetime for a port applies to sessions that are made from now on.
   ///
   /// - Returns: false, and nothing has changed, where ports have had more different lifetimes than there are places for.
   public mutating func setLifetimes(_ new: Lifetimes) -> Bool { lifetimes.set(new) }
@@ -37,22 +37,22 @@ extension Shard {
     hosts[record].full = max(hosts[record].full, now.nanoseconds) + 1_000_000_000 / UInt64(perSecond)
   }
 
-  /// Puts a session that runs on a clock which packets restart no later into the wheel than a packet could make it due.
+  /// Schedules a session at the earliest time at which a packet could let it expire.
   mutating func reschedule(_ session: SessionIndex, at now: Instant) {
     guard sessions.isRestartedByPackets(session) else { return }
     let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
-    // Also where it would be due before that: a packet may have restarted its clock since the lifetime changed, and
-    // left it in the place of its old due time.
+    // A packet may have restarted the timeout since the lifetime changed, and the session is still in the slot of its
+    // old due time.
     let latest = min(now.advanced(by: duration), sessions.expires(session))
     wheel.cancel(session.rawValue)
     wheel.schedule(session.rawValue, noLaterThan: latest)
     quietUntil = min(quietUntil, latest)
   }
 
-  /// Frees a resting port at once.
-  mutating func forgetRest(of binding: BindingIndex) {
-    guard bindings.kind(of: binding) == .resting else { return }
-    resting.remove(binding)
+  /// Ends the hold-down of a port at once.
+  mutating func releaseHeld(of binding: BindingIndex) {
+    guard bindings.kind(of: binding) == .held else { return }
+    held.remove(binding)
     free(binding)
   }
 }

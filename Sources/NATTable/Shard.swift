@@ -17,7 +17,7 @@ public struct Shard: ~Copyable {
   public let sessions: SessionStore
 
   @usableFromInline let hash: KeyHash
-  @usableFromInline let forward: HashIndex
+  @usableFromInline let byPrivate: HashIndex
   @usableFromInline let bySession: HashIndex
   let permits: HashIndex
   @usableFromInline let byPublic: HashIndex
@@ -33,7 +33,7 @@ public struct Shard: ~Copyable {
   let pools: OwnedArray<PoolRecord>
   let published: AtomicWords
   let epochs: Epochs
-  let oneToOne: OwnedArray<StaticAddress>
+  let oneToOne: OwnedArray<OneToOneMapping>
   let oneToOneByPublic: HashIndex
   let oneToOneByPrivate: HashIndex
   /// The places of the pool's addresses, in the order of the configuration.
@@ -50,12 +50,12 @@ public struct Shard: ~Copyable {
   var sessionLimit: Int
 
   public var policy: PoolPolicy
-  /// Who is told of what happens; nobody, mostly.
-  var listeners: Listeners = []
+  /// Usually nobody.
+  var subscribers: Subscribers = []
   var wheel: TimerWheel
-  var resting: RestingPorts
+  var held: HeldPorts
   var hosts: Hosts
-  var forwardTerms: ForwardTermsStore
+  var portForwardTerms: PortForwardTermsStore
 
   /// Nothing falls due at or before this instant.
   @usableFromInline var quietUntil = Instant.never
@@ -70,7 +70,7 @@ public struct Shard: ~Copyable {
   var freeOneToOne: UInt32 = 0
   var freshOneToOne = 0
   /// Static forwards in this shard's table, all of them for one worker.
-  public internal(set) var forwardCount = 0
+  public internal(set) var portForwardCount = 0
 
   public internal(set) var counts = TableCounts()
 
@@ -81,53 +81,44 @@ public struct Shard: ~Copyable {
     bindings = table.bindings
     sessions = memory.sessions
     hash = table.hash
-    forward = memory.forward
-    bySession = memory.bySession
-    permits = memory.permits
-    byPublic = memory.byPublic
-    lifetimes = LifetimeTable(
-      settings.lifetimes, durations: memory.lifetimeDurations, tcp: memory.lifetimeTCP,
-      udp: memory.lifetimeUDP)
-    durations = lifetimes.durations
-    listLinks = memory.sessionLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
-    retireLinks = memory.wheelLinks.array(of: TimerWheel.Link.self, count: memory.sessions.capacity)
+    let indexes = memory.indexes
+    byPrivate = indexes.byPrivate
+    bySession = indexes.bySession
+    permits = indexes.permits
+    byPublic = indexes.byPublic
+    oneToOneByPublic = indexes.oneToOneByPublic
+    oneToOneByPrivate = indexes.oneToOneByPrivate
+    lifetimes = LifetimeTable(settings.lifetimes, memory.lifetimes)
+    durations = memory.lifetimes.durations
+    listLinks = memory.listLinks
+    retireLinks = memory.wheelLinks
     windows = memory.windows
-    hostQueues = memory.evictionLinks.map {
-      HostQueues(
-        queues: $0.queues, hosts: memory.hostCapacity, links: $0.links, sessions: memory.sessions.capacity)
-    }
+    hostQueues = memory.hostQueues
     published = memory.published
     epochs = table.epochs
-    oneToOne = memory.oneToOne.array(of: StaticAddress.self, count: table.capacity.oneToOne)
-    oneToOneByPublic = memory.oneToOneIndexes.byPublic
-    oneToOneByPrivate = memory.oneToOneIndexes.byPrivate
-    poolOrder = memory.poolOrder.array(of: UInt32.self, count: table.capacity.poolAddresses)
+    oneToOne = memory.oneToOne
+    poolOrder = memory.poolOrder
+    pools = memory.pools
+    portMaps = memory.portMaps
     offered = memory.offered
     endedRing = memory.endedRing
     eventRing = memory.eventRing
     firstExtra = memory.firstExtra
-    extraCount = memory.extraCount
+    extraCount = table.capacity.extra
     bindingLimit = TranslationTable.share(settings.bindingLimit, of: settings.workers)
     sessionLimit = TranslationTable.share(settings.sessionLimit, of: settings.workers)
     policy = settings.policy
     wheel = TimerWheel(
-      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: retireLinks,
+      heads: memory.wheelHeads, bitmaps: memory.wheelBitmaps, links: memory.wheelLinks,
       due: memory.sessions.dueTimes)
-    resting = RestingPorts(bindings: table.bindings, chains: memory.restChains, hash: table.hash)
+    held = HeldPorts(bindings: table.bindings, roots: memory.heldRoots, hash: table.hash)
     hosts = Hosts(
-      records: memory.hosts, index: memory.hostIndex, capacity: memory.hostCapacity, hash: table.hash)
-    forwardTerms = ForwardTermsStore(memory: memory.forwardTerms, capacity: table.capacity.forwards)
-    let places = table.capacity.poolAddresses
-    pools = memory.pools.array(of: PoolRecord.self, count: places)
-    portMaps = memory.portMaps.array(of: PortMap.self, count: places * 3)
-    let summaries = memory.summaries.array(of: UInt64.self, count: places * 3 * PortMap.summaryWords)
-    for map in 0..<places * 3 {
-      portMaps[map] = PortMap(
-        taken: memory.taken, offered: memory.offered, mapBase: map * PortMap.mapWords, summaries: summaries,
-        summaryBase: map * PortMap.summaryWords, worker: worker, workers: settings.workers)
-    }
+      records: memory.hosts, index: indexes.hosts, capacity: memory.hostCapacity, hash: table.hash)
+    portForwardTerms = PortForwardTermsStore(
+      memory: memory.portForwardTerms, capacity: table.capacity.forwards)
+
     for place in settings.pool.indices { openPoolAddress(place) }
-    for mapping in settings.forwards { installForward(mapping) }
+    for mapping in settings.forwards { installPortForward(mapping) }
     for mapping in settings.oneToOne {
       let isAdded = addOneToOne(mapping)
       precondition(isAdded, "the index of 1:1 mappings is made for their number")
@@ -140,7 +131,7 @@ public struct Shard: ~Copyable {
   @inlinable @inline(__always)
   public func findBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
     let bindings = self.bindings
-    return forward.find(hash.ofPrivate(transport, `private`)) {
+    return byPrivate.find(hash.ofPrivate(transport, `private`)) {
       bindings.matches(BindingIndex($0), transport, `private`)
     }.map { BindingIndex($0) }
   }
@@ -196,7 +187,7 @@ public struct Shard: ~Copyable {
   @inlinable @inline(__always)
   public func prefetchBinding(_ transport: TransportProtocol, private: Endpoint) -> UInt64 {
     let hash = hash.ofPrivate(transport, `private`)
-    forward.prefetch(hash)
+    byPrivate.prefetch(hash)
     return hash
   }
 
@@ -211,7 +202,7 @@ public struct Shard: ~Copyable {
 
   /// The binding that an outbound packet most likely has; its line is asked for.
   @inlinable @inline(__always) public func guessBinding(_ hash: UInt64) -> BindingIndex? {
-    guard let record = forward.likelyRecord(hash) else { return nil }
+    guard let record = byPrivate.likelyRecord(hash) else { return nil }
     bindings.prefetch(BindingIndex(record))
     return BindingIndex(record)
   }
@@ -233,26 +224,30 @@ public struct Shard: ~Copyable {
 
   /// Counts a packet of the private endpoint's.
   @inlinable @inline(__always) public func countOut(_ session: SessionIndex, bytes: Int, at now: Instant) {
-    count(session, packets: 4, bytes, now)
+    count(session, packets: .packetsOut, bytes: .bytesOut, bytes, now)
   }
 
   /// Counts a packet to the private endpoint.
   @inlinable @inline(__always) public func countIn(_ session: SessionIndex, bytes: Int, at now: Instant) {
-    count(session, packets: 6, bytes, now)
+    count(session, packets: .packetsIn, bytes: .bytesIn, bytes, now)
   }
 
   @inlinable @inline(__always)
-  func count(_ session: SessionIndex, packets word: Int, _ bytes: Int, _ now: Instant) {
+  func count(
+    _ session: SessionIndex, packets: SessionStore.Word, bytes: SessionStore.Word, _ count: Int,
+    _ now: Instant
+  ) {
     let record = sessions.words.group(Int(session.rawValue))
-    record[word] = record[word] &+ 1
-    record[word &+ 1] = record[word &+ 1] &+ UInt64(bytes)
-    record[3] = now.nanoseconds
+    record[packets.rawValue] = record[packets.rawValue] &+ 1
+    record[bytes.rawValue] = record[bytes.rawValue] &+ UInt64(count)
+    record[SessionStore.Word.lastPacket.rawValue] = now.nanoseconds
   }
 
-  /// Restarts the session's clock. Its place in the wheel stays: that is only ever too early.
+  /// Restarts the session's timeout. Its place in the wheel stays: that is never too late.
   @inlinable @inline(__always) public func restart(_ session: SessionIndex, at now: Instant) {
     let record = sessions.words.group(Int(session.rawValue))
-    record[2] = now.advanced(by: durations[Int(record[1] >> 24 & 0xFF)]).nanoseconds
+    let lifetime = Int(record[SessionStore.Word.state.rawValue] >> 24 & 0xFF)
+    record[SessionStore.Word.expires.rawValue] = now.advanced(by: durations[lifetime]).nanoseconds
   }
 
   /// Follows a TCP segment from `side`.
@@ -266,15 +261,15 @@ public struct Shard: ~Copyable {
     switch step.clock {
     case .keep: break
     case .restartEstablished:
-      // A change of state may make the clock shorter: a port's lifetime may be below the transitory one.
+      // A change of state may make the timeout shorter: a port's lifetime may be below the transitory one.
       if step.state == state {
         restart(session, at: now)
       } else {
-        startClock(session, sessions.lifetimeClass(of: session), at: now)
+        startTimeout(session, sessions.lifetimeClass(of: session), at: now)
       }
-    case .startTransitory: startClock(session, .tcpTransitory, at: now)
+    case .startTransitory: startTimeout(session, .tcpTransitory, at: now)
     case .reopen:
-      startClock(session, sessions.lifetimeClass(of: session), at: now)
+      startTimeout(session, sessions.lifetimeClass(of: session), at: now)
       countReopening(of: session, at: now)
     }
   }
@@ -282,15 +277,15 @@ public struct Shard: ~Copyable {
   @usableFromInline mutating func countReopening(of session: SessionIndex, at now: Instant) {
     counts.sessionsCreated += 1
     counts.sessionsExpired += 1
-    if listeners.contains(.events) { noteReopening(of: session, at: now) }
+    if subscribers.contains(.events) { noteReopening(of: session, at: now) }
   }
 
-  /// The clock may become shorter, so the session's place in the wheel must not stay.
+  /// Starts another timeout. It may be shorter, so the session moves in the wheel.
   @inline(never) @usableFromInline
-  mutating func startClock(_ session: SessionIndex, _ lifetime: LifetimeClass, at now: Instant) {
+  mutating func startTimeout(_ session: SessionIndex, _ lifetime: LifetimeClass, at now: Instant) {
     let expires = now.advanced(by: durations[Int(lifetime.rawValue)])
     wheel.cancel(session.rawValue)
-    sessions.words[sessions.at(session, 2)] = expires.nanoseconds
+    sessions.setExpires(expires, of: session)
     schedule(session, lifetime)
   }
 
@@ -307,7 +302,7 @@ public struct Shard: ~Copyable {
 
   // MARK: Time
 
-  /// Ends everything that is due before `now`, each at its own due time, and frees ports whose rest is over.
+  /// Ends everything that is due before `now`, each at its own due time, and frees ports whose hold-down is over.
   ///
   /// - Complexity: one comparison while nothing is due; amortized O(1) a session.
   @inlinable public mutating func advance(to now: Instant) {
@@ -316,12 +311,12 @@ public struct Shard: ~Copyable {
 
   @inline(never) @usableFromInline
   mutating func expire(before now: Instant) {
-    endForwards(before: now)
+    endPortForwards(before: now)
     endSessions(before: now)
-    while let binding = resting.popFree(at: now) { free(binding) }
-    let nextFree = resting.nextFree
+    while let binding = held.popFree(at: now) { free(binding) }
+    let nextFree = held.nextFree
     quietUntil = min(
-      wheel.quietUntil, forwardTerms.due,
+      wheel.quietUntil, portForwardTerms.due,
       nextFree == .never ? .never : Instant(nanoseconds: nextFree.nanoseconds &- 1))
   }
 
@@ -336,11 +331,11 @@ public struct Shard: ~Copyable {
   }
 }
 
-/// What a shard counts; monotonic but for the two that say what lives now.
+/// What a shard counts. The first three say what lives now, the others only grow.
 public struct TableCounts: BitwiseCopyable, Sendable, Equatable {
   /// Live dynamic bindings.
   public internal(set) var dynamicBindings = 0
-  /// Live sessions, over dynamic bindings and statics.
+  /// Live sessions, over dynamic bindings and static mappings.
   public internal(set) var sessions = 0
   /// Live ports of 1:1 mappings.
   public internal(set) var oneToOneBindings = 0

@@ -1,18 +1,17 @@
 import NATMemory
 public import NATWire
 
-/// A walk over the sessions of a shard that ends those that are meant, in steps that take no longer than a millisecond
-/// or so: packets are worked on between the steps.
+/// Ends selected sessions of a shard in steps of about a millisecond, so that packets pass between the steps.
 ///
-/// A session that is meant and lives all the while ends; one that is made meanwhile may.
+/// A selected session that lives during the whole walk ends. One that is made meanwhile may end.
 ///
 /// - Complexity: O(sessions that there have been at a time), O(1) a step.
 public struct Sweep: BitwiseCopyable, Sendable {
-  /// What ends where a session is meant.
+  /// What ends with a selected session.
   public enum Scope: BitwiseCopyable, Sendable {
     case session
-    /// Its binding, with all sessions; the walk begins again until there is nothing left to find, so that no session
-    /// escapes that was made behind it.
+    /// Its binding, with all sessions. The walk is repeated until it finds nothing, because sessions may be made where
+    /// it has already been.
     case binding
   }
 
@@ -33,7 +32,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
 
   /// - Returns: whether the walk is at its end.
   public mutating func step(
-    _ shard: inout Shard, at now: Instant, where isMeant: (borrowing Shard, SessionSnapshot) -> Bool
+    _ shard: inout Shard, at now: Instant, where isSelected: (borrowing Shard, SessionSnapshot) -> Bool
   ) -> Bool {
     var limit = Sweep.endsPerStep
     if let binding = closing {
@@ -46,7 +45,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
       let session = SessionIndex(UInt32(record))
       record += 1
       guard let snapshot = SessionSnapshot(session, in: shard.sessions, shard.bindings), snapshot.kind.isLive,
-        isMeant(shard, snapshot)
+        isSelected(shard, snapshot)
       else { continue }
       hasFound = true
       switch scope {
@@ -76,7 +75,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
 public struct PoolSweep: BitwiseCopyable, Sendable {
   private let poolPlace: Int
   private let reason: EndReason
-  private var first: Int { poolPlace * BindingIndex.portsPerAddress }
+  private var first: Int { poolPlace * PortSpace.portsPerAddress }
   private var place = 0
   private var host = 0
   private var closing: Shard.Closing?
@@ -94,10 +93,10 @@ public struct PoolSweep: BitwiseCopyable, Sendable {
     var limit = Sweep.endsPerStep
     if let binding = closing {
       guard shard.end(binding, at: now, limit: &limit) else { return false }
-      shard.forgetRest(of: binding.binding)
+      shard.releaseHeld(of: binding.binding)
       closing = nil
     }
-    let end = min(place + PoolSweep.placesPerStep, BindingIndex.portsPerAddress)
+    let end = min(place + PoolSweep.placesPerStep, PortSpace.portsPerAddress)
     while place < end {
       guard limit > 0 else { return false }
       let binding = BindingIndex(first + place)
@@ -109,18 +108,17 @@ public struct PoolSweep: BitwiseCopyable, Sendable {
           closing = closed
           return false
         }
-        shard.forgetRest(of: binding)
-      case .resting: shard.forgetRest(of: binding)
-      case .free, .closing, .forward, .oneToOne: break
+        shard.releaseHeld(of: binding)
+      case .held: shard.releaseHeld(of: binding)
+      case .free, .closing, .portForward, .oneToOne: break
       }
     }
-    return place == BindingIndex.portsPerAddress
+    return place == PortSpace.portsPerAddress
       && shard.hosts.forget(poolAddress: poolPlace, from: &host, limit: PoolSweep.placesPerStep)
   }
 }
 
-/// Puts sessions where the timer finds them in time when lifetimes have become shorter: a packet may restart a clock to
-/// an earlier end than it had.
+/// Reschedules sessions after lifetimes became shorter: a packet may now give a session an earlier end than it had.
 ///
 /// - Complexity: O(sessions that there have been at a time), O(1) a step.
 public struct LifetimeSweep: BitwiseCopyable, Sendable {

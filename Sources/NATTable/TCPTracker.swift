@@ -1,4 +1,3 @@
-public import NATMemory
 public import NATWire
 
 /// What a session knows of its TCP connection, in one byte that is never zero.
@@ -38,7 +37,7 @@ public struct SessionState: BitwiseCopyable, Equatable, Sendable {
   @inlinable static func mark(of side: Side) -> UInt8 { side == .inside ? 0b001 : 0b010 }
 }
 
-/// The connection tracker: a pure function from state and segment to state and clock.
+/// The connection tracker: a pure function from state and segment to state and timeout.
 ///
 /// ```
 ///                 SYN of the other side
@@ -51,11 +50,11 @@ public struct SessionState: BitwiseCopyable, Equatable, Sendable {
 ///             |  SYN of both sides, or (had been established) any other segment but RST
 ///             '-------------------------------------------------------------> established
 /// ```
-/// Established and half-closed run on the established clock, which every segment but RST and the second FIN
-/// restarts; the others run on the transitory clock, which starts once, when they are entered (RFC 5382 REQ-5,
-/// RFC 6146 section 3.5.2, RFC 7857 section 2).
+/// Established and half-closed have the established timeout, which every segment but RST and the second FIN restarts. The
+/// others have the transitory timeout, which starts once, when they are entered (RFC 5382 REQ-5, RFC 6146 section 3.5.2,
+/// RFC 7857 section 2).
 public enum TCPTracker {
-  /// What happens to the session's clock.
+  /// What happens to the session's timeout.
   public enum Clock: BitwiseCopyable, Sendable {
     case keep
     case restartEstablished

@@ -3,7 +3,7 @@ public import NATWire
 
 /// Why a session or binding ended.
 public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
-  /// Nothing restarted its clock in time.
+  /// No packet restarted its timeout.
   case expired
   /// Both sides had closed the connection, or one had reset it, and its time was over.
   case closed, reset
@@ -13,15 +13,15 @@ public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case ended
   case staticMappingAdded, staticMappingRemoved
   case poolAddressAdded, poolAddressRemoved
-  /// Its public address was the host's, which has another one now, or none.
+  /// Its public address was the machine's, which now has another one or none.
   case addressChanged
-  /// Its public port is none of the pool's any more, and the kernel has it: a socket of the host's, or another range.
+  /// The pool no longer has its public port, and the kernel does: a socket of the machine, or another range.
   case portOfHost
   /// Its host is in no inside network any more.
   case insideNetworkRemoved
   /// Its last session found no room.
   case refused
-  /// The lifetime of a static mapping was over.
+  /// The lifetime of a static mapping ended.
   case staticMappingExpired
   /// The one session of a static mapping has ended.
   case staticMappingUsed

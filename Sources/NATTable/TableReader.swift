@@ -1,7 +1,7 @@
 import NATMemory
 public import NATWire
 
-/// A session as it stood at one moment, with what its binding says.
+/// A session and its binding at one moment.
 public struct SessionSnapshot: BitwiseCopyable, Sendable {
   public var transport: TransportProtocol
   public var kind: BindingKind
@@ -82,8 +82,8 @@ public final class TableReader {
     return snapshot
   }
 
-  /// Gives the static forwards in force, with or without sessions.
-  public func forwards(_ body: (StaticForward) -> Void) { table.forwardList.forEach(body) }
+  /// The port forwards in force, with or without sessions.
+  public func portForwards(_ body: (PortForward) -> Void) { table.portForwardList.forEach(body) }
 }
 
 extension SessionSnapshot {

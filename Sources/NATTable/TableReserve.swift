@@ -1,6 +1,6 @@
 import NATMemory
 
-/// Room for what may be added while a table is in use. Memory is mapped for it, and touched when it is used.
+/// Room for additions while a table is in use. Its memory is mapped at the start and touched when it is used.
 public struct TableReserve: BitwiseCopyable, Sendable {
   /// Addresses of the pool beyond those at the start.
   public var poolAddresses = 0

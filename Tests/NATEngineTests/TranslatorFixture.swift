@@ -10,7 +10,7 @@ struct TranslatorFixture: ~Copyable {
   static let host = IPv4Address(192, 168, 1, 2)
   static let other = IPv4Address(192, 168, 1, 3)
   static let server = IPv4Address(198, 51, 100, 7)
-  static let oneToOne = StaticAddress(
+  static let oneToOne = OneToOneMapping(
     public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
 
   var translator: Translator
@@ -18,7 +18,7 @@ struct TranslatorFixture: ~Copyable {
   var now = Instant(nanoseconds: 1_000_000_000)
 
   init(
-    _ settings: TranslatorSettings = TranslatorSettings(), forwards: [StaticForward] = [],
+    _ settings: TranslatorSettings = TranslatorSettings(), forwards: [PortForward] = [],
     change: (inout TableSettings) -> Void = { _ in }
   ) {
     var table = TableSettings(pool: [PoolAddress(Self.pool, ports: [50001...50010])])

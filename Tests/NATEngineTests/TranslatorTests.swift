@@ -1,3 +1,4 @@
+import NATMemory
 import NATTable
 import NATWire
 import Testing
@@ -252,7 +253,7 @@ import Testing
 
   @Test("ST-1 ST-4 a 1:1 host that also has a port forward answers from the address at which it was reached")
   func oneToOneBesideForward() {
-    let forward = StaticForward(
+    let forward = PortForward(
       .tcp, public: Endpoint(Fixture.pool, 8080), private: Endpoint(Fixture.oneToOne.private, 80))
     var fixture = Fixture(forwards: [forward])
     let answer = Fixture.packet(.tcp, [.syn, .ack], from: forward.private, to: server)

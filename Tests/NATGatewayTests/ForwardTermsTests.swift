@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATControl
 import NATEngine
+import NATMemory
 import NATWire
 import Testing
 

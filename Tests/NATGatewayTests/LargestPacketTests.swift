@@ -179,7 +179,7 @@ import Testing
   func hairpin() throws {
     var gate = Gate {
       $0.table.forwards = [
-        StaticForward(
+        PortForward(
           .tcp, public: Endpoint(Gate.publicAddress, 8080), private: Endpoint(IPv4Address(192, 168, 1, 3), 80)
         )
       ]

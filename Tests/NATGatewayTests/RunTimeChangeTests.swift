@@ -241,7 +241,7 @@ import Testing
     for index in 0..<10_000 as Range<UInt32> {
       mappings.append(
         .addForward(
-          StaticForward(
+          PortForward(
             .tcp, public: Endpoint(IPv4Address(0xC612_0000 + index / 100), UInt16(1 + index % 100)),
             private: Endpoint(IPv4Address(192, 168, 1, UInt8(2 + index % 200)), UInt16(1 + index / 200)))))
     }
@@ -313,7 +313,7 @@ import Testing
   func restingRemoved() throws {
     func resting(_ town: borrowing Town) -> [Int] {
       var resting: [Int] = []
-      town.gateway.translator.shard.poolUse { if $0.transport == .udp { resting.append($0.resting) } }
+      town.gateway.translator.shard.poolUse { if $0.transport == .udp { resting.append($0.held) } }
       return resting
     }
     var town = try Town("nat: { pool: [{ address: 203.0.113.8, ports: 1024-65535 }] }")
@@ -757,7 +757,7 @@ import Testing
     #expect(town.gateway.translator.shard.counts.sessions == 0)
     var use: [PoolUse] = []
     town.gateway.translator.shard.poolUse { use.append($0) }
-    #expect(use.allSatisfy { $0.inUse == 0 && $0.resting == 0 })
+    #expect(use.allSatisfy { $0.inUse == 0 && $0.held == 0 })
   }
 
   /// The table and the gateway against the configuration, looked at the slow way.
@@ -768,7 +768,7 @@ import Testing
       guard case .portForward(let transport, let outer, _, let terms) = mapping, terms.endsByItself else {
         return false
       }
-      return town.gateway.translator.shard.findForward(transport, public: outer) == nil
+      return town.gateway.translator.shard.findPortForward(transport, public: outer) == nil
     }
     // Our addresses are those of the configuration, no more and no fewer.
     var ours: Set<IPv4Address> = []
@@ -779,7 +779,7 @@ import Testing
     var forwards: Set<String> = []
     for case .portForward(let transport, let outer, let inner, _) in configuration.statics {
       forwards.insert("\(transport) static \(inner) \(outer)")
-      #expect(town.gateway.translator.shard.findForward(transport, public: outer) != nil, "\(place)")
+      #expect(town.gateway.translator.shard.findPortForward(transport, public: outer) != nil, "\(place)")
     }
     var inUse: [String: Int] = [:]
     var dynamic: Set<String> = []

@@ -23,7 +23,7 @@ import Testing
       lastPacket: Instant(nanoseconds: 0), counters: SessionCounters())
   }
 
-  private static func faults(_ sessions: SessionSnapshot..., forwards: [StaticForward] = []) -> [String] {
+  private static func faults(_ sessions: SessionSnapshot..., forwards: [PortForward] = []) -> [String] {
     var audit = TableAudit()
     for forward in forwards { audit.add(forward) }
     for session in sessions { audit.add(session) }
@@ -43,12 +43,12 @@ import Testing
     #expect(
       Self.faults(
         Self.session(Self.c2, Self.x, Self.s1),
-        forwards: [StaticForward(.udp, public: Self.x, private: Self.c1)]) == [shared])
+        forwards: [PortForward(.udp, public: Self.x, private: Self.c1)]) == [shared])
     // The other protocol's port is another endpoint.
     #expect(
       Self.faults(
         Self.session(Self.c2, Self.x, Self.s1),
-        forwards: [StaticForward(.tcp, public: Self.x, private: Self.c1)]) == [])
+        forwards: [PortForward(.tcp, public: Self.x, private: Self.c1)]) == [])
   }
 
   @Test("MAP1 a private endpoint with two public ones is a fault, unless forwards give it more")
@@ -61,8 +61,8 @@ import Testing
       Self.faults(
         Self.session(Self.c1, Self.x, Self.s1, .forward), Self.session(Self.c1, other, Self.s2, .forward),
         forwards: [
-          StaticForward(.udp, public: Self.x, private: Self.c1),
-          StaticForward(.udp, public: other, private: Self.c1),
+          PortForward(.udp, public: Self.x, private: Self.c1),
+          PortForward(.udp, public: other, private: Self.c1),
         ]) == [])
   }
 
@@ -71,7 +71,7 @@ import Testing
     let session = Self.session(Self.c1, Self.x, Self.s1)
     #expect(Self.faults(session, session) == ["two sessions of udp 203.0.113.5:5000 with 198.51.100.7:53"])
     #expect(
-      Self.faults(Self.session(Self.c1, Self.x, Self.s1, .resting))
+      Self.faults(Self.session(Self.c1, Self.x, Self.s1, .held))
         == ["a session of udp 203.0.113.5:5000, which is resting"])
   }
 
@@ -92,7 +92,7 @@ import Testing
   func liveTwoOwners() throws {
     // No configuration may have a 1:1 address in the pool.
     var gate = Gate { settings in
-      settings.table.oneToOne = [StaticAddress(public: Gate.publicAddress, private: Self.c2.address)]
+      settings.table.oneToOne = [OneToOneMapping(public: Gate.publicAddress, private: Self.c2.address)]
     }
     gate.receive(Gate.datagram, from: .inside)
     let found = gate.gateway.translator.shard.oneToOne(private: Self.c2.address)

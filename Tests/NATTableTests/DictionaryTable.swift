@@ -68,7 +68,7 @@ struct DictionaryTable {
     for forward in settings.forwards where owns(forward.private.address) {
       add(
         Place(transport: forward.transport, public: forward.public),
-        Binding(kind: .forward, private: forward.private, created: 0))
+        Binding(kind: .portForward, private: forward.private, created: 0))
     }
   }
 
@@ -273,7 +273,7 @@ struct DictionaryTable {
       endDynamic(place, at: instant)
     case .oneToOne:
       if !keys.contains(where: { $0.place == place }) { remove(place) }
-    case .forward, .free, .resting, .closing: break
+    case .portForward, .free, .held, .closing: break
     }
   }
 

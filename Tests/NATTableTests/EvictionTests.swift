@@ -89,9 +89,9 @@ import Testing
     let host = IPv4Address(192, 168, 1, 2)
     var shard = try shard(host, crowd: 1)
     var at = shard.wheel.firstQueued
-    while let session = at {
-      at = shard.wheel.queued(after: session)
-      shard.track(session, [.syn, .ack], from: .outside, at: now, resetIsFinal: false)
+    while let record = at {
+      at = shard.wheel.queued(after: record)
+      shard.track(SessionIndex(record), [.syn, .ack], from: .outside, at: now, resetIsFinal: false)
     }
     for shortage in [Shard.Shortage.sessions, .sessionsOfHost(host), .bindings, .bindingsOfHost(host)] {
       let isEvicted = shard.evict(for: shortage, keeping: nothing, at: now)

@@ -21,7 +21,7 @@ import Testing
       isFree = (0..<65536).map { ports.contains(UInt16($0)) && $0 / 512 % workers == worker }
       for port in 0..<65536 where ports.contains(UInt16(port)) { words[port / 64] |= 1 << UInt64(port % 64) }
       map = PortMap(
-        taken: taken.array(of: UInt64.self, count: PortMap.mapWords), offered: words, mapBase: 0,
+        (taken.array(of: UInt64.self, count: PortMap.mapWords), words), mapBase: 0,
         summaries: summaries.array(of: UInt64.self, count: PortMap.summaryWords), summaryBase: 0,
         worker: worker, workers: workers)
       map.summarize()

@@ -85,13 +85,13 @@ import Testing
     let again = makeTable()
     var copy = again.makeShard(worker: 0)
     let restored = copy.restore(saved, offset: 0, at: at(31)) { _ in true }
-    #expect(restored.restingPorts == 3)
+    #expect(restored.heldPorts == 3)
     for (seconds, left): (UInt64, Int) in [
       (129, 3), (130, 2), (139, 2), (140, 1), (149, 1), (150, 0),
     ] {
       copy.advance(to: at(seconds))
       var resting = 0
-      copy.poolUse { resting += $0.resting }
+      copy.poolUse { resting += $0.held }
       #expect(resting == left, "after \(seconds) s")
     }
   }

@@ -21,6 +21,24 @@ import Testing
   private let client = Endpoint(IPv4Address(192, 168, 1, 2), 1234)
   private let server = Endpoint(IPv4Address(198, 51, 100, 7), 80)
 
+  @Test("a binding has 32 bytes, a session 64; a port space knows its pool place and protocol")
+  func records() {
+    #expect(BindingStore.wordsPerBinding * 8 == 32 && SessionStore.wordsPerSession * 8 == 64)
+    #expect(MemoryLayout<TimerWheel.Link>.stride == 8 && MemoryLayout<TableEvent>.stride == 40)
+    var next = 0
+    for place in 0..<3 {
+      for transport in TransportProtocol.allCases {
+        let space = PortSpace(poolPlace: place, transport)
+        #expect(space.rawValue == next && space.poolPlace == place && space.transport == transport)
+        let last = space.binding(.max)
+        #expect(PortSpace(of: last) == space && last.poolPort == .max)
+        next += 1
+      }
+    }
+    #expect(
+      next == PortSpace.count(poolAddresses: 3) && next * PortSpace.ports == 3 * PortSpace.portsPerAddress)
+  }
+
   @Test("TCP24 a port's lifetime below the transitory one counts from the moment of establishment")
   func shorterThanTransitory() throws {
     let table = makeTable { $0.lifetimes.tcpPorts = [80: 10_000_000_000] }
@@ -51,7 +69,7 @@ import Testing
     }
     var shard = table.makeShard(worker: 0)
     let now = Instant(nanoseconds: 1)
-    let mapping = StaticAddress(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
+    let mapping = OneToOneMapping(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
     let isAdded = shard.addOneToOne(mapping)
     #expect(isAdded)
     var made = 0
@@ -63,9 +81,9 @@ import Testing
     #expect(made == 65_536)
     // 192.168.1.2:80 and :81 by an address that is not in the pool: two have places, a third has none.
     for (port, hasPlace) in [(80, true), (81, true), (82, false)] as [(UInt16, Bool)] {
-      let forward = StaticForward(
+      let forward = PortForward(
         .tcp, public: Endpoint(IPv4Address(203, 0, 113, 10), port), private: Endpoint(client.address, port))
-      let isAdded = shard.addForward(forward, at: now)
+      let isAdded = shard.addPortForward(forward, at: now)
       #expect(isAdded == hasPlace)
     }
   }
@@ -77,7 +95,7 @@ import Testing
     settings.bindingLimit = 1 << 26
     settings.sessionLimit = 1 << 26
     settings.oneToOne = [
-      StaticAddress(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
+      OneToOneMapping(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
     ]
     settings.reserve = .live(settings)
     var random = RandomSource(seed: 1)
@@ -89,7 +107,7 @@ import Testing
   /// While a reader stands in the table, ended records wait for it, and may run out before the limit is reached.
   @Test("a 1:1 binding whose first session found no room is taken back")
   func unusedOneToOne() throws {
-    let mapping = StaticAddress(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
+    let mapping = OneToOneMapping(public: IPv4Address(203, 0, 113, 9), private: IPv4Address(192, 168, 1, 9))
     let table = makeTable(sessionLimit: 1) { $0.oneToOne = [mapping] }
     var shard = table.makeShard(worker: 0)
     let now = Instant(nanoseconds: 1)

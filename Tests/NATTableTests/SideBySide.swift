@@ -78,22 +78,22 @@ final class SideBySide {
     settings.sessionLimit = random.pick([3, 12, 60])
     let elsewhere = IPv4Address(203, 0, 113, 20)
     let candidates = [
-      StaticForward(
+      PortForward(
         .tcp, public: Endpoint(pool[0].address, 1023), private: Endpoint(IPv4Address(192, 168, 1, 2), 80)),
-      StaticForward(
+      PortForward(
         .udp, public: Endpoint(pool[0].address, 2001), private: Endpoint(IPv4Address(192, 168, 1, 3), 53)),
-      StaticForward(
+      PortForward(
         .tcp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 2), 80)),
-      StaticForward(
+      PortForward(
         .icmp, public: Endpoint(pool[0].address, 1), private: Endpoint(IPv4Address(192, 168, 1, 4), 1)),
-      StaticForward(
+      PortForward(
         .udp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 5), 4)),
     ]
     settings.forwards = candidates.filter { _ in random.chance(40) }
     if random.chance(50) {
       settings.oneToOne = [
-        StaticAddress(public: IPv4Address(203, 0, 113, 30), private: IPv4Address(192, 168, 1, 6)),
-        StaticAddress(public: IPv4Address(203, 0, 113, 31), private: IPv4Address(192, 168, 1, 7)),
+        OneToOneMapping(public: IPv4Address(203, 0, 113, 30), private: IPv4Address(192, 168, 1, 6)),
+        OneToOneMapping(public: IPv4Address(203, 0, 113, 31), private: IPv4Address(192, 168, 1, 7)),
       ]
     }
     return settings
@@ -248,9 +248,9 @@ final class SideBySide {
       if chosen == nil, shards[worker].shard.findSession(binding, remote: remote, at: instant) != nil {
         chosen = binding
       }
-      at = shards[worker].shard.forward(after: binding)
+      at = shards[worker].shard.nextBinding(after: binding)
     }
-    if table.bindings.kind(of: first) == .forward {
+    if table.bindings.kind(of: first) == .portForward {
       let `private` = table.bindings.privateEndpoint(of: first)
       let transport = table.bindings.transport(of: first)
       let expected = settings.forwards.filter { $0.private == `private` && $0.transport == transport }.map(
@@ -438,7 +438,7 @@ final class SideBySide {
         let session = models[worker].sessions[key], let binding = models[worker].bindings[key.place]
       else { throw Difference(description: "\(key) is listed and does not live") }
       try expect(snapshot.kind == binding.kind && snapshot.private == binding.private, "binding of \(key)")
-      if binding.kind != .forward {
+      if binding.kind != .portForward {
         try expect(snapshot.bindingCreated.nanoseconds == binding.created, "age of the binding of \(key)")
       }
       try expect(
@@ -502,7 +502,7 @@ final class SideBySide {
         expected.append(
           PoolUse(
             address: pool.address, transport: transport, ports: ports - forwards.count, inUse: inUse,
-            resting: resting))
+            held: resting))
       }
     }
     try expect(uses == expected, "use of the pool: \(uses) instead of \(expected)")

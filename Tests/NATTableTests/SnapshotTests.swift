@@ -113,7 +113,7 @@ import Testing
       let again = makeTable()
       var copy = again.makeShard(worker: 0)
       let restored = copy.restore(snapshot, offset: 0, at: now) { _ in true }
-      #expect(restored.sessions == 4 && restored.bindings == 4 && restored.restingPorts == 2)
+      #expect(restored.sessions == 4 && restored.bindings == 4 && restored.heldPorts == 2)
       #expect(try listed(again) == listed(table))
       // 50001 to 50005 in the order in which the hosts came; 50004 and 50005 rest until 2 s + 120 s after the start.
       let other = Endpoint(IPv4Address(192, 168, 1, 9), 1000)
@@ -127,7 +127,7 @@ import Testing
       #expect(kept.map { copy.bindings.publicEndpoint(of: $0).port } == 50005)
       func resting() -> Int {
         var count = 0
-        copy.poolUse { count += $0.transport == .udp ? $0.resting : 0 }
+        copy.poolUse { count += $0.transport == .udp ? $0.held : 0 }
         return count
       }
       let end = SnapshotTests.second.advanced(by: 122_000_000_000)
@@ -153,7 +153,7 @@ import Testing
       let restored = copy.restore(
         snapshot, offset: 0, at: start.advanced(by: passed * 1_000_000_000)
       ) { _ in true }
-      #expect(restored.sessions == sessions && restored.restingPorts == resting, "after \(passed) s")
+      #expect(restored.sessions == sessions && restored.heldPorts == resting, "after \(passed) s")
       #expect(restored.expired == 1 - sessions)
       #expect(restored.isEmpty == (sessions + resting == 0))
     }
@@ -176,7 +176,7 @@ import Testing
     #expect(elsewhere.notAllowed == 4 && elsewhere.isEmpty)
     let forward = restored {
       $0.forwards = [
-        StaticForward(
+        PortForward(
           .udp, public: Endpoint(SnapshotTests.pool, 50002), private: Endpoint(IPv4Address(192, 168, 1, 9), 1)
         )
       ]
@@ -184,7 +184,7 @@ import Testing
     #expect(forward.notAllowed == 1 && forward.sessions == 3)
     let oneToOne = restored {
       $0.oneToOne = [
-        StaticAddress(public: IPv4Address(203, 0, 113, 7), private: IPv4Address(192, 168, 1, 2))
+        OneToOneMapping(public: IPv4Address(203, 0, 113, 7), private: IPv4Address(192, 168, 1, 2))
       ]
     }
     #expect(oneToOne.notAllowed == 2 && oneToOne.sessions == 2)
@@ -281,7 +281,7 @@ import Testing
       var copy = narrow.makeShard(worker: 0)
       let restored = copy.restore(snapshot, offset: 0, at: now, shared: shared) { _ in true }
       #expect(restored.sessions == kept && restored.notAllowed == 4 - kept)
-      #expect(restored.restingPorts == resting)
+      #expect(restored.heldPorts == resting)
       // Ports that are not offered come to nobody when they are free again.
       copy.advance(to: now.advanced(by: 10_000_000_000_000))
       #expect(copy.counts.sessions == 0 && copy.counts.dynamicBindings == 0)
@@ -322,22 +322,22 @@ import Testing
     copy.advance(to: due)
     #expect(copy.counts.sessions == 1)
     copy.advance(to: Instant(nanoseconds: due.nanoseconds + 1))
-    #expect(copy.counts.sessions == 0 && copy.bindings.kind(of: binding) == .resting)
+    #expect(copy.counts.sessions == 0 && copy.bindings.kind(of: binding) == .held)
     #expect(copy.bindings.instant(of: binding) == due.advanced(by: 120_000_000_000))
   }
 
   @Test("a session over a forward comes back as far as the forward's terms allow it; a one-shot has one")
-  func forwardTerms() throws {
+  func portForwardTerms() throws {
     let place = Endpoint(SnapshotTests.pool, 50001)
-    func settings(_ change: (inout ForwardTerms) -> Void) -> (inout TableSettings) -> Void {
-      var terms = ForwardTerms()
+    func settings(_ change: (inout PortForwardTerms) -> Void) -> (inout TableSettings) -> Void {
+      var terms = PortForwardTerms()
       change(&terms)
-      return { [client] in $0.forwards = [StaticForward(.udp, public: place, private: client, terms: terms)] }
+      return { [client] in $0.forwards = [PortForward(.udp, public: place, private: client, terms: terms)] }
     }
     let table = makeTable(settings { _ in })
     var shard = table.makeShard(worker: 0)
     let start = SnapshotTests.second
-    let forward = shard.findForward(.udp, public: place)
+    let forward = shard.findPortForward(.udp, public: place)
     let binding = try #require(forward)
     let others = (7...9 as ClosedRange<UInt8>).map { Endpoint(IPv4Address(198, 51, 100, $0), 80) }
     for remote in others {
@@ -346,13 +346,13 @@ import Testing
       #expect(made != nil)
     }
     let snapshot = try TableSnapshot(words(of: shard, at: start))
-    func restored(_ change: (inout ForwardTerms) -> Void) -> (RestoredTable, forwards: Int) {
+    func restored(_ change: (inout PortForwardTerms) -> Void) -> (RestoredTable, forwards: Int) {
       let table = makeTable(settings(change))
       var shard = table.makeShard(worker: 0)
       shard.startLifetimes(at: start)
       let restored = shard.restore(snapshot, offset: 0, at: start) { _ in true }
       shard.advance(to: start.advanced(by: 301_000_000_000))
-      return (restored, shard.forwardCount)
+      return (restored, shard.portForwardCount)
     }
     let all = restored { _ in }
     #expect(all.0.sessions == 3 && all.forwards == 1)
@@ -399,7 +399,7 @@ import Testing
     var copy = again.makeShard(worker: 0)
     let restored = copy.restore(snapshot, offset: 0, at: start.advanced(by: 2_000_000_000)) { _ in true }
     #expect(restored.sessions == 0 && restored.bindings == 0 && restored.contradicting == 1)
-    #expect(restored.restingPorts == 1 && copy.bindings.kind(of: binding) == .resting)
+    #expect(restored.heldPorts == 1 && copy.bindings.kind(of: binding) == .held)
   }
 
   /// A snapshot of words, with the checksum that is theirs.
@@ -524,7 +524,7 @@ import Testing
       copy.advance(to: now.advanced(by: 600_000_000_000))
       #expect(copy.counts.sessions == 0 && copy.counts.dynamicBindings == 0, "seed \(seed), round \(round)")
       var held = 0
-      copy.poolUse { held += $0.inUse + $0.resting }
+      copy.poolUse { held += $0.inUse + $0.held }
       #expect(held == 0, "seed \(seed), round \(round)")
     }
   }
@@ -543,7 +543,7 @@ import Testing
     try open(&copy, from: second, to: Endpoint(server.address, 81), at: now)
     let restored = copy.restore(snapshot, offset: 0, at: now) { _ in true }
     // Lost: the first host's UDP, whose port is another's; the second host's own, which has another port by now.
-    #expect(restored.sessions == 2 && restored.contradicting == 2 && restored.restingPorts == 2)
+    #expect(restored.sessions == 2 && restored.contradicting == 2 && restored.heldPorts == 2)
     #expect(copy.counts.sessions == 4 && copy.counts.dynamicBindings == 3)
     #expect(try listed(again).count == 4)
   }

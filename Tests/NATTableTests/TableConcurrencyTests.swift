@@ -239,10 +239,10 @@ import Testing
   @Test(
     "a list of forwards that changes while it is read gives whole entries, and those that stay each once")
   func forwards() {
-    let memory = MappedMemory(byteCount: ForwardList.byteCount(256))
-    let list = ForwardList(memory: memory, capacity: 256)
-    @Sendable func forward(_ number: UInt16) -> StaticForward {
-      StaticForward(
+    let memory = MappedMemory(byteCount: PortForwardList.byteCount(256))
+    let list = PortForwardList(memory: memory, capacity: 256)
+    @Sendable func forward(_ number: UInt16) -> PortForward {
+      PortForward(
         number & 1 == 0 ? .tcp : .udp, public: Endpoint(IPv4Address(203, 0, 113, 5), number),
         private: Endpoint(IPv4Address(0xC0A8_0100 | UInt32(number & 0xFF)), number ^ 0x5555))
     }

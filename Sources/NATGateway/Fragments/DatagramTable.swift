@@ -1,5 +1,4 @@
 import NATMemory
-import NATTable
 import NATWire
 
 /// Datagrams that come in fragments, from the first arrival of each until it is complete or its lifetime is over.

@@ -1,5 +1,4 @@
 import NATMemory
-import NATTable
 import NATWire
 
 /// The bytes of fragments that wait for the first one of their datagram.

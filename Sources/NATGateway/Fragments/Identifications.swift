@@ -1,5 +1,4 @@
 import NATMemory
-import NATTable
 import NATWire
 
 /// The identifications of datagrams that leave in fragments (RFC 6864 section 4.3, RFC 7857 section 10). Two hosts

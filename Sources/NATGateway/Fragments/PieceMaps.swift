@@ -1,5 +1,4 @@
 import NATMemory
-import NATTable
 import NATWire
 
 /// The received parts of each datagram, in units of 8 bytes, as fragment offsets count.

@@ -1,6 +1,6 @@
 import NATMemory
 
-/// CRC-64/XZ: ECMA-182's polynomial, reflected. Whoever flips up to 64 neighbouring bits of a snapshot is found out.
+/// CRC-64/XZ: ECMA-182's polynomial, reflected. It detects any change within 64 neighbouring bits.
 ///
 /// - Complexity: O(words), eight bytes a step.
 public struct Checksum64: Sendable {

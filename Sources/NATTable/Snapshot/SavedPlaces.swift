@@ -1,7 +1,7 @@
 import NATMemory
 public import NATWire
 
-/// A resting port as a snapshot keeps it: three words.
+/// A port in hold-down as a snapshot keeps it: three words.
 ///
 /// | word | holds |
 /// |---|---|

@@ -1,26 +1,26 @@
 import NATMemory
 public import NATWire
 
-/// What became of a snapshot.
+/// How much of a snapshot was restored.
 public struct RestoredTable: BitwiseCopyable, Equatable, Sendable {
   public internal(set) var sessions = 0
   /// Dynamic ones.
   public internal(set) var bindings = 0
-  /// Ports that rest on.
-  public internal(set) var restingPorts = 0
+  /// Ports whose hold-down goes on.
+  public internal(set) var heldPorts = 0
   /// Sessions that ended since, at their time.
   public internal(set) var expired = 0
-  /// Sessions whose public endpoint the configuration does not give to their host any more.
+  /// Sessions whose public endpoint no longer belongs to their host by the configuration.
   public internal(set) var notAllowed = 0
   /// Sessions beyond a limit.
   public internal(set) var withoutRoom = 0
-  /// Sessions that contradict another, or that are none.
+  /// Sessions that contradict another, or whose record is invalid.
   public internal(set) var contradicting = 0
 
   public init() {}
 
   /// Whether nothing of it is left.
-  public var isEmpty: Bool { sessions == 0 && restingPorts == 0 }
+  public var isEmpty: Bool { sessions == 0 && heldPorts == 0 }
 
   mutating func count(_ refusal: Shard.RestoreRefusal) {
     switch refusal {
@@ -34,10 +34,11 @@ public struct RestoredTable: BitwiseCopyable, Equatable, Sendable {
 extension Shard {
   enum RestoreRefusal: Error { case notAllowed, noRoom, contradiction }
 
-  /// Makes what a snapshot holds as packets would have made it, then ends what has fallen due since, each at its own time.
+  /// Makes the bindings and sessions of a snapshot as packets would have made them. Then ends those that have fallen due
+  /// since, each at its own time.
   ///
-  /// What lives in the table already goes before what the snapshot says. A binding on a port that the pool does not offer any
-  /// more lives on, as it does where the pool changes at run time.
+  /// Bindings that the table already has win over the snapshot's. A binding on a port that the pool no longer offers lives
+  /// on, as it does when the pool changes at run time.
   ///
   /// - Parameters:
   ///   - offset: from the clock of the snapshot to that of this table.
@@ -77,7 +78,7 @@ extension Shard {
     restored.sessions = counts.sessions - before.sessions
     restored.bindings = counts.dynamicBindings - before.dynamicBindings
     for number in 0..<snapshot.counts.hosts { restore(snapshot.host(number)) }
-    restored.restingPorts = restorePorts(snapshot, rules)
+    restored.heldPorts = restorePorts(snapshot, rules)
     return restored
   }
 
@@ -90,7 +91,7 @@ extension Shard {
       let session = SessionIndex(UInt32(record))
       guard sessions.state(of: session).phase != .free else { continue }
       let binding = sessions.binding(of: session)
-      guard bindings.kind(of: binding) == .dynamic, bindings.low(binding, 2) == 0 else { continue }
+      guard bindings.kind(of: binding) == .dynamic, bindings.usedSessions(of: binding) == 0 else { continue }
       end(session, at: instant)
     }
     return before - counts.sessions
@@ -136,13 +137,13 @@ extension Shard {
       case .dynamic:
         guard bindings.privateEndpoint(of: binding) == session.private else { throw .contradiction }
         return binding
-      case .forward: throw .notAllowed
-      case .resting:
-        guard resting.isOwn(binding, of: session.private.address) else { throw .contradiction }
+      case .portForward: throw .notAllowed
+      case .held:
+        guard held.isOwn(binding, of: session.private.address) else { throw .contradiction }
       case .oneToOne, .closing: throw .contradiction
       case .free: break
       }
-      guard rules.keeps(session.public, portMaps[Int(binding.rawValue >> 16)]) else { throw .notAllowed }
+      guard rules.keeps(session.public, portMap(of: binding)) else { throw .notAllowed }
       if let other = findBinding(transport, private: session.private) {
         guard bindings.isStatic(other) else { throw .contradiction }
         guard leavesRoomForDynamic(behind: other) else { throw .notAllowed }
@@ -151,8 +152,8 @@ extension Shard {
         throw .noRoom
       }
       return binding
-    case .forward:
-      guard let binding = findForward(transport, public: session.public),
+    case .portForward:
+      guard let binding = findPortForward(transport, public: session.public),
         bindings.privateEndpoint(of: binding) == session.private,
         takes(
           binding, from: .outside, session.flags.contains(.hairpin) ? nil : session.remote)
@@ -168,7 +169,7 @@ extension Shard {
           transport, mapping, port: session.public.port, at: session.bindingCreated)
       else { throw .noRoom }
       return binding
-    case .free, .resting, .closing: throw .contradiction
+    case .free, .held, .closing: throw .contradiction
     }
   }
 
@@ -180,18 +181,14 @@ extension Shard {
     guard
       let index = insertSession(
         binding, remote: session.remote, state: session.state, flags: session.flags, saved.lifetime,
-        clock: session.state.isTransitory ? .tcpTransitory : saved.lifetime, expires: session.expires,
+        current: session.state.isTransitory ? .tcpTransitory : saved.lifetime, expires: session.expires,
         at: session.lastPacket)
     else { return false }
     // Its lifetime may be a shorter one by now, and its next packet bring its end nearer.
     if session.expires > now.advanced(by: durations[Int(saved.lifetime.rawValue)]) {
       reschedule(index, at: now)
     }
-    let words = sessions.words
-    words[sessions.at(index, 4)] = session.counters.packetsOut
-    words[sessions.at(index, 5)] = session.counters.bytesOut
-    words[sessions.at(index, 6)] = session.counters.packetsIn
-    words[sessions.at(index, 7)] = session.counters.bytesIn
+    sessions.setCounters(session.counters, of: index)
     for (bytes, side) in [(saved.largestPacket.inside, Side.inside), (saved.largestPacket.outside, .outside)]
     where bytes != .max && bytes != 0 {
       sessions.setLargestPacket(bytes, of: index, to: side)
@@ -200,7 +197,7 @@ extension Shard {
     return true
   }
 
-  /// A host counts where its first binding was made, which may be another address than that of the first one restored.
+  /// Counts a host on the pool address of its first binding, which may not be the first one restored.
   private mutating func restore(_ saved: SavedHost) {
     guard let host = hosts.find(saved.address), hosts[host].bindings > 0,
       let place = poolPlace(of: saved.poolAddress), hosts[host].poolAddress != UInt32(place)
@@ -210,33 +207,31 @@ extension Shard {
     pools[place].hosts += 1
   }
 
-  /// Lets ports rest on, those that the snapshot names together with those that were freed since.
-  /// - Returns: how many rest.
+  /// Continues the hold-down of the snapshot's ports, together with those that were released since.
+  /// - Returns: how many ports are in hold-down.
   private mutating func restorePorts(_ snapshot: TableSnapshot, _ rules: RestoreRules) -> Int {
     var ports: [(freeFrom: Instant, binding: BindingIndex)] = []
     // The queue is in the order of time, so all of them go through it again.
-    while let binding = resting.popFree(at: .never) { ports.append((bindings.instant(of: binding), binding)) }
+    while let binding = held.popFree(at: .never) { ports.append((bindings.instant(of: binding), binding)) }
     for number in 0..<snapshot.counts.ports {
       guard let saved = snapshot.port(number), let place = poolPlace(of: saved.public.address) else {
         continue
       }
       let freeFrom = min(
-        saved.freeFrom.shifted(by: rules.offset), rules.now.advanced(by: RestoreRules.longestRest))
+        saved.freeFrom.shifted(by: rules.offset), rules.now.advanced(by: RestoreRules.longestHoldDown))
       let binding = bindings.direct(poolAddress: place, saved.transport, port: saved.public.port)
-      let map = portMaps[Int(binding.rawValue >> 16)]
+      let map = portMap(of: binding)
       guard freeFrom > rules.now, bindings.kind(of: binding) == .free, rules.keeps(saved.public, map) else {
         continue
       }
       map.take(saved.public.port)
-      bindings.set(binding, 0, BindingStore.describe(saved.owner, saved.transport, .resting))
-      changeUse(of: binding, inUse: 0, resting: 1)
+      bindings.publish(binding, saved.owner, saved.transport, .held)
+      changeUse(of: binding, inUse: 0, held: 1)
       ports.append((freeFrom, binding))
     }
     ports.sort { $0.freeFrom < $1.freeFrom }
     for (freeFrom, binding) in ports {
-      let map = portMaps[Int(binding.rawValue >> 16)]
-      resting.add(
-        binding, until: freeFrom, isOffered: map.isOffered(UInt16(truncatingIfNeeded: binding.rawValue)))
+      held.add(binding, until: freeFrom, isOffered: portMap(of: binding).isOffered(binding.poolPort))
     }
     if let first = ports.first {
       quietUntil = min(quietUntil, Instant(nanoseconds: first.freeFrom.nanoseconds &- 1))
@@ -245,7 +240,7 @@ extension Shard {
   }
 }
 
-/// By what a snapshot is restored.
+/// The rules by which a snapshot is restored.
 struct RestoreRules {
   /// From the clock of the snapshot to that of the table.
   var offset: Int64
@@ -254,16 +249,16 @@ struct RestoreRules {
   var shared: IPv4Address?
 
   /// The longest that `port-rest` may be, in nanoseconds.
-  static let longestRest: UInt64 = 600_000_000_000
+  static let longestHoldDown: UInt64 = 600_000_000_000
 
-  /// Whether what has a public endpoint of the pool's may go on having it.
+  /// Whether a binding may keep its public endpoint of the pool.
   func keeps(_ endpoint: Endpoint, _ map: PortMap) -> Bool {
     endpoint.address != shared || map.isOffered(endpoint.port)
   }
 }
 
 extension SessionState {
-  /// Whether a session in it runs on the transitory clock.
+  /// Whether a session in this state has the transitory timeout.
   var isTransitory: Bool {
     switch phase {
     case .synSent, .closed, .reset: true

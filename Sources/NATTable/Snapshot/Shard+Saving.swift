@@ -1,7 +1,7 @@
 import NATMemory
 import NATWire
 
-/// A walk over a shard that saves what is in it, in steps between which packets may be worked on.
+/// Saves a shard in steps, so that packets pass between the steps.
 ///
 /// What lives all the while is saved exactly once. What is made, ends or changes meanwhile may be saved as it was before
 /// or after; where two entries then contradict each other, ``Shard/restore(_:offset:at:isInside:)`` takes the first.
@@ -75,26 +75,24 @@ extension Shard {
     walk.counts.sessions += 1
   }
 
-  /// Place by place; where nothing rests, 65,536 in one go.
+  /// Place by place. A port space without held ports takes one step.
   private func savePorts(_ walk: inout SavingWalk, _ left: inout Int, into words: inout [UInt64]) {
-    let end = pools.count * BindingIndex.portsPerAddress
+    let end = pools.count * PortSpace.portsPerAddress
     while left > 0, walk.next < end {
-      let place = walk.next / BindingIndex.portsPerAddress
-      let map = walk.next >> 16
-      let resting = pools[place].resting
-      let count = map % 3 == 0 ? resting.0 : map % 3 == 1 ? resting.1 : resting.2
-      if count == 0 {
-        walk.next = (map + 1) << 16
+      let space = PortSpace(of: BindingIndex(walk.next))
+      let next = (space.rawValue + 1) * PortSpace.ports
+      if pools[space.poolPlace].held[space.transport] == 0 {
+        walk.next = next
         left -= 1
         continue
       }
       // To look at a place is nothing beside saving a session.
-      let stop = min((map + 1) << 16, walk.next + left * 8)
+      let stop = min(next, walk.next + left * 8)
       left -= (stop - walk.next + 7) / 8
       while walk.next < stop {
         let binding = BindingIndex(walk.next)
         walk.next += 1
-        guard bindings.kind(of: binding) == .resting else { continue }
+        guard bindings.kind(of: binding) == .held else { continue }
         SavedPort(binding, in: bindings).append(to: &words)
         walk.counts.ports += 1
       }

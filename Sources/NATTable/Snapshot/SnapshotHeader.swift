@@ -19,7 +19,7 @@ public struct SnapshotHeader: Sendable {
   /// Zeros where it is not known.
   public var boot: (UInt64, UInt64) = (0, 0)
   public var tracksWindows = false
-  /// Secret: whoever knows it knows which ports come next. Kept where packets are to be worked on again, not to restart.
+  /// Secret, because it tells which ports come next. Kept for repeating packets, not for a restart.
   public var random: RandomSource?
 
   public static let version: UInt32 = 1
@@ -37,8 +37,8 @@ public struct SnapshotHeader: Sendable {
 
   /// By how much the instants of the snapshot move so that they are instants of another clock.
   ///
-  /// While both count from one start of the machine they are one clock. Else the time of the world tells how long it
-  /// was; where that has gone back, nobody knows, and no time counts as passed.
+  /// Both are one clock if they count from the same start of the machine. Otherwise the wall clock tells how much time
+  /// passed; if it has gone back, no time counts as passed.
   public func offset(toClock now: Instant, unixNanoseconds unix: UInt64, boot: (UInt64, UInt64)) -> (
     nanoseconds: Int64, clockWentBack: Bool
   ) {

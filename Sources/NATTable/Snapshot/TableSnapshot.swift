@@ -17,7 +17,7 @@ public enum SnapshotFault: Error, Equatable, Sendable {
 
 /// A table outside of a gateway: a value of 64-bit words, which in a file are little-endian.
 ///
-/// A header; lifetimes of ports, in ns, by lifetime class from the fifth on; sessions; resting ports; the pool addresses
+/// A header; lifetimes of ports, in ns, by lifetime class from the fifth on; sessions; ports in hold-down; the pool addresses
 /// of hosts. Then how many there are of each of the four, and the CRC-64 of all that stands before it.
 public struct TableSnapshot: Sendable {
   public let header: SnapshotHeader
@@ -91,7 +91,7 @@ public struct SnapshotCounts: BitwiseCopyable, Equatable, Sendable {
   /// Lifetimes of ports.
   public var lifetimes = 0
   public var sessions = 0
-  /// Resting ports.
+  /// Ports in hold-down.
   public var ports = 0
   public var hosts = 0
 

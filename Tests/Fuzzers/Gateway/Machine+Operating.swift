@@ -75,8 +75,8 @@ extension Machine {
   /// Leaves out the port forwards that have ended by themselves.
   mutating func forgetEndedStatics() {
     guard live.statics.contains(where: \.terms.endsByItself) else { return }
-    var standing: Set<StaticForward> = []
-    reader.forwards { standing.insert($0) }
+    var standing: Set<PortForward> = []
+    reader.portForwards { standing.insert($0) }
     let outside = live.interfaces.outside.address
     let inForce = Set(live.statics)
     func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
@@ -84,7 +84,7 @@ extension Machine {
       guard mapping.terms.endsByItself, inForce.contains(mapping),
         case .portForward(let transport, let outer, let inner, _) = mapping
       else { return false }
-      return !standing.contains(StaticForward(transport, public: outer, private: inner))
+      return !standing.contains(PortForward(transport, public: outer, private: inner))
     }
     written.statics.removeAll(where: hasEnded)
     live.statics.removeAll(where: hasEnded)
@@ -105,7 +105,7 @@ extension Machine {
     while let address = gateway.translator.publicAddress(from: &at) { ours.insert(address) }
     require(ours == Set(live.publicAddresses), "\(ours) are ours, \(live.publicAddresses) expected")
     var standing: Set<String> = []
-    reader.forwards { standing.insert("\($0.transport) \($0.public) \($0.private)") }
+    reader.portForwards { standing.insert("\($0.transport) \($0.public) \($0.private)") }
     var expected: Set<String> = []
     for case .portForward(let transport, let outer, let inner, _) in live.statics {
       expected.insert("\(transport) \(outer) \(inner)")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import NATTable
 
-@Suite struct RestingPortsTests {
+@Suite struct HeldPortsTests {
   typealias Place = (transport: TransportProtocol, address: Int, port: UInt16)
 
   @Test("PA11 the queue and the hosts' own ports are as a list would have them")
@@ -18,8 +18,8 @@ import Testing
       PoolAddress(IPv4Address(203, 0, 113, 6), ports: [1...65535]),
     ])
     let table = TranslationTable(settings, random: &keys)
-    let chains = MappedMemory(byteCount: RestingPorts.chainCount * 4)
-    var resting = RestingPorts(bindings: table.bindings, chains: chains, hash: table.hash)
+    let chains = MappedMemory(byteCount: HeldPorts.listCount * 4)
+    var resting = HeldPorts(bindings: table.bindings, roots: chains, hash: table.hash)
     var list: [(binding: BindingIndex, host: IPv4Address, freeFrom: UInt64, isOffered: Bool)] = []
     let ports: [UInt16] = [0, 1, 2, 8, 9, 10, 1022, 1023, 1024, 1025, 40000, 65534, 65535]
     var now: UInt64 = 0
@@ -33,8 +33,7 @@ import Testing
         guard !list.contains(where: { $0.binding == binding }) else { break }
         now += UInt64(random.below(3))
         // What rests keeps saying who had it.
-        table.bindings.words.release(
-          BindingStore.describe(Endpoint(host, 5), transport, .dynamic), at: Int(binding.rawValue) * 4)
+        table.bindings.publish(binding, Endpoint(host, 5), transport, .dynamic)
         let isOffered = random.below(8) > 0
         resting.add(binding, until: Instant(nanoseconds: now + 50), isOffered: isOffered)
         list.append((binding, host, now + 50, isOffered))
@@ -42,7 +41,7 @@ import Testing
         guard !list.isEmpty else { break }
         let gone = list.remove(at: random.below(list.count))
         resting.remove(gone.binding)
-        table.bindings.words.release(0, at: Int(gone.binding.rawValue) * 4)
+        table.bindings.clear(gone.binding)
       case 3:
         guard !list.isEmpty else { break }
         let place = random.below(list.count)
@@ -52,7 +51,7 @@ import Testing
         now += UInt64(random.below(20))
         while let first = list.first, first.freeFrom <= now {
           #expect(resting.popFree(at: Instant(nanoseconds: now)) == first.binding, "seed \(seed)")
-          table.bindings.words.release(0, at: Int(first.binding.rawValue) * 4)
+          table.bindings.clear(first.binding)
           list.removeFirst()
         }
         #expect(resting.popFree(at: Instant(nanoseconds: now)) == nil, "seed \(seed)")
@@ -60,8 +59,8 @@ import Testing
       #expect(resting.nextFree.nanoseconds == list.first?.freeFrom ?? .max, "seed \(seed)")
       let own = list.filter { entry in
         entry.host == host && entry.isOffered && table.bindings.transport(of: entry.binding) == transport
-          && Int(entry.binding.rawValue) / BindingIndex.portsPerAddress == address
-      }.map { UInt16(truncatingIfNeeded: $0.binding.rawValue) }
+          && PortSpace(of: entry.binding).poolPlace == address
+      }.map { $0.binding.poolPort }
       let question = random.pick([
         (PortMap.Class.wellKnown, PortMap.Parity.even), (.wellKnown, .any), (.registered, .odd), (.all, .any),
       ])

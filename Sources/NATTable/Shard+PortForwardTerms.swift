@@ -5,9 +5,8 @@ public import NATWire
 extension Shard {
   /// The terms of a forward that has some.
   private func terms(of binding: BindingIndex) -> UInt32? {
-    guard bindings.kind(of: binding) == .forward else { return nil }
-    let terms = bindings.high(binding, 3)
-    return terms == 0 ? nil : terms - 1
+    guard bindings.kind(of: binding) == .portForward else { return nil }
+    return bindings.terms(of: binding)
   }
 
   /// Whether a binding is a forward that does not take everything.
@@ -20,8 +19,8 @@ extension Shard {
   ///   - remote: nil for an inside host that sends to the public endpoint; terms that name remotes mean hosts outside.
   public func takes(_ binding: BindingIndex, from side: Side, _ remote: Endpoint?) -> Bool {
     guard let record = terms(of: binding) else { return true }
-    let terms = forwardTerms[record].terms
-    if side == .inside && terms.isInboundOnly || forwardTerms[record].isUsed { return false }
+    let terms = portForwardTerms[record].terms
+    if side == .inside && terms.isInboundOnly || portForwardTerms[record].isUsed { return false }
     return remote.map { terms.matches($0) } ?? terms.takesEveryRemote
   }
 
@@ -30,10 +29,10 @@ extension Shard {
   func leavesRoomForDynamic(behind first: BindingIndex) -> Bool {
     var next: BindingIndex? = first
     while let binding = next {
-      guard let record = terms(of: binding), !forwardTerms[record].terms.takesAllFromInside else {
+      guard let record = terms(of: binding), !portForwardTerms[record].terms.takesAllFromInside else {
         return false
       }
-      next = forward(after: binding)
+      next = nextBinding(after: binding)
     }
     return true
   }
@@ -41,24 +40,26 @@ extension Shard {
   /// Lets the lifetimes of forwards begin that were there from the start: with the first packet, as there is no clock
   /// before.
   public mutating func startLifetimes(at now: Instant) {
-    forwardTerms.start(at: now)
-    quietUntil = min(quietUntil, forwardTerms.due)
+    portForwardTerms.start(at: now)
+    quietUntil = min(quietUntil, portForwardTerms.due)
   }
 
   /// Whether forwards have ended by themselves, so that their public addresses may be ours no longer.
-  public var hasEndedForwards: Bool { forwardTerms.hasEnded }
+  public var hasEndedPortForwards: Bool { portForwardTerms.hasEnded }
 
-  /// The public address of one of them; nil when all have been told.
-  public mutating func popEndedForward() -> IPv4Address? { forwardTerms.popEnded() }
+  /// The public address of one of them; nil after the last.
+  public mutating func popEndedPortForward() -> IPv4Address? { portForwardTerms.popEnded() }
 
   /// A session was made over a forward.
   mutating func noteUse(of binding: BindingIndex) {
-    if let record = terms(of: binding), forwardTerms[record].terms.isOneShot { forwardTerms.use(record) }
+    if let record = terms(of: binding), portForwardTerms[record].terms.isOneShot {
+      portForwardTerms.use(record)
+    }
   }
 
   /// A session over a forward has ended: a one-shot ends with it.
   mutating func endIfUsed(_ binding: BindingIndex, at instant: Instant) {
-    guard let record = terms(of: binding), forwardTerms[record].isUsed, firstSession(of: binding) == nil
+    guard let record = terms(of: binding), portForwardTerms[record].isUsed, firstSession(of: binding) == nil
     else {
       return
     }
@@ -66,12 +67,12 @@ extension Shard {
   }
 
   /// Ends what is due before `now` in the order of the due times, as far as a forward's lifetime is among it.
-  mutating func endForwards(before now: Instant) {
-    while forwardTerms.due < now, let binding = forwardTerms.firstDueBinding {
-      let due = forwardTerms.due
+  mutating func endPortForwards(before now: Instant) {
+    while portForwardTerms.due < now, let binding = portForwardTerms.firstDueBinding {
+      let due = portForwardTerms.due
       endSessions(before: due)
       // Its one session may have been among them.
-      if forwardTerms.due == due, forwardTerms.firstDueBinding == binding {
+      if portForwardTerms.due == due, portForwardTerms.firstDueBinding == binding {
         endByItself(binding, at: due, because: .staticMappingExpired)
       }
     }

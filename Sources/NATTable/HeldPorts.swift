@@ -14,7 +14,7 @@ import NATWire
 ///
 /// - Complexity: adding, removing and ``ownLowest(of:poolAddress:_:_:_:)`` take at most 17 steps for each tree, besides
 ///   the roots that share a list.
-struct RestingPorts: ~Copyable {
+struct HeldPorts: ~Copyable {
   private let bindings: BindingStore
   /// The first root of each list: its number plus one, so that fresh memory means empty.
   private let roots: OwnedArray<UInt32>
@@ -22,11 +22,11 @@ struct RestingPorts: ~Copyable {
   private var first = BindingStore.none
   private var last = BindingStore.none
 
-  static let chainCount = 65536
+  static let listCount = 65536
 
-  init(bindings: BindingStore, chains: MappedMemory, hash: KeyHash) {
+  init(bindings: BindingStore, roots memory: MappedMemory, hash: KeyHash) {
     self.bindings = bindings
-    roots = chains.array(of: UInt32.self, count: RestingPorts.chainCount)
+    roots = memory.array(of: UInt32.self, count: HeldPorts.listCount)
     self.hash = hash
   }
 
@@ -42,29 +42,32 @@ struct RestingPorts: ~Copyable {
   mutating func add(_ binding: BindingIndex, until due: Instant, isOffered: Bool = true) {
     let instant = last == BindingStore.none ? due : max(due, bindings.instant(of: BindingIndex(last)))
     let owner = bindings.privateEndpoint(of: binding)
-    bindings.set(binding, 0, BindingStore.describe(owner, bindings.transport(of: binding), .resting))
-    bindings.set(binding, 1, instant.nanoseconds)
-    bindings.set(binding, 2, UInt64(BindingStore.none) << 32 | UInt64(last))
+    bindings.begin(binding, at: instant)
+    bindings.publish(binding, owner, bindings.transport(of: binding), .held)
+    bindings.setPreviousHeld(last, of: binding)
     if last == BindingStore.none {
       first = binding.rawValue
     } else {
-      bindings.setHigh(BindingIndex(last), 2, binding.rawValue)
+      bindings.setNextHeld(binding.rawValue, of: BindingIndex(last))
     }
     last = binding.rawValue
-    setNode(binding, HeldNode())
     if isOffered { addToTree(binding) }
   }
 
   /// Takes a port out of the queue and its tree. What its record then holds is the caller's.
   mutating func remove(_ binding: BindingIndex) {
-    let next = bindings.high(binding, 2)
-    let previous = bindings.low(binding, 2)
+    let next = bindings.nextHeld(of: binding)
+    let previous = bindings.previousHeld(of: binding)
     if previous == BindingStore.none {
       first = next
     } else {
-      bindings.setHigh(BindingIndex(previous), 2, next)
+      bindings.setNextHeld(next, of: BindingIndex(previous))
     }
-    if next == BindingStore.none { last = previous } else { bindings.setLow(BindingIndex(next), 2, previous) }
+    if next == BindingStore.none {
+      last = previous
+    } else {
+      bindings.setPreviousHeld(previous, of: BindingIndex(next))
+    }
     removeFromTree(binding)
   }
 
@@ -84,7 +87,7 @@ struct RestingPorts: ~Copyable {
 
   /// Whether the port is in hold-down and `host` had it last.
   func isOwn(_ binding: BindingIndex, of host: IPv4Address) -> Bool {
-    bindings.kind(of: binding) == .resting && bindings.privateEndpoint(of: binding).address == host
+    bindings.kind(of: binding) == .held && bindings.privateEndpoint(of: binding).address == host
   }
 
   /// The lowest held port of the class and parity that `host` itself had, among those that are offered.
@@ -92,15 +95,15 @@ struct RestingPorts: ~Copyable {
     of host: IPv4Address, poolAddress: Int, _ transport: TransportProtocol, _ portClass: PortMap.Class,
     _ parity: PortMap.Parity
   ) -> UInt16? {
-    let anyPort = bindings.direct(poolAddress: poolAddress, transport, port: 0)
+    let anyPort = PortSpace(poolPlace: poolAddress, transport).binding(0)
     var lowest: UInt16?
     var at = roots[list(of: host, anyPort)]
     while at != 0 {
       let root = BindingIndex(at - 1)
       at = node(root).above
       // All ports of a tree are of the class and parity of its root.
-      let port = UInt16(truncatingIfNeeded: root.rawValue)
-      guard root.rawValue >> 16 == anyPort.rawValue >> 16,
+      let port = root.poolPort
+      guard PortSpace(of: root) == PortSpace(of: anyPort),
         bindings.privateEndpoint(of: root).address == host,
         portClass.words.contains(Int(port >> 6)),
         parity == .any || (parity == .even) == (port & 1 == 0)
@@ -112,9 +115,9 @@ struct RestingPorts: ~Copyable {
 
   // MARK: Trees
 
-  private func node(_ binding: BindingIndex) -> HeldNode { HeldNode(word: bindings.word(binding, 3)) }
+  private func node(_ binding: BindingIndex) -> HeldNode { bindings.heldNode(of: binding) }
 
-  private func setNode(_ binding: BindingIndex, _ node: HeldNode) { bindings.set(binding, 3, node.word) }
+  private func setNode(_ binding: BindingIndex, _ node: HeldNode) { bindings.setHeldNode(node, of: binding) }
 
   /// The list in which the roots of a host's trees on the binding's pool address and protocol stand.
   private func list(of host: IPv4Address, _ binding: BindingIndex) -> Int {
@@ -123,13 +126,13 @@ struct RestingPorts: ~Copyable {
 
   /// The binding of another port on the same pool address and protocol.
   private func beside(_ binding: BindingIndex, _ port: UInt16) -> BindingIndex {
-    BindingIndex(binding.rawValue & ~0xFFFF | UInt32(port))
+    PortSpace(of: binding).binding(port)
   }
 
   /// A node stands among all that share the bits which led to it, so the lowest lies on the way down the lower sides.
   private func lowest(below root: BindingIndex) -> UInt16 {
     var lowest = UInt16.max
-    var at: UInt16? = UInt16(truncatingIfNeeded: root.rawValue)
+    var at: UInt16? = root.poolPort
     while let port = at {
       lowest = min(lowest, port)
       let node = node(beside(root, port))
@@ -139,7 +142,7 @@ struct RestingPorts: ~Copyable {
   }
 
   private func addToTree(_ binding: BindingIndex) {
-    let port = UInt16(truncatingIfNeeded: binding.rawValue)
+    let port = binding.poolPort
     let host = bindings.privateEndpoint(of: binding).address
     let list = list(of: host, binding)
     guard var at = root(like: binding, of: host, in: list) else {
@@ -153,7 +156,7 @@ struct RestingPorts: ~Copyable {
       guard let below = node[side(port, bit)] else {
         node[side(port, bit)] = port
         setNode(at, node)
-        setNode(binding, HeldNode(below: UInt16(truncatingIfNeeded: at.rawValue)))
+        setNode(binding, HeldNode(below: at.poolPort))
         return
       }
       at = beside(binding, below)
@@ -163,8 +166,8 @@ struct RestingPorts: ~Copyable {
 
   /// The root of the tree for the host, pool address, protocol, class and parity of a port.
   private func root(like binding: BindingIndex, of host: IPv4Address, in list: Int) -> BindingIndex? {
-    func kind(_ binding: BindingIndex) -> (UInt32, Bool, UInt32) {
-      (binding.rawValue >> 16, binding.rawValue & 0xFFFF < 1024, binding.rawValue & 1)
+    func kind(_ binding: BindingIndex) -> (Int, PortMap.Class, UInt16) {
+      (PortSpace(of: binding).rawValue, PortMap.Class.of(binding.poolPort), binding.poolPort & 1)
     }
     var at = roots[list]
     while at != 0 {
@@ -204,7 +207,7 @@ struct RestingPorts: ~Copyable {
   private func unlinkLeaf(_ leaf: BindingIndex) {
     let parent = beside(leaf, UInt16(truncatingIfNeeded: node(leaf).above - 1))
     var node = node(parent)
-    let port = UInt16(truncatingIfNeeded: leaf.rawValue)
+    let port = leaf.poolPort
     if node.lower == port { node.lower = nil } else { node.upper = nil }
     setNode(parent, node)
   }
@@ -214,7 +217,7 @@ struct RestingPorts: ~Copyable {
     guard node.isRoot else {
       let parent = beside(binding, UInt16(truncatingIfNeeded: node.above - 1))
       var above = self.node(parent)
-      let port = UInt16(truncatingIfNeeded: binding.rawValue)
+      let port = binding.poolPort
       if above.lower == port { above.lower = heir } else { above.upper = heir }
       return setNode(parent, above)
     }
@@ -236,11 +239,31 @@ struct RestingPorts: ~Copyable {
   private func side(_ port: UInt16, _ bit: UInt16) -> HeldNode.Side { port & bit == 0 ? .lower : .upper }
 }
 
+extension BindingStore {
+  fileprivate func nextHeld(of binding: BindingIndex) -> UInt32 { high(binding, .sessions) }
+
+  fileprivate func setNextHeld(_ next: UInt32, of binding: BindingIndex) { setHigh(binding, .sessions, next) }
+
+  fileprivate func previousHeld(of binding: BindingIndex) -> UInt32 { low(binding, .sessions) }
+
+  fileprivate func setPreviousHeld(_ previous: UInt32, of binding: BindingIndex) {
+    setLow(binding, .sessions, previous)
+  }
+
+  fileprivate func heldNode(of binding: BindingIndex) -> HeldNode {
+    HeldNode(word: words[at(binding, .links)])
+  }
+
+  fileprivate func setHeldNode(_ node: HeldNode, of binding: BindingIndex) {
+    words[at(binding, .links)] = node.word
+  }
+}
+
 /// The links of a held port in its tree, in one word: lower:17, upper:17, above:29, root:1.
 ///
 /// `lower` and `upper` are ports plus one. `above` is the parent's port plus one. A root has no parent: there `above` is
 /// the next root of the list, its number plus one.
-private struct HeldNode {
+struct HeldNode {
   enum Side { case lower, upper }
 
   private(set) var word: UInt64

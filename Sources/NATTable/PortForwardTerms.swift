@@ -1,9 +1,9 @@
 import NATMemory
 public import NATWire
 
-/// What a port forward takes: by default everything, begun from either side, for as long as it is there.
-public struct ForwardTerms: BitwiseCopyable, Sendable, Hashable {
-  /// Sessions begin outside alone; for what its host begins, the next binding of the private endpoint goes.
+/// The conditions of a port forward. By default it takes sessions that begin on either side, from any remote, for ever.
+public struct PortForwardTerms: BitwiseCopyable, Sendable, Hashable {
+  /// Sessions may begin only outside. What its host begins uses the next binding of the private endpoint.
   public var isInboundOnly = false
   /// It makes one session, and ends with it.
   public var isOneShot = false
@@ -27,9 +27,9 @@ public struct ForwardTerms: BitwiseCopyable, Sendable, Hashable {
 }
 
 /// The terms of the forwards that have some. Only the worker reads them, and no packet that belongs to a session.
-struct ForwardTermsStore: ~Copyable {
+struct PortForwardTermsStore: ~Copyable {
   struct Record: BitwiseCopyable {
-    var terms = ForwardTerms()
+    var terms = PortForwardTerms()
     /// The session of a one-shot has been made.
     var isUsed = false
     var binding: UInt32 = 0
@@ -63,7 +63,7 @@ struct ForwardTermsStore: ~Copyable {
   /// - Parameter now: when its lifetime begins; nil for ``start(at:)``.
   /// - Complexity: O(forwards with a lifetime).
   mutating func add(
-    _ terms: ForwardTerms, of binding: BindingIndex, public address: IPv4Address, at now: Instant?
+    _ terms: PortForwardTerms, of binding: BindingIndex, public address: IPv4Address, at now: Instant?
   ) -> UInt32? {
     let record: UInt32
     if firstFree != 0 {
