@@ -4,9 +4,11 @@ public import NATTable
 import NATWire
 
 extension EndedDocument {
-  public init(_ ended: EndedSessions) {
+  /// The sum of what a change ended on each worker.
+  public init(_ ended: [EndedSessions]) {
     self.init(
-      sessions: ended.sessions, bindings: ended.bindings, ended: ended.listed.map { EndedSession($0) })
+      sessions: ended.reduce(0) { $0 + $1.sessions }, bindings: ended.reduce(0) { $0 + $1.bindings },
+      ended: ended.flatMap(\.listed).prefix(EndedDocument.mostListed).map { EndedSession($0) })
   }
 }
 
@@ -20,7 +22,7 @@ extension EndedSession {
 }
 
 extension EndReason {
-  /// As the control socket has it.
+  /// The reason in kebab case, as events and answers have it.
   public var name: String {
     switch self {
     case .expired: "expired"
@@ -43,7 +45,7 @@ extension EndReason {
 }
 
 extension EventDocument {
-  /// - Parameter epoch: what the gateway's clock is behind that of the world, in nanoseconds.
+  /// - Parameter epoch: nanoseconds from 1970 (UTC) to the zero of the gateway's clock.
   public init(_ event: TableEvent, epoch: UInt64) {
     let kind: Kind =
       switch event.kind {

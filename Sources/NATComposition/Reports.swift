@@ -137,6 +137,26 @@ extension StatsDocument {
   /// The counters of a gateway as they stand.
   public init(_ gateway: borrowing Gateway) { self.init(GatewayFigures(gateway)) }
 
+  /// What the workers of a gateway count together: they share the counters, and each has its own part of the table.
+  ///
+  /// - Parameter uptime: since the start of the gateway.
+  /// - Precondition: there is at least one worker.
+  public init(_ workers: [GatewayFigures], uptime: Seconds) {
+    self.init(workers[0])
+    self.uptime = uptime
+    for part in workers.dropFirst().map({ StatsDocument($0) }) {
+      bindings += part.bindings
+      sessions += part.sessions
+      events.bindingsCreated += part.events.bindingsCreated
+      events.sessionsCreated += part.events.sessionsCreated
+      events.sessionsExpired += part.events.sessionsExpired
+      for index in pool.indices {
+        pool[index].inUse += part.pool[index].inUse
+        pool[index].resting += part.pool[index].resting
+      }
+    }
+  }
+
   public init(_ figures: GatewayFigures) {
     let counts = figures.table
     let counters = figures.counters

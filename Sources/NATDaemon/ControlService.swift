@@ -3,10 +3,12 @@ package import NATConfiguration
 package import NATControl
 import NATControlSocket
 import NATWire
+import Synchronization
 
-/// The control socket, and the port of the metrics where one is asked for.
-package struct ControlService {
+/// The control socket, and the port of the metrics if one is configured.
+package final class ControlService: Component {
   private let server: ControlServer
+  private let serving = Mutex<Task<Void, any Error>?>(nil)
 
   package init(
     _ control: Configuration.Control, _ metrics: Configuration.Metrics, operations: any GatewayOperations,
@@ -19,10 +21,9 @@ package struct ControlService {
       operations: operations, logger: logger)
   }
 
-  /// Serves in a task of its own until that is cancelled; then the socket file is gone.
-  /// - Returns: as soon as it listens.
-  /// - Throws: `ControlSocketFault` when it cannot listen.
-  package func start() async throws -> Task<Void, any Error> {
+  /// Returns when the server listens.
+  /// - Throws: `ControlSocketFault` if it cannot listen.
+  package func start() async throws {
     let (listening, continuation) = AsyncStream<Void>.makeStream()
     let task = Task { [server] in
       defer { continuation.finish() }
@@ -31,8 +32,15 @@ package struct ControlService {
         continuation.finish()
       }
     }
-    for await _ in listening { return task }
+    serving.withLock { $0 = task }
+    for await _ in listening { return }
     try await task.value
-    return task
+  }
+
+  /// Stops serving. The socket's file is gone then.
+  package func stop() async {
+    let task = serving.withLock { $0.take() }
+    task?.cancel()
+    try? await task?.value
   }
 }

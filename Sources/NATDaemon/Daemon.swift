@@ -10,30 +10,24 @@ import NATTable
 import NATWire
 public import ServiceLifecycle
 
-/// A gateway between two interfaces, as a service: from opening them to the last counter.
-///
-/// The service manager, where there is one, hears of its state, and keeps the sockets of the guards over a restart.
+/// A gateway between two interfaces, as a service: a list of components that it starts and stops.
 public struct Daemon: Service, CustomStringConvertible {
   private let configuration: Configuration
   private let file: String?
-  private let options: CaptureOptions
   private let logger: Logger
   private let logLevel: LogLevel?
   private let manager: ServiceManager?
 
   /// - Parameters:
-  ///   - file: where the configuration was read from, to read it again; nil where it cannot be.
-  ///   - logLevel: the level of the logger, where it can change.
-  ///   - environment: of the process, which the service manager made.
+  ///   - file: the path that the configuration was read from; nil if it cannot be read again.
+  ///   - logLevel: the level of the logger, if it can change.
+  ///   - environment: of the process. It says whether there is a service manager.
   public init(
     _ configuration: Configuration, file: String? = nil, logger: Logger, logLevel: LogLevel? = nil,
     environment: [String: String] = [:]
   ) {
     self.configuration = configuration
     self.file = file
-    options = CaptureOptions(
-      snapLength: configuration.capture.snapLength, ringSize: Int(configuration.capture.ringBytes),
-      delivery: configuration.capture.delivery == .immediate ? .immediate : .blocks(milliseconds: 1))
     self.logger = logger
     self.logLevel = logLevel
     manager = ServiceManager(environment)
@@ -43,60 +37,20 @@ public struct Daemon: Service, CustomStringConvertible {
   public var description: String { "gateway" }
 
   /// Opens the interfaces, forwards until a graceful shutdown begins, and closes them.
-  /// - Throws: `InterfaceFault` or `ControlSocketFault` when it cannot start.
+  /// - Throws: `InterfaceFault` or `ControlSocketFault` if the daemon cannot start.
   public func run() async throws {
     for warning in configuration.warnings { logger.warning("\(warning)") }
-    let mailbox = Mailbox()
-    // Heard before it is asked what there is, so that no change falls between.
-    let listener = configuration.followsMachine ? try HostListener() : nil
-    let interfaces = try InterfaceKeeper(
-      configuration, options, besides: manager?.inheritedNames ?? [], logger: logger)
-    // Not before no other gateway has the interfaces: it would be that one's reservation that is taken back.
-    let reservation = PortReservation(configuration, logger: logger)
-    reservation.reserve(configuration.reservedPorts)
-    defer { reservation.restore() }
-    // The new guards stand, and will stand over the next restart; only now the old ones fall.
-    for owner in await interfaces.guardOwners { manager?.store(owner.socket, name: owner.table) }
-    manager?.releaseInherited()
-    try await interfaces.attach(mailbox)
-
-    // What the configuration leaves open is the devices' own, and the host's.
-    let host = interfaces.hostAtStart
-    let live = await interfaces.completed(configuration.resolved(host).configuration)
-    var settings = GatewaySettings(live)
-    settings.completesChecksums = false
-    settings.asksForNextHops = true
-    settings.table.workers = 1
-    settings.table.reserve = .live(settings.table)
-    // Room for all that the configuration says, where some of it waits for the host's address.
-    settings.table.reserve.forwards += configuration.statics.count - live.statics.count
-    let counterStore = CounterStore()
-    var random = RandomSource.secret()
-    let table = TranslationTable(settings.table, random: &random)
-    var gateway = Gateway(
-      settings, table: table, worker: 0, counters: counterStore.counters, random: random)
-    let state = StateKeeper(configuration.state, mailbox, logger: logger)
-    if let state, let table = await state.load(waits: live.waitsForMachine) {
-      await state.took(table, gateway.restore(table.snapshot, offset: table.offset, at: LiveClock.now))
-    }
-    let figures = WorkerFigures()
-    let worker = Worker(Pipeline(gateway), mailbox, logger: logger, figures: figures)
-    let control = GatewayControl(
-      configuration, live: live, host: host, reservation: reservation, file: file, mailbox: mailbox,
-      table: table, counters: counterStore, worker: figures, interfaces: interfaces, state: state,
-      logLevel: logLevel, logger: logger)
-    let thread = WorkerThread(worker, number: 0)
-    await control.beginRecording()
-    let serving: Task<Void, any Error>
-    do {
-      serving = try await ControlService(
-        configuration.control, configuration.metrics, operations: control, logger: logger
-      ).start()
-    } catch {
-      mailbox.post { $0.isToStop = true }
-      await thread.waitForEnd()
-      throw error
-    }
+    // First of all, so that no change is missed between the first reading of the machine's addresses and the next.
+    let listener = configuration.followsMachine ? try MachineListener() : nil
+    let workers = WorkerSet()
+    let interfaces = try InterfaceKeeper(configuration, workers, manager, logger: logger)
+    let live = await interfaces.completed(configuration.resolved(interfaces.machineAtStart).configuration)
+    let settings = settings(live, workers)
+    let memory = GatewayMemory(settings)
+    let components = assemble(
+      ConfigurationInForce(configuration, live: live, machine: interfaces.machineAtStart, file: file),
+      interfaces, listener, workers, settings, memory)
+    try await components.start()
     logger.notice(
       "started",
       metadata: [
@@ -105,78 +59,71 @@ public struct Daemon: Service, CustomStringConvertible {
         "address": "\(live.interfaces.outside.addressText)",
         "guard": configuration.kernelGuard ? "on" : "off",
       ])
+    try? await gracefulShutdown()
+    await components.stop()
+    logStop(memory.counters.counters)
+  }
 
-    // The worker has both captures when it has done this.
-    _ = await mailbox.perform(ReadFigures())
-    var notices = ServiceNotices(manager, worker: figures)
-    await notices.sayReady(control, logger)
-    let report = Task { await Report(table: table, mailbox: mailbox).run() }
-    let saving = Task { await state?.run() }
-    let reload = Task { await ReloadSignal(control: control, manager: manager, logger: logger).run() }
-    let news = Task {
-      guard let listener else { return }
-      for await _ in listener.news {
-        // Another device may have the name.
-        await interfaces.watch(mailbox)
-        await follow(control)
-      }
-    }
-    defer {
-      report.cancel()
-      saving.cancel()
-      reload.cancel()
-      news.cancel()
-    }
-    var exhaustion = ExhaustionLog()
-    while !Task.isShuttingDownGracefully, !Task.isCancelled {
-      await interfaces.watch(mailbox)
-      await follow(control, looksAtSockets: true)
-      exhaustion.look(at: counterStore.counters, now: LiveClock.now, logger)
-      await notices.sayStatus(control)
-      for _ in 0..<4 where !Task.isShuttingDownGracefully {
-        notices.feedWatchdog()
-        try? await Task.sleep(for: .milliseconds(250))
-      }
-    }
+  /// The parts of a daemon, in the order in which they start.
+  private func assemble(
+    _ inForce: ConfigurationInForce, _ interfaces: InterfaceKeeper, _ listener: MachineListener?,
+    _ workers: WorkerSet, _ settings: GatewaySettings, _ memory: GatewayMemory
+  ) -> ComponentList {
+    let started = LiveClock.now
+    let reservation = PortReservation(configuration, logger: logger)
+    let state = StateKeeper(
+      configuration.state, workers, waits: inForce.live.waitsForMachine, logger: logger)
+    let recorder = FlightRecorder(configuration.record, workers, started: started, logger: logger)
+    let events = EventHub(workers, memory)
+    let changes = ChangeCoordinator(
+      inForce, workers, memory.table, interfaces: interfaces, events: events, state: state,
+      observers: [reservation, recorder] + [logLevel].compactMap(\.self))
+    let components = ComponentList()
+    let control = GatewayControl(
+      changes: changes, workers: workers, queries: TableQueries(table: memory.table, started: started),
+      events: events, recorder: recorder, state: state, interfaces: interfaces, components: components)
+    let all: [(any Component)?] = [
+      reservation,
+      interfaces,
+      WorkerThreads(
+        workers, settings, memory, state: state, configured: configuration.workers, logger: logger),
+      state,
+      recorder,
+      changes,
+      ControlService(configuration.control, configuration.metrics, operations: control, logger: logger),
+      ReportSignal(control: control),
+      ReloadSignal(control: control, manager: manager, logger: logger),
+      MachineFollower(changes: changes, interfaces: interfaces, listener: listener, logger: logger),
+      ExhaustionLog(counters: memory.counters, logger: logger),
+      // Last, as it reports that all others are ready.
+      ServiceNotices(manager, workers, control, logger: logger),
+    ]
+    components.append(all.compactMap(\.self))
+    return components
+  }
 
-    manager?.notify(["STOPPING=1", "STATUS=Stopping"])
-    serving.cancel()
-    try? await serving.value
-    saving.cancel()
-    await saving.value
-    await state?.stop()
-    mailbox.post { $0.isToStop = true }
-    await thread.waitForEnd()
-    let (from, to) = (counterStore.counters.side(.inside), counterStore.counters.side(.outside))
+  private func settings(_ live: Configuration, _ workers: WorkerSet) -> GatewaySettings {
+    var settings = GatewaySettings(live)
+    settings.completesChecksums = false
+    settings.asksForNextHops = true
+    settings.table.workers = workers.members.count
+    settings.table.reserve = .live(settings.table)
+    // Room for all static mappings of the file, of which some may wait for the machine's address.
+    settings.table.reserve.forwards += configuration.statics.count - live.statics.count
+    return settings
+  }
+
+  private func logStop(_ counters: Counters) {
+    let (inside, outside) = (counters.side(.inside), counters.side(.outside))
+    let drops = DropReason.allCases.filter { counters.drops($0) > 0 }
+      .map { "\($0.name) \(counters.drops($0))" }.joined(separator: ", ")
     logger.notice(
       "stopped",
       metadata: [
-        "insideReceived": "\(from.packetsReceived)", "insideSent": "\(from.packetsSent)",
-        "insideCaptureDropped": "\(from.captureDropped)", "outsideReceived": "\(to.packetsReceived)",
-        "outsideSent": "\(to.packetsSent)", "outsideCaptureDropped": "\(to.captureDropped)",
-        "drops": "\(drops(counterStore.counters))",
+        "insideReceived": "\(inside.packetsReceived)", "insideSent": "\(inside.packetsSent)",
+        "insideCaptureDropped": "\(inside.captureDropped)", "outsideReceived": "\(outside.packetsReceived)",
+        "outsideSent": "\(outside.packetsSent)", "outsideCaptureDropped": "\(outside.captureDropped)",
+        "drops": "\(drops)",
       ])
-  }
-
-  /// Takes over what the host has by now.
-  private func follow(_ control: GatewayControl, looksAtSockets: Bool = false) async {
-    do {
-      guard let followed = try await control.follow(looksAtSockets: looksAtSockets) else { return }
-      logger.notice(
-        "the host's addresses, routes or sockets have changed",
-        metadata: [
-          "address": "\(followed.outside)", "gateway": "\(followed.gateway)",
-          "sessionsEnded": "\(followed.sessionsEnded)",
-        ])
-      for reason in followed.degraded { logger.warning("degraded", metadata: ["reason": "\(reason)"]) }
-    } catch {
-      logger.warning("\(error)")
-    }
-  }
-
-  /// The drop reasons that have occurred, for the log.
-  private func drops(_ counters: Counters) -> String {
-    DropReason.allCases.filter { counters.drops($0) > 0 }.map { "\($0.name) \(counters.drops($0))" }
-      .joined(separator: ", ")
   }
 }

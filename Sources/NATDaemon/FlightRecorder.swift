@@ -8,24 +8,29 @@ import NATSystem
 import NATTable
 import NATWire
 
-/// Steers the recorder of a worker, and writes what it held.
-actor FlightRecorder {
+/// Switches the flight recorder of the worker, and writes what it holds into files.
+actor FlightRecorder: Component, ChangeObserver {
   private let settings: Configuration.Record
+  /// Of the first worker: a recording of several would have to be merged by time.
   private let mailbox: Mailbox
-  /// When the gateway started: forwards are as old.
+  /// When the gateway started: port forwards are as old.
   private let started: Instant
-  private let logger: Logger?
+  private let logger: Logger
 
-  init(_ settings: Configuration.Record, _ mailbox: Mailbox, started: Instant, logger: Logger?) {
+  init(_ settings: Configuration.Record, _ workers: WorkerSet, started: Instant, logger: Logger) {
     self.settings = settings
-    self.mailbox = mailbox
+    mailbox = workers.members[0].mailbox
     self.started = started
     self.logger = logger
   }
 
-  /// Records from the start where that is configured.
-  func begin() async {
+  /// Records from the start if `record.active` says so.
+  func start() async {
     if settings.isActive { _ = try? await on(nil) }
+  }
+
+  func follow(_ live: Configuration) async {
+    await note(change: "the configuration, static mappings or the machine's addresses changed")
   }
 
   func on(_ content: RecordDocument.Content?) async throws(ControlError) -> RecordDocument {
@@ -54,13 +59,13 @@ actor FlightRecorder {
     return document(recording, until: LiveClock.now)
   }
 
-  /// Says in the log that a change has let the recording begin anew.
+  /// Logs that the recording begins anew because of a change.
   func note(change: String) async {
-    guard let logger, let status = try? await status(), status.isRecording else { return }
+    guard let status = try? await status(), status.isRecording else { return }
     logger.notice("what is recorded begins anew", metadata: ["because": "\(change)"])
   }
 
-  /// Writes what was recorded into a new directory; the recorder begins anew.
+  /// Writes what was recorded into a new directory. The recorder begins anew.
   func dump(to directory: String, _ configuration: Configuration) async throws(ControlError) -> RecordDocument
   {
     guard directory.hasPrefix("/") else {
@@ -82,7 +87,7 @@ actor FlightRecorder {
       )
     }
     do throws(SnapshotWriter.Fault) {
-      // What was recorded is gone from memory with the next step.
+      // Before the next step, which takes what was recorded out of memory.
       try RecordingFiles.requireRoom(held.fileBytes, in: directory)
     } catch {
       _ = unsafe rmdir(directory)
@@ -113,14 +118,14 @@ actor FlightRecorder {
   }
 }
 
-/// How much is recorded, read on the worker.
+/// How much is recorded, as read on the worker.
 private struct RecordedFigures: Sendable {
   let settings: Recorder.Settings?
   let packets: Int
   let bytes: Int
   let begin: Instant?
   let reason: RecordDocument.Begin
-  /// About as many as a dump takes: captures, two tables, and what is small.
+  /// About the bytes of a dump: captures, two tables, and small files.
   let fileBytes: Int
 
   init(_ recording: Recording) {

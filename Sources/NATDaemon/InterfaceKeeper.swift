@@ -6,47 +6,62 @@ import NATKernel
 import NATLiveIO
 import NATWire
 
-/// What the control of a gateway needs to know of its interfaces, and tell them.
-protocol GatewayInterfaces: Sendable {
-  /// The configuration with what it leaves to the devices: MAC addresses and MTUs, as they were at the start; with the
-  /// host's address, as they are.
+/// The interfaces of a gateway, as the control plane reads and changes them.
+protocol GatewayInterfaces: Component {
+  /// The configuration with the MAC addresses and MTUs that it leaves to the devices: those of the start, or with
+  /// `address: host` those of now.
   func completed(_ configuration: Configuration) async -> Configuration
 
-  /// What the host has for a configuration that follows it.
-  func host(
+  /// The machine's addresses, routes and sockets for a configuration that follows them.
+  func machine(
     _ configuration: Configuration, looksAtSockets: Bool
   ) async throws(InterfaceFault) -> Configuration.Machine
 
-  /// - Parameter live: what is in force, with the host's addresses in it.
+  /// - Parameter live: what is in force, with the machine's addresses in it.
   func documents(_ live: Configuration) async -> StatusDocument.Interfaces
 
-  /// What the guards keep from the kernel.
+  /// Sets what the kernel rules cover.
   func setScope(_ scope: KernelRules.Scope) async throws(InterfaceFault)
 }
 
-/// Holds the two interfaces of a gateway, and looks after them.
+extension Condition {
+  /// The condition of an interface of which the status says `link`; nil if it is up.
+  static func link(_ link: String, _ side: Side, _ name: String) -> Condition? {
+    switch link {
+    case "missing": Condition(reason: "the \(side) interface \(name) is missing", stopsForwarding: true)
+    case "down": Condition(reason: "the \(side) interface \(name) has no carrier", stopsForwarding: true)
+    default: nil
+    }
+  }
+}
+
+/// Holds the two interfaces of a gateway: their locks, kernel rules and captures.
 actor InterfaceKeeper: GatewayInterfaces {
   private var inside: LiveInterface
   private var outside: LiveInterface
   private let macsAtStart: (inside: MACAddress, outside: MACAddress)
   private let mtusAtStart: (inside: Int, outside: Int)
-  private var view = HostView()
-  /// What the guards began with.
-  let hostAtStart: Configuration.Machine
+  private var view = MachineView()
+  /// What the machine had when the kernel rules were made.
+  let machineAtStart: Configuration.Machine
   private let configuration: Configuration
   private let options: CaptureOptions
+  private let workers: WorkerSet
+  private let manager: ServiceManager?
   private let logger: Logger
   private var machineAddresses: [IPv4Address] = []
-  /// Why a side could not be looked at, or attached to, the last time.
+  /// Why a side could not be read or attached the last time.
   private var fault: [Side: String] = [:]
 
-  /// Takes both interfaces.
-  /// - Parameter others: the guards' tables that an earlier daemon left standing.
+  /// Takes both interfaces: no other gateway has them, and the kernel rules stand.
+  ///
+  /// - Parameter manager: has the sockets of the kernel rules that an earlier daemon left standing.
   init(
-    _ configuration: Configuration, _ options: CaptureOptions, besides others: [String] = [], logger: Logger
+    _ configuration: Configuration, _ workers: WorkerSet, _ manager: ServiceManager?, logger: Logger
   ) throws(InterfaceFault) {
-    hostAtStart = try view.look(configuration, looksAtSockets: true)
-    let scope = KernelRules.Scope(configuration.resolved(hostAtStart).configuration)
+    machineAtStart = try view.look(configuration, looksAtSockets: true)
+    let scope = KernelRules.Scope(configuration.resolved(machineAtStart).configuration)
+    let others = manager?.inheritedNames ?? []
     let inside = try LiveInterface(
       configuration.interfaces.inside, scope, isGuarded: configuration.kernelGuard, besides: others)
     let outside = try LiveInterface(
@@ -56,16 +71,15 @@ actor InterfaceKeeper: GatewayInterfaces {
     self.inside = inside
     self.outside = outside
     self.configuration = configuration
-    self.options = options
+    self.workers = workers
+    self.manager = manager
+    options = CaptureOptions(
+      snapLength: configuration.capture.snapLength, ringSize: Int(configuration.capture.ringBytes),
+      delivery: configuration.capture.delivery == .immediate ? .immediate : .blocks(milliseconds: 1))
     self.logger = logger
   }
 
-  /// The guards' tables, and the sockets that own them.
-  var guardOwners: [(table: String, socket: Int32)] {
-    [inside.guardOwner, outside.guardOwner].compactMap(\.self)
-  }
-
-  // Whoever shares the host's address has the device's own MAC, whatever that is now.
+  // A gateway that shares the machine's address uses the MAC that the device has now.
   private var macs: (inside: MACAddress, outside: MACAddress) {
     (
       configuration.interfaces.inside.hasMachineAddress ? inside.mac : macsAtStart.inside,
@@ -80,52 +94,53 @@ actor InterfaceKeeper: GatewayInterfaces {
     )
   }
 
-  /// Attaches to both.
-  func attach(_ mailbox: Mailbox) throws(InterfaceFault) {
-    let first = try inside.attach(mac: macs.inside, options)
-    let second = try outside.attach(mac: macs.outside, options)
-    post(first, .inside, to: mailbox)
-    post(second, .outside, to: mailbox)
-    watchMachineAddresses(mailbox)
+  /// Attaches to both interfaces.
+  func start() throws(InterfaceFault) {
+    // The new kernel rules stand, and will stand over the next restart. Only now the old ones fall.
+    for case let owner? in [inside.guardOwner, outside.guardOwner] {
+      manager?.store(owner.socket, name: owner.table)
+    }
+    manager?.releaseInherited()
+    try attach(&inside, .inside, mac: macs.inside)
+    try attach(&outside, .outside, mac: macs.outside)
+    watchMachineAddresses()
   }
 
-  /// Looks at both, says what has changed, and attaches to one that is back.
-  func watch(_ mailbox: Mailbox) {
+  /// Reads both interfaces again, logs what has changed, and attaches to one that is back.
+  func watch() {
     let interfaces = configuration.interfaces
-    watch(&inside, .inside, mac: interfaces.inside.hasMachineAddress ? nil : macsAtStart.inside, mailbox)
-    watch(&outside, .outside, mac: interfaces.outside.hasMachineAddress ? nil : macsAtStart.outside, mailbox)
-    watchMachineAddresses(mailbox)
+    watch(&inside, .inside, mac: interfaces.inside.hasMachineAddress ? nil : macsAtStart.inside)
+    watch(&outside, .outside, mac: interfaces.outside.hasMachineAddress ? nil : macsAtStart.outside)
+    watchMachineAddresses()
   }
 
-  /// Looks at the addresses that the kernel has for itself, and tells the worker when they have changed.
-  private func watchMachineAddresses(_ mailbox: Mailbox) {
+  /// Reads the machine's own addresses, and tells the workers when they have changed.
+  private func watchMachineAddresses() {
     let now = InterfaceFacts.kernelAddresses().map(\.address.address)
     guard now != machineAddresses else { return }
     machineAddresses = now
-    mailbox.post { $0.machineAddresses = now }
+    workers.post { $0.machineAddresses = now }
   }
 
-  private func watch(
-    _ interface: inout LiveInterface, _ side: Side, mac: MACAddress?, _ mailbox: Mailbox
-  ) {
+  private func watch(_ interface: inout LiveInterface, _ side: Side, mac: MACAddress?) {
     let name: Logger.Metadata = ["side": "\(side)", "interface": "\(interface.name)"]
     do throws(InterfaceFault) {
-      let isLost = mailbox.takeLost(side)
+      let isLost = workers.takeLost(side)
       switch try interface.look() {
       case .none where isLost && interface.isThere, .device:
-        post(try interface.attach(mac: mac ?? interface.mac, options), side, to: mailbox)
+        try attach(&interface, side, mac: mac ?? interface.mac)
         logger.notice("interface attached", metadata: name)
       case .none: break
       case .link(let isUp):
         logger.notice(isUp ? "link up" : "link down", metadata: name)
-        if isUp { mailbox.post { $0.isToAnnounce = true } }
-        // Attached to with the next look.
-        if isLost { mailbox.report(lost: side) }
+        if isUp { workers.post { $0.isToAnnounce = true } }
+        // The next call attaches to it.
+        if isLost { workers.report(lost: side) }
       case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
       }
     } catch {
-      // Tried again with the next look; said once.
-      mailbox.report(lost: side)
+      // The next call tries again. The log has it once.
+      workers.report(lost: side)
       if error.description != fault[side] { logger.warning("\(error.description)", metadata: name) }
       fault[side] = error.description
       return
@@ -133,12 +148,16 @@ actor InterfaceKeeper: GatewayInterfaces {
     fault[side] = nil
   }
 
-  private func post(_ attachment: consuming Attachment, _ side: Side, to mailbox: Mailbox) {
-    var attachment: Attachment? = consume attachment
-    mailbox.post { mail in
-      switch side {
-      case .inside: mail.inside = attachment.take()
-      case .outside: mail.outside = attachment.take()
+  /// Opens a capture and a transmitter for each worker.
+  private func attach(_ interface: inout LiveInterface, _ side: Side, mac: MACAddress) throws(InterfaceFault)
+  {
+    for member in workers.members {
+      var attachment: Attachment? = try interface.attach(mac: mac, options)
+      member.mailbox.post { mail in
+        switch side {
+        case .inside: mail.inside = attachment.take()
+        case .outside: mail.outside = attachment.take()
+        }
       }
     }
   }
@@ -152,7 +171,7 @@ actor InterfaceKeeper: GatewayInterfaces {
     return live
   }
 
-  func host(
+  func machine(
     _ configuration: Configuration, looksAtSockets: Bool
   ) throws(InterfaceFault) -> Configuration.Machine {
     try view.look(configuration, looksAtSockets: looksAtSockets)
@@ -164,33 +183,35 @@ actor InterfaceKeeper: GatewayInterfaces {
     do {
       try outside.setScope(scope)
     } catch {
-      // Both sides or none.
+      // Both sides, or neither.
       try? inside.setScope(before)
       throw error
     }
   }
 
+  var conditions: [Condition] {
+    [.link(inside.link, .inside, inside.name), .link(outside.link, .outside, outside.name)]
+      .compactMap(\.self)
+  }
+
   func documents(_ live: Configuration) -> StatusDocument.Interfaces {
     StatusDocument.Interfaces(
       inside: document(
-        live.interfaces.inside, name: inside.name, isThere: inside.isThere,
-        hasCarrier: inside.facts.hasCarrier, mac: macs.inside, mtu: mtus.inside),
+        live.interfaces.inside, name: inside.name, link: inside.link, mac: macs.inside, mtu: mtus.inside),
       outside: document(
-        live.interfaces.outside, name: outside.name, isThere: outside.isThere,
-        hasCarrier: outside.facts.hasCarrier, mac: macs.outside, mtu: mtus.outside))
+        live.interfaces.outside, name: outside.name, link: outside.link, mac: macs.outside, mtu: mtus.outside)
+    )
   }
 
   private func document(
-    _ interface: Configuration.Interface, name: String, isThere: Bool, hasCarrier: Bool, mac: MACAddress,
-    mtu: Int
+    _ interface: Configuration.Interface, name: String, link: String, mac: MACAddress, mtu: Int
   ) -> StatusDocument.Interface {
     StatusDocument.Interface(
-      name: name, address: interface.addressText, mac: "\(mac)", mtu: mtu,
-      link: !isThere ? "missing" : hasCarrier ? "up" : "down")
+      name: name, address: interface.addressText, mac: "\(mac)", mtu: mtu, link: link)
   }
 }
 
 extension Configuration.Interface {
-  /// With the prefix length of its network; `none` of the host's that is not known.
+  /// With the prefix length of its network; `none` while the machine's address is not known.
   var addressText: String { address == .machine ? "none" : "\(address)/\(network.prefixLength)" }
 }

@@ -3,13 +3,13 @@ import NATKernel
 import NATLiveIO
 import NATWire
 
-/// One of the gateway's interfaces: what keeps others and the kernel off it, and how to attach to it.
+/// One of the gateway's interfaces, with its lock and its kernel rules.
 struct LiveInterface: ~Copyable {
-  /// How the interface is now, as against the last time it was looked at.
+  /// What has changed since the interface was read the last time.
   enum Change {
     case none
     case link(isUp: Bool)
-    /// It is another device under the same name, or it sends in another way: attach anew.
+    /// Another device has the name, or the MTU, MAC address or offloads changed: attach again.
     case device
     case vanished
   }
@@ -18,16 +18,16 @@ struct LiveInterface: ~Copyable {
   private(set) var facts: InterfaceFacts
   private(set) var isThere = true
   private let configured: Configuration.Interface
-  /// What the guard keeps from the kernel.
+  /// What the kernel rules cover.
   private(set) var scope: KernelRules.Scope
   private let lock: InterfaceLock
   private var kernelGuard: KernelRules?
 
-  /// Takes the interface: its lock, then its guard.
+  /// Takes the interface: its lock, then its kernel rules.
   ///
   /// - Parameters:
-  ///   - scope: for the guard.
-  ///   - others: the guards' tables that an earlier daemon left standing.
+  ///   - scope: what the kernel rules cover.
+  ///   - others: the tables of kernel rules that an earlier daemon left standing.
   init(
     _ configured: Configuration.Interface, _ scope: KernelRules.Scope, isGuarded: Bool,
     besides others: [String]
@@ -43,7 +43,7 @@ struct LiveInterface: ~Copyable {
     self.kernelGuard = kernelGuard
   }
 
-  /// The guard's table, and the socket that owns it; nil without a guard.
+  /// The table of the kernel rules, and the socket that owns it; nil without kernel rules.
   var guardOwner: (table: String, socket: Int32)? {
     switch kernelGuard {
     case .some(let kernelGuard): return (kernelGuard.table, kernelGuard.owner)
@@ -51,12 +51,15 @@ struct LiveInterface: ~Copyable {
     }
   }
 
-  /// The gateway's own MAC on it.
+  /// `up`, `down` (no carrier) or `missing`, as the status has it.
+  var link: String { !isThere ? "missing" : facts.hasCarrier ? "up" : "down" }
+
+  /// The gateway's MAC address on the interface.
   var mac: MACAddress { configured.mac ?? facts.mac }
   var mtu: Int { configured.mtu ?? facts.mtu }
 
-  /// Opens its capture and its way out.
-  /// - Parameter mac: the gateway's MAC; frames for it come in whatever the device's own is.
+  /// Opens a capture and a transmitter.
+  /// - Parameter mac: the gateway's MAC address. The capture is promiscuous if the device has another.
   func attach(mac: MACAddress, _ options: CaptureOptions) throws(InterfaceFault) -> Attachment {
     var options = options
     options.isPromiscuous = mac != facts.mac
@@ -64,14 +67,14 @@ struct LiveInterface: ~Copyable {
       capture: try LiveCapture(interface: name, options), transmitter: try Transmitter(facts, mtu: mtu))
   }
 
-  /// The guard is to keep something else from the kernel now.
+  /// Changes what the kernel rules cover.
   mutating func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
-    // Where the interface is away, the guard takes it when it is installed again.
+    // For a missing interface the rules are installed when it is back.
     if isThere { try kernelGuard?.setScope(scope) }
     self.scope = scope
   }
 
-  /// Looks at the interface again.
+  /// Reads the interface again.
   mutating func look() throws(InterfaceFault) -> Change {
     let now: InterfaceFacts
     do {

@@ -1,8 +1,9 @@
 public import Logging
+import NATConfiguration
 private import Synchronization
 
-/// The level of a log that may change while the daemon runs.
-public final class LogLevel: Sendable {
+/// The level of a log. It follows `log.level` of the configuration while the daemon runs.
+public final class LogLevel: ChangeObserver, Sendable {
   private let level: Mutex<Logger.Level>
 
   public init(_ level: Logger.Level) { self.level = Mutex(level) }
@@ -11,9 +12,15 @@ public final class LogLevel: Sendable {
     get { level.withLock { $0 } }
     set { level.withLock { $0 = newValue } }
   }
+
+  func follow(_ live: Configuration) { value = Logger.Level(live.log.level) }
 }
 
-/// A handler whose level is a ``LogLevel``: loggers are copied with their level, and all are to follow a change.
+extension Logger.Level {
+  init(_ level: Configuration.LogLevel) { self = Logger.Level(rawValue: level.rawValue) ?? .info }
+}
+
+/// A handler whose level is a ``LogLevel``. A logger is copied with its level; this way all copies follow a change.
 public struct LevelledLogHandler: LogHandler {
   private var base: any LogHandler
   private let level: LogLevel
@@ -21,7 +28,7 @@ public struct LevelledLogHandler: LogHandler {
   public init(_ base: any LogHandler, level: LogLevel) {
     self.base = base
     self.level = level
-    // What is logged is decided here.
+    // This handler decides what is logged.
     self.base.logLevel = .trace
   }
 

@@ -10,57 +10,71 @@ extension ReservedPorts {
   }
 }
 
-/// Keeps the kernel's own sockets from the gateway's ports while it runs. Whoever did that before it started takes it
-/// back himself.
-final class PortReservation: Sendable {
+/// Keeps the kernel from giving the gateway's ports on a shared address to other sockets, as long as the daemon runs.
+///
+/// Ports that were reserved before the daemon started stay reserved after it.
+final class PortReservation: Component, ChangeObserver {
   private struct State {
+    var wanted: [ClosedRange<UInt16>]
     var isOurs = false
     var fault: String?
   }
 
   private let ports: ReservedPorts
   private let logger: Logger
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   init(_ configuration: Configuration, logger: Logger) {
     ports = ReservedPorts(for: configuration.control)
+    state = Mutex(State(wanted: configuration.reservedPorts))
     self.logger = logger
   }
 
-  /// Why they could not be reserved; nil where they are.
-  var fault: String? { state.withLock(\.fault) }
+  func start() { reserve() }
 
-  /// Reserves these too.
-  func reserve(_ wanted: [ClosedRange<UInt16>]) {
-    guard !wanted.isEmpty else { return }
-    state.withLock { state in
-      do {
-        // What somebody reserved before this one started stays his; what one before it left behind is taken over.
-        if try !ports.holds(wanted) || ports.isRecorded && !state.isOurs && ports.isWritable {
-          try ports.add(wanted)
-          state.isOurs = true
-        }
-        state.fault = nil
-      } catch {
-        if (try? ports.holds(wanted)) == true {
-          state.fault = nil
-          return
-        }
-        let fault = "the kernel may give ports of the gateway's to its own sockets: \(error)"
-        if state.fault != fault { logger.warning("\(fault)") }
-        state.fault = fault
-      }
-    }
-  }
+  /// Other programs that load kernel settings may take the ports out: they are reserved again every second.
+  func run() async { await repeatedly(every: .seconds(1)) { reserve() } }
 
-  /// Takes back what this process added, and what it took over.
-  func restore() {
+  /// Takes back what this process added or took over.
+  func stop() {
     state.withLock { state in
       guard state.isOurs else { return }
       do {
         try ports.restore()
       } catch {
         logger.warning("reserved ports are not taken back: \(error)")
+      }
+    }
+  }
+
+  /// Why the ports could not be reserved.
+  var conditions: [Condition] { state.withLock(\.fault).map { [Condition(reason: $0)] } ?? [] }
+
+  func prepare(for next: Configuration) { follow(next) }
+
+  func follow(_ live: Configuration) {
+    state.withLock { $0.wanted = live.reservedPorts }
+    reserve()
+  }
+
+  private func reserve() {
+    state.withLock { state in
+      guard !state.wanted.isEmpty else { return }
+      do {
+        // Ports that another program reserved stay its own. Those that an earlier daemon left behind are taken over.
+        if try !ports.holds(state.wanted) || ports.isRecorded && !state.isOurs && ports.isWritable {
+          try ports.add(state.wanted)
+          state.isOurs = true
+        }
+        state.fault = nil
+      } catch {
+        if (try? ports.holds(state.wanted)) == true {
+          state.fault = nil
+          return
+        }
+        let fault = "the kernel may give ports of the gateway to its own sockets: \(error)"
+        if state.fault != fault { logger.warning("\(fault)") }
+        state.fault = fault
       }
     }
   }

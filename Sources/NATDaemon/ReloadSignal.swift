@@ -2,17 +2,16 @@ import Logging
 import NATControl
 import UnixSignals
 
-/// Reads the configuration again whenever SIGHUP arrives, and logs what came of it.
-struct ReloadSignal {
-  let control: GatewayControl
+/// Reads the configuration again on SIGHUP, and logs the result.
+struct ReloadSignal: Component {
+  let control: any GatewayOperations
   let manager: ServiceManager?
   let logger: Logger
 
-  /// Runs until it is cancelled.
   func run() async {
     for await _ in await UnixSignalsSequence(trapping: .sighup) {
       manager?.notify(["RELOADING=1", "MONOTONIC_USEC=\(LiveClock.monotonicMicroseconds)"])
-      // Good or bad: a configuration is in force.
+      // Reloaded or refused: a configuration is in force.
       defer { manager?.notify(["READY=1"]) }
       do throws(ControlError) {
         let answer = try await control.reload()

@@ -3,45 +3,61 @@ import Logging
 import NATControl
 import NATWire
 
-/// What the service manager hears of a daemon that runs. Without a service manager, nothing.
-struct ServiceNotices {
-  private let manager: ServiceManager?
-  private let worker: WorkerFigures
+/// What the service manager is told of a running daemon: that it is ready, its status, and that the workers are alive.
+actor ServiceNotices: Component {
+  private let manager: ServiceManager
+  private let workers: WorkerSet
+  private let control: any GatewayOperations
+  private let logger: Logger
   private var watchdog: Watchdog?
-  private var said: String?
+  private var announced: String?
 
-  init(_ manager: ServiceManager?, worker: WorkerFigures) {
+  /// - Returns: nil without a service manager.
+  init?(_ manager: ServiceManager?, _ workers: WorkerSet, _ control: any GatewayOperations, logger: Logger) {
+    guard let manager else { return nil }
     self.manager = manager
-    self.worker = worker
-    watchdog = manager?.watchdogMicroseconds.map {
-      Watchdog(microseconds: $0, beats: [worker.heartbeats], at: LiveClock.now)
+    self.workers = workers
+    self.control = control
+    self.logger = logger
+    watchdog = manager.watchdogMicroseconds.map {
+      Watchdog(microseconds: $0, beats: workers.members.map(\.figures.heartbeats), at: LiveClock.now)
     }
   }
 
-  /// Both sides capture, the guards stand, the control socket answers.
-  mutating func sayReady(_ control: some GatewayOperations, _ logger: Logger) async {
-    guard let manager else { return }
-    let status = await ServiceNotices.status(control)
-    said = status
+  /// Both sides capture, the kernel rules stand, the control socket answers.
+  func start() async {
+    let status = await status()
+    announced = status
     guard !manager.notify(["READY=1", "STATUS=\(status)"]) else { return }
-    logger.warning("the service manager does not hear", metadata: ["error": "\(errno)"])
+    logger.warning("the service manager cannot be reached", metadata: ["error": "\(errno)"])
   }
 
-  /// Says how the gateway is, where that has changed.
-  mutating func sayStatus(_ control: some GatewayOperations) async {
-    guard let manager else { return }
-    let status = await ServiceNotices.status(control)
-    if status != said { manager.notify(["STATUS=\(status)"]) }
-    said = status
+  func run() async {
+    var rounds = 0
+    await repeatedly(every: .milliseconds(250)) {
+      if rounds % 4 == 0 { await announceStatus() }
+      rounds += 1
+      feedWatchdog()
+    }
   }
 
-  /// To be called several times within the service manager's interval.
-  mutating func feedWatchdog() {
-    guard watchdog?.isToFeed([worker.heartbeats], at: LiveClock.now) == true else { return }
-    manager?.notify(["WATCHDOG=1"])
+  func stop() { manager.notify(["STOPPING=1", "STATUS=Stopping"]) }
+
+  /// Tells the status if it has changed.
+  func announceStatus() async {
+    let status = await status()
+    if status != announced { manager.notify(["STATUS=\(status)"]) }
+    announced = status
   }
 
-  private static func status(_ control: some GatewayOperations) async -> String {
+  func feedWatchdog() {
+    guard watchdog?.isToFeed(workers.members.map(\.figures.heartbeats), at: LiveClock.now) == true else {
+      return
+    }
+    manager.notify(["WATCHDOG=1"])
+  }
+
+  private func status() async -> String {
     guard let status = try? await control.status() else { return "Stopping" }
     let (inside, outside) = (status.interfaces.inside.name, status.interfaces.outside.name)
     let state =

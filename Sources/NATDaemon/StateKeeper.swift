@@ -6,46 +6,51 @@ import NATGateway
 import NATTable
 import NATWire
 
-/// Keeps the state of a gateway in a file: bindings, sessions and resting ports outlive the process.
+/// Keeps the state of a gateway in a file: bindings, sessions and ports in hold-down outlive the process.
 ///
-/// The worker saves its table in short steps between its rounds; writing is done here, one step behind the other. A state
-/// that waits for the host's addresses is in its file meanwhile, which nothing replaces.
-actor StateKeeper {
+/// The worker saves its table in short steps between its rounds; this actor writes each step to the file. A state that waits
+/// for the machine's addresses stays in its file, and no snapshot replaces it.
+actor StateKeeper: Component {
   private let path: String
   private let interval: UInt64
+  /// Whether the state waits until the machine's addresses are known.
+  private let waits: Bool
+  /// Of the first worker: the snapshot of several needs a part for each.
   private let mailbox: Mailbox
   private let logger: Logger
   private let started = LiveClock.now
   private var file: StateFile
+  /// The daemon has not come up yet.
+  private var isStarting = false
   private var isSaving = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
-  /// Why it cannot be saved.
+  /// Why the state cannot be saved.
   private(set) var fault: String?
-  /// What waits for the host's addresses.
+  /// The state that waits for the machine's addresses.
   private(set) var held: HeldTable?
-  /// What became of what was in the file.
-  private(set) var restored: RestoredDocument
+  private var restored: RestoredDocument
 
-  /// Nil where no state is to be kept.
-  init?(_ state: Configuration.State, _ mailbox: Mailbox, logger: Logger) {
+  /// - Parameter waits: whether the machine's addresses are not known yet.
+  /// - Returns: nil if no state is to be kept.
+  init?(_ state: Configuration.State, _ workers: WorkerSet, waits: Bool = false, logger: Logger) {
     guard let path = state.file else { return nil }
     self.path = path
     file = StateFile(path: path)
     interval = state.intervalNanoseconds
-    self.mailbox = mailbox
+    self.waits = waits
+    mailbox = workers.members[0].mailbox
     self.logger = logger
     restored = RestoredDocument(file: path, outcome: .none)
   }
 
   // MARK: Restoring
 
-  /// Reads what the file holds, and logs what cannot be used.
+  /// Reads the file, and logs what cannot be used.
   ///
-  /// - Returns: what a gateway may take up before its first packet; nil where there is nothing, or where it has to wait.
-  /// - Parameter waits: whether addresses of the host's are not known yet.
-  func load(waits: Bool) -> HeldTable? {
+  /// - Returns: the table that the gateway restores before its first packet; nil if there is none, or it has to wait.
+  func load() -> HeldTable? {
     do throws(SnapshotWriter.Fault) {
-      // Said at once, not when the first snapshot is due.
+      // A file that cannot be written is reported now, not when the first snapshot is due.
       _ = try file.begin(SnapshotHeader(clock: started, unixNanoseconds: 0, started: started))
     } catch {
       _ = failed(error)
@@ -74,9 +79,9 @@ actor StateKeeper {
     guard waits, snapshot.counts.sessions + snapshot.counts.ports > 0 else { return table }
     held = table
     restored = RestoredDocument(
-      file: path, outcome: .waiting, reason: "the host's addresses are not known yet")
+      file: path, outcome: .waiting, reason: "the machine's addresses are not known yet")
     logger.notice(
-      "the state waits for the host's addresses",
+      "the state waits for the machine's addresses",
       metadata: ["file": "\(path)", "sessions": "\(snapshot.counts.sessions)"])
     return nil
   }
@@ -86,7 +91,7 @@ actor StateKeeper {
     logger.warning("state not restored, starting empty", metadata: ["reason": "\(reason)"])
   }
 
-  /// Takes down what became of a table that was taken up.
+  /// Notes and logs what was restored of a table.
   func took(_ table: HeldTable, _ result: RestoredTable) {
     held = nil
     let now = LiveClock.now
@@ -108,17 +113,22 @@ actor StateKeeper {
     }
   }
 
-  /// How it is, for the status.
-  var status: (restored: RestoredDocument, fault: String?) {
+  /// What became of the state of an earlier daemon.
+  var document: RestoredDocument {
     var document = restored
     if let held { document.age = held.age(at: LiveClock.now) }
-    return (document, fault)
+    return document
   }
+
+  var conditions: [Condition] { fault.map { [Condition(reason: $0)] } ?? [] }
 
   // MARK: Saving
 
-  /// Saves now and then, until it is cancelled. A failure is logged when it begins, and when it is over.
+  func start() { isStarting = true }
+
+  /// Saves every `state.interval` until it is cancelled. A failure is logged when it begins, and when it is over.
   func run() async {
+    isStarting = false
     while true {
       do {
         try await Task.sleep(nanoseconds: interval)
@@ -130,7 +140,7 @@ actor StateKeeper {
     }
   }
 
-  /// When nothing lives any more of what waits, there is nothing to wait for.
+  /// Drops a waiting state of which every session has expired.
   private func forgetOutdated() {
     let now = LiveClock.now
     guard let held, held.isOutdated(at: now) else { return }
@@ -138,11 +148,12 @@ actor StateKeeper {
     restored = RestoredDocument(
       file: path, outcome: .restored, age: held.age(at: now), expired: held.snapshot.counts.sessions)
     logger.notice(
-      "the time of the state that waited for the host's addresses is over",
+      "the time of the state that waited for the machine's addresses is over",
       metadata: ["file": "\(path)", "expired": "\(restored.expired)"])
   }
 
-  /// Saves the table as it is.
+  /// Saves the table as it stands.
+  /// - Throws: `busy`, `state-waits`, `not-written`, `stopping`.
   func save() async throws(ControlError) -> SnapshotDocument {
     guard !isSaving else {
       throw ControlError(status: 409, reason: "busy", "a snapshot is being written; try again")
@@ -150,7 +161,7 @@ actor StateKeeper {
     guard held == nil else {
       throw ControlError(
         status: 409, reason: "state-waits",
-        "the state in \(path) waits for the host's addresses; a snapshot would take its place")
+        "the state in \(path) waits for the machine's addresses; a snapshot would take its place")
     }
     isSaving = true
     defer { endSaving() }
@@ -171,12 +182,14 @@ actor StateKeeper {
     throw .stopping
   }
 
-  /// Stops the worker, and saves what it leaves, behind a snapshot that is being written.
+  /// Stops the worker and saves the table that it leaves. A snapshot that is being written is finished first.
   func stop() async {
+    // A daemon that did not come up leaves the file as it is.
+    guard !isStarting else { return }
     if isSaving { await withCheckedContinuation { waiting.append($0) } }
     guard held == nil else {
       logger.notice(
-        "the state still waits for the host's addresses, its file stays", metadata: ["file": "\(path)"])
+        "the state still waits for the machine's addresses, its file stays", metadata: ["file": "\(path)"])
       return
     }
     isSaving = true
@@ -201,7 +214,7 @@ actor StateKeeper {
   }
 
   private func header(_ job: SaveTable) -> SnapshotHeader {
-    // One clock beside the other, as near as can be.
+    // The two clocks are read one right after the other.
     var header = SnapshotHeader(
       clock: job.clock,
       unixNanoseconds: LiveClock.unixNanoseconds &- (LiveClock.now.nanoseconds &- job.clock.nanoseconds),
@@ -230,6 +243,6 @@ actor StateKeeper {
 }
 
 extension HeldTable {
-  /// How long ago its snapshot was taken, as far as is known.
+  /// The time since its snapshot was taken, as far as it is known.
   func age(at now: Instant) -> Seconds { Seconds(from: snapshot.header.clock.shifted(by: offset), to: now) }
 }

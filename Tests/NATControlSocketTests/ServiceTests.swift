@@ -10,7 +10,7 @@ import Testing
 /// The server as a service of the daemon.
 @Suite struct ServiceTests {
   @Test(
-    "the service listens where the configuration says, ends with its task and leaves no socket")
+    "the service listens where the configuration says, stops when it is told to and leaves no socket")
   func service() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "portico-\(UUID().uuidString.prefix(8))")
@@ -23,14 +23,13 @@ import Testing
     metrics.listen = Endpoint(IPv4Address(0x7F00_0001), 0)
     let service = ControlService(control, metrics, operations: StandIn(), logger: LogLines().logger)
     let executor = ApartExecutor()
-    let serving = try await Task(executorPreference: executor) { try await service.start() }.value
+    try await Task(executorPreference: executor) { try await service.start() }.value
     let path = control.socket
     let status = try await Task(executorPreference: executor) {
       try await ControlClient(socketPath: path).status()
     }.value
     #expect(status == Examples.status)
-    serving.cancel()
-    try? await serving.value
+    await service.stop()
     #expect(!FileManager.default.fileExists(atPath: path))
   }
 }

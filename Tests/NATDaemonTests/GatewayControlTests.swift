@@ -16,11 +16,9 @@ import Testing
 /// A worker on its thread without interfaces, and its control.
 final class Bench: Sendable {
   let control: GatewayControl
-  let mailbox = Mailbox()
+  let workers = WorkerSet()
   let interfaces = Interfaces()
-  private let store = CounterStore()
   private let thread: WorkerThread
-  let figures = WorkerFigures()
   let path: String
 
   /// Interfaces that are only spoken of.
@@ -35,12 +33,15 @@ final class Bench: Sendable {
     func set(_ fault: InterfaceFault?) { self.fault = fault }
     func set(link: String) { self.link = link }
     func completed(_ configuration: Configuration) -> Configuration { configuration }
-    func host(
+    func machine(
       _ configuration: Configuration, looksAtSockets: Bool
     ) throws(InterfaceFault) -> Configuration.Machine { host }
     func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
       if let fault { throw fault }
       guarded.append(scope)
+    }
+    var conditions: [NATDaemon.Condition] {
+      [.link(link, .inside, "lan0"), .link(link, .outside, "lan0")].compactMap(\.self)
     }
     func documents(_ live: Configuration) -> StatusDocument.Interfaces {
       let document = StatusDocument.Interface(
@@ -64,25 +65,37 @@ final class Bench: Sendable {
     path = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString).yaml").path
     try (interfaces + text).write(toFile: path, atomically: true, encoding: .utf8)
     let configuration = try Configuration.load(path: path)
-    let host = host ?? Configuration.Machine()
-    let live = configuration.resolved(host).configuration
+    let machine = host ?? Configuration.Machine()
+    let live = configuration.resolved(machine).configuration
     var settings = GatewaySettings(live)
     settings.table.reserve = .live(settings.table)
     // The clock is the machine's: nothing ends while a slow one is at it.
     settings.table.lifetimes.udp = 86_400_000_000_000
     var random = RandomSource(seed: 1)
-    let table = TranslationTable(settings.table, random: &random)
+    let memory = GatewayMemory(settings)
     var smaller = settings
     smaller.table.reserve = reserve ?? settings.table.reserve
     let gateway = Gateway(
-      settings, table: reserve == nil ? table : TranslationTable(smaller.table, random: &random), worker: 0,
-      counters: store.counters, random: random)
+      settings, table: reserve == nil ? memory.table : TranslationTable(smaller.table, random: &random),
+      worker: 0, counters: memory.counters.counters, random: random)
+    let logger = Logger(label: "test")
+    let started = LiveClock.now
+    let events = EventHub(workers, memory)
+    let recorder = FlightRecorder(configuration.record, workers, started: started, logger: logger)
+    let changes = ChangeCoordinator(
+      ConfigurationInForce(configuration, live: live, machine: machine, file: path), workers, memory.table,
+      interfaces: self.interfaces, events: events, state: nil, observers: [])
     control = GatewayControl(
-      configuration, live: live, host: host, file: path, mailbox: mailbox, table: table, counters: store,
-      worker: figures, interfaces: self.interfaces)
+      changes: changes, workers: workers, queries: TableQueries(table: memory.table, started: started),
+      events: events, recorder: recorder, state: nil, interfaces: self.interfaces,
+      components: ComponentList([self.interfaces, changes]))
     thread = WorkerThread(
-      Worker(Pipeline(gateway), mailbox, logger: Logger(label: "test"), figures: figures), number: 0)
+      Worker(
+        Pipeline(gateway), workers.members[0].mailbox, logger: logger, figures: workers.members[0].figures),
+      number: 0)
   }
+
+  var mailbox: Mailbox { workers.members[0].mailbox }
 
   func write(_ text: String) throws {
     try (Bench.interfacesText + text).write(toFile: path, atomically: true, encoding: .utf8)
@@ -172,21 +185,21 @@ final class Bench: Sendable {
     }
     let bench = try Bench(interfaces: text, host: host(5))
     await bench.interfaces.set(host(5))
-    #expect(try await bench.control.follow(looksAtSockets: true) == nil)
+    #expect(try await bench.control.changes.follow(looksAtSockets: true) == nil)
     await bench.feed((1...25).map { (Self.c1, Self.remote($0)) })
     let events = try await bench.control.events()
     // Guards that cannot change: nothing does, it is said once, and stands in the status.
     let fault = #expect(throws: InterfaceFault.self) { _ = try InterfaceFacts(name: "") }
     await bench.interfaces.set(host(77))
     await bench.interfaces.set(fault)
-    await #expect(throws: GatewayControl.FollowFault.self) {
-      _ = try await bench.control.follow(looksAtSockets: false)
+    await #expect(throws: ChangeCoordinator.FollowFault.self) {
+      _ = try await bench.control.changes.follow(looksAtSockets: false)
     }
-    #expect(try await bench.control.follow(looksAtSockets: true) == nil)
+    #expect(try await bench.control.changes.follow(looksAtSockets: true) == nil)
     #expect(try await bench.control.status().degraded.joined().contains("cannot be followed: "))
     #expect(try await bench.control.table(TableFilter(), after: nil, limit: 100).bindings.count == 1)
     await bench.interfaces.set(nil)
-    let done = try #require(try await bench.control.follow(looksAtSockets: false))
+    let done = try #require(try await bench.control.changes.follow(looksAtSockets: false))
     #expect(done.outside == "203.0.113.77/24" && done.gateway == "203.0.113.1" && done.sessionsEnded == 25)
     #expect(try await !bench.control.status().degraded.joined().contains("cannot be followed"))
     #expect(

@@ -99,11 +99,12 @@ import Testing
     let bench = try Bench()
     let socket = try NotifySocket(Self.path())
     let manager = ServiceManager(["NOTIFY_SOCKET": socket.name, "WATCHDOG_USEC": "300000"])
-    var notices = ServiceNotices(manager, worker: bench.figures)
+    let notices = try #require(
+      ServiceNotices(manager, bench.workers, bench.control, logger: Logger(label: "test")))
     /// Whether one comes within a few seconds of asking as often as the daemon does.
     func isFed(rounds: Int) async -> Bool {
       for _ in 0..<rounds {
-        notices.feedWatchdog()
+        await notices.feedWatchdog()
         if socket.receive(within: 0)?.lines == ["WATCHDOG=1"] { return true }
         try? await Task.sleep(for: .milliseconds(50))
       }

@@ -12,17 +12,20 @@ import Testing
     let bench = try Bench()
     let folder = FileManager.default.temporaryDirectory
     let socket = try NotifySocket(folder.appending(path: "portico-\(UUID().uuidString.prefix(8))").path)
-    var notices = ServiceNotices(ServiceManager(["NOTIFY_SOCKET": socket.name]), worker: bench.figures)
-    await notices.sayReady(bench.control, Logger(label: "test"))
+    let notices = try #require(
+      ServiceNotices(
+        ServiceManager(["NOTIFY_SOCKET": socket.name]), bench.workers, bench.control,
+        logger: Logger(label: "test")))
+    await notices.start()
     let down =
       "STATUS=Degraded: the inside interface lan0 has no carrier; the outside interface lan0 has no carrier "
       + "(lan0, lan0)"
     #expect(socket.receive(within: 60)?.lines == ["READY=1", down])
     // What is sent is there when the call returns.
-    for _ in 0..<3 { await notices.sayStatus(bench.control) }
+    for _ in 0..<3 { await notices.announceStatus() }
     #expect(socket.receive(within: 0) == nil)
     await bench.interfaces.set(link: "up")
-    for _ in 0..<3 { await notices.sayStatus(bench.control) }
+    for _ in 0..<3 { await notices.announceStatus() }
     #expect(socket.receive(within: 0)?.lines == ["STATUS=Forwarding (lan0, lan0)"])
     #expect(socket.receive(within: 0) == nil)
     await bench.stop()

@@ -27,10 +27,10 @@ import Testing
       get throws { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
     }
 
-    func keeper(_ path: String? = nil) throws -> StateKeeper {
+    func keeper(_ path: String? = nil, waits: Bool = false) throws -> StateKeeper {
       var state = Configuration.State()
       state.file = path ?? self.path
-      return try #require(StateKeeper(state, bench.mailbox, logger: Logger(label: "test")))
+      return try #require(StateKeeper(state, bench.workers, waits: waits, logger: Logger(label: "test")))
     }
 
     func feed(_ count: Int) async {
@@ -60,13 +60,13 @@ import Testing
     let place = try Place()
     await place.feed(3)
     var first: StateKeeper? = try place.keeper()
-    #expect(await first?.load(waits: false) == nil)
-    #expect(await first?.status.restored.outcome == RestoredDocument.Outcome.none)
+    #expect(await first?.load() == nil)
+    #expect(await first?.document.outcome == RestoredDocument.Outcome.none)
     #expect(try await first?.save().sessions == 3)
     let second = try place.keeper()
-    #expect(await second.load(waits: false) == nil)
-    let status = await second.status
-    #expect(status.restored.outcome == .refused && status.fault?.contains("another gateway") == true)
+    #expect(await second.load() == nil)
+    let (document, fault) = (await second.document, await second.fault)
+    #expect(document.outcome == .refused && fault?.contains("another gateway") == true)
     await StateKeeperTests.expect("not-written", "another gateway that runs") { () throws(ControlError) in
       try await second.save()
     }
@@ -83,7 +83,7 @@ import Testing
     var saved: SnapshotDocument?
     while saved == nil, ContinuousClock.now < end { saved = try? await second.save() }
     #expect(saved?.sessions == 3)
-    #expect(await second.status.fault == nil)
+    #expect(await second.fault == nil)
     await place.end()
   }
 
@@ -102,10 +102,10 @@ import Testing
     #expect(isMade)
     for name in ["state", "folder", "pipe"] {
       let keeper = try place.keeper(place.folder + "/" + name)
-      #expect(await keeper.load(waits: false) == nil)
-      let status = await keeper.status
-      #expect(status.restored.outcome == .refused)
-      #expect(status.fault?.contains("found no regular file") == true, "\(String(describing: status.fault))")
+      #expect(await keeper.load() == nil)
+      let (document, fault) = (await keeper.document, await keeper.fault)
+      #expect(document.outcome == .refused)
+      #expect(fault?.contains("found no regular file") == true, "\(String(describing: fault))")
       await StateKeeperTests.expect("not-written", "found no regular file") { () throws(ControlError) in
         try await keeper.save()
       }
@@ -114,8 +114,8 @@ import Testing
     #expect(try place.files == ["folder", "pipe", "state", "target"])
     // A folder that is not there.
     let nowhere = try place.keeper(place.folder + "/none/state")
-    #expect(await nowhere.load(waits: false) == nil)
-    #expect(await nowhere.status.fault?.contains("cannot create") == true)
+    #expect(await nowhere.load() == nil)
+    #expect(await nowhere.fault?.contains("cannot create") == true)
     await place.end()
   }
 
@@ -170,10 +170,10 @@ import Testing
     _ = try await first.save()
     let whole = try Data(contentsOf: URL(fileURLWithPath: place.path + "-before"))
     try whole.write(to: URL(fileURLWithPath: place.path))
-    let keeper = try place.keeper()
-    #expect(await keeper.load(waits: true) == nil)
-    let status = await keeper.status
-    #expect(status.restored.outcome == .waiting && status.restored.age != nil && status.fault == nil)
+    let keeper = try place.keeper(waits: true)
+    #expect(await keeper.load() == nil)
+    let (document, fault) = (await keeper.document, await keeper.fault)
+    #expect(document.outcome == .waiting && document.age != nil && fault == nil)
     await StateKeeperTests.expect("state-waits", "waits for the host's addresses") {
       () throws(ControlError) in
       try await keeper.save()
@@ -182,7 +182,7 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: place.path)) == whole)
     let held = try #require(await keeper.held)
     await keeper.took(held, RestoredTable())
-    #expect(await keeper.status.restored.outcome == .restored)
+    #expect(await keeper.document.outcome == .restored)
     #expect(try await keeper.save().sessions == 2)
     await place.end()
   }

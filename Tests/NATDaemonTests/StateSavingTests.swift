@@ -51,7 +51,7 @@ import Testing
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       var state = Configuration.State()
       state.file = folder.appending(path: "state").path
-      keeper = try #require(StateKeeper(state, bench.mailbox, logger: log.logger()))
+      keeper = try #require(StateKeeper(state, bench.workers, logger: log.logger()))
     }
 
     func stop() async throws {

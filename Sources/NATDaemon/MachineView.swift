@@ -3,21 +3,21 @@ import NATConfiguration
 import NATKernel
 import NATWire
 
-/// What the host has for a gateway that shares its address: addresses as of each question, ports of sockets as of the
-/// last look at them.
-struct HostView {
+/// What the machine has for a gateway that shares its address: its addresses, read each time, and the ports of its sockets,
+/// read when asked for.
+struct MachineView {
   private var tcp = SeenPorts()
   private var udp = SeenPorts()
   private var address: IPv4Address?
 
-  /// - Parameter looksAtSockets: once a second or so.
+  /// - Parameter looksAtSockets: whether to read the ports of the sockets again.
   mutating func look(
     _ configuration: Configuration, looksAtSockets: Bool
   ) throws(InterfaceFault) -> Configuration.Machine {
-    var host = try Configuration.Machine(addressesFor: configuration)
-    guard let outside = host.outside else {
+    var machine = try Configuration.Machine(addressesFor: configuration)
+    guard let outside = machine.outside else {
       address = nil
-      return host
+      return machine
     }
     if address != outside.address { (tcp, udp) = (SeenPorts(), SeenPorts()) }
     if looksAtSockets || address != outside.address {
@@ -25,14 +25,14 @@ struct HostView {
       udp.see(try Configuration.Machine.sockets(.udp, configuration, on: outside.address))
     }
     address = outside.address
-    host.tcpPorts = tcp.lasting
-    host.udpPorts = udp.lasting
-    return host
+    machine.tcpPorts = tcp.lasting
+    machine.udpPorts = udp.lasting
+    return machine
   }
 }
 
-/// Ports that sockets have had in two looks, one after the other: programs take some for one question and its answer,
-/// and nothing that lives is to end for those. The first look counts as two.
+/// Ports that sockets had in two looks in a row. Programs take a port for one question and its answer; no session ends for
+/// that. The first look counts as two.
 private struct SeenPorts {
   private var last: Set<UInt16>?
   private(set) var lasting: [UInt16] = []

@@ -1,10 +1,10 @@
 import Dispatch
 import NATKernel
 
-/// Says when something may have changed of the host's addresses, default routes or interfaces.
-final class HostListener: @unchecked Sendable {
+/// Reports that the machine's addresses, default routes or interfaces may have changed.
+final class MachineListener: @unchecked Sendable {
   // Sendable: the source is made and cancelled here, and a source of Dispatch is the same on all threads.
-  /// One element for any amount of news.
+  /// One element for any number of changes.
   let news: AsyncStream<Void>
   private let watch: MachineWatch
   private let source: any DispatchSourceRead

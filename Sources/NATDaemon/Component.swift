@@ -1,0 +1,107 @@
+import Logging
+import Synchronization
+
+/// A part of the daemon that starts, works beside the others, and stops.
+///
+/// ``Daemon`` holds a list of components. A new capability is a component of its own: the others need not know it.
+protocol Component: Sendable {
+  /// Starts the component. Those before it in the list have started.
+  /// - Throws: if the daemon cannot work without it; the components that have started are stopped.
+  func start() async throws
+
+  /// Works until its task is cancelled. Begins when all components have started.
+  func run() async
+
+  /// Stops the component. Its ``run()`` has returned; those before it in the list still work.
+  func stop() async
+
+  /// What does not work as configured at the moment.
+  var conditions: [Condition] { get async }
+}
+
+extension Component {
+  func start() async throws {}
+  func run() async {}
+  func stop() async {}
+  var conditions: [Condition] { get async { [] } }
+}
+
+/// Something that does not work as configured.
+struct Condition: Equatable, Sendable {
+  /// As `degraded` of the status has it.
+  var reason: String
+  /// Whether no packets are forwarded meanwhile. Otherwise the gateway forwards, but does less than it should.
+  var stopsForwarding = false
+}
+
+/// The components of a daemon. They start in the order of the list and stop in reverse.
+final class ComponentList: Sendable {
+  private struct Entry {
+    let component: any Component
+    var isStarted = false
+    var work: Task<Void, Never>?
+  }
+
+  private let entries = Mutex<[Entry]>([])
+
+  init(_ components: [any Component] = []) { append(components) }
+
+  /// Adds components behind those of the list.
+  /// - Precondition: ``start()`` has not been called.
+  func append(_ components: [any Component]) {
+    entries.withLock { $0 += components.map { Entry(component: $0) } }
+  }
+
+  /// Starts all components, then lets each of them work in a task of its own.
+  /// - Throws: the first error of a component, after those before it have stopped.
+  func start() async throws {
+    do {
+      for (place, component) in components.enumerated() {
+        try await component.start()
+        entries.withLock { $0[place].isStarted = true }
+      }
+    } catch {
+      await stop()
+      throw error
+    }
+    for (place, component) in components.enumerated() {
+      let work = Task { await component.run() }
+      entries.withLock { $0[place].work = work }
+    }
+  }
+
+  /// Stops the components that have started, the last one first.
+  func stop() async {
+    for place in components.indices.reversed() {
+      let entry = entries.withLock { entries in
+        defer { entries[place].isStarted = false }
+        return entries[place]
+      }
+      guard entry.isStarted else { continue }
+      entry.work?.cancel()
+      await entry.work?.value
+      await entry.component.stop()
+    }
+  }
+
+  /// The conditions of all components, in the order of the list.
+  var conditions: [Condition] {
+    get async {
+      var all: [Condition] = []
+      for component in components { all += await component.conditions }
+      return all
+    }
+  }
+
+  private var components: [any Component] { entries.withLock { $0.map(\.component) } }
+}
+
+/// Calls `body` every `interval` until the task is cancelled; the first time at once.
+nonisolated(nonsending) func repeatedly(
+  every interval: Duration, _ body: nonisolated(nonsending) () async -> Void
+) async {
+  while !Task.isCancelled {
+    await body()
+    try? await Task.sleep(for: interval)
+  }
+}

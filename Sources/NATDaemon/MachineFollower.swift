@@ -1,0 +1,42 @@
+import Logging
+import NATControl
+
+/// Looks after the interfaces, and follows the machine's addresses, routes and sockets: once a second, and at once when the
+/// kernel reports a change.
+struct MachineFollower: Component {
+  let changes: ChangeCoordinator
+  let interfaces: InterfaceKeeper
+  /// Nil if the configuration follows no address of the machine.
+  let listener: MachineListener?
+  let logger: Logger
+
+  func run() async {
+    await withTaskGroup(of: Void.self) { tasks in
+      tasks.addTask {
+        await repeatedly(every: .seconds(1)) { await look(looksAtSockets: true) }
+      }
+      if let listener {
+        tasks.addTask {
+          for await _ in listener.news { await look(looksAtSockets: false) }
+        }
+      }
+    }
+  }
+
+  private func look(looksAtSockets: Bool) async {
+    // Another device may have the name of an interface.
+    await interfaces.watch()
+    do {
+      guard let followed = try await changes.follow(looksAtSockets: looksAtSockets) else { return }
+      logger.notice(
+        "the machine's addresses, routes or sockets have changed",
+        metadata: [
+          "address": "\(followed.outside)", "gateway": "\(followed.gateway)",
+          "sessionsEnded": "\(followed.sessionsEnded)",
+        ])
+      for reason in followed.degraded { logger.warning("degraded", metadata: ["reason": "\(reason)"]) }
+    } catch {
+      logger.warning("\(error)")
+    }
+  }
+}

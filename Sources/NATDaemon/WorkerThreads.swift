@@ -1,0 +1,66 @@
+import Logging
+import NATEngine
+import NATGateway
+import NATTable
+import NATWire
+
+/// The threads of the workers: a gateway for each, with the sessions that an earlier daemon left.
+actor WorkerThreads: Component {
+  private let workers: WorkerSet
+  private let settings: GatewaySettings
+  private let memory: GatewayMemory
+  private let state: StateKeeper?
+  private let configured: Int
+  private let logger: Logger
+  private var threads: [WorkerThread] = []
+
+  /// - Parameters:
+  ///   - memory: made for `settings`.
+  ///   - configured: the number of workers that the configuration asks for.
+  init(
+    _ workers: WorkerSet, _ settings: GatewaySettings, _ memory: GatewayMemory, state: StateKeeper?,
+    configured: Int, logger: Logger
+  ) {
+    self.workers = workers
+    self.settings = settings
+    self.memory = memory
+    self.state = state
+    self.configured = configured
+    self.logger = logger
+  }
+
+  func start() async {
+    for member in workers.members {
+      var gateway = Gateway(
+        settings, table: memory.table, worker: member.number, counters: memory.counters.counters,
+        random: .secret())
+      if let state, let held = await state.load() {
+        await state.took(held, gateway.restore(held.snapshot, offset: held.offset, at: LiveClock.now))
+      }
+      let worker = Worker(Pipeline(gateway), member.mailbox, logger: logger, figures: member.figures)
+      threads.append(WorkerThread(worker, number: member.number))
+    }
+  }
+
+  func stop() async {
+    workers.post { $0.isToStop = true }
+    for thread in threads { await thread.waitForEnd() }
+    threads = []
+  }
+
+  var conditions: [Condition] {
+    configured > workers.members.count
+      ? [Condition(reason: "workers: \(configured) are configured, one runs")] : []
+  }
+}
+
+/// What the workers of a gateway share: the table and the counters.
+struct GatewayMemory: Sendable {
+  let table: TranslationTable
+  let counters = CounterStore()
+
+  init(_ settings: GatewaySettings) {
+    var random = RandomSource.secret()
+    table = TranslationTable(settings.table, random: &random)
+  }
+}
