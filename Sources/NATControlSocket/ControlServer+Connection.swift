@@ -6,7 +6,7 @@ import NIOHTTP1
 extension ControlServer {
   /// Answers the requests of a connection, one after the other, until either side ends it.
   func serve(_ connection: Connection, serving served: [Route]) async {
-    // A stream that waits for something to happen does not see by itself that its reader is gone.
+    // A stream that waits for an event does not notice by itself that its reader is gone.
     let (gone, signal) = AsyncStream<Never>.makeStream()
     connection.channel.channel.closeFuture.whenComplete { _ in signal.finish() }
     await withTaskGroup(of: Void.self) { tasks in
@@ -36,9 +36,8 @@ extension ControlServer {
     _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
   ) async throws {
     let (route, answer) = await routes.answer(request, among: served)
-    routes.counts.count(route, status: answer.status)
-    // To explain changes nothing, though it is asked with a body.
-    if request.method != .GET, route != Route.explain.name { log(request, of: peer, status: answer.status) }
+    routes.counts.count(route?.name ?? "other", status: answer.status)
+    if route?.isLogged ?? (request.method != .GET) { log(request, of: peer, status: answer.status) }
     switch answer {
     case .whole(let status, let type, let body, let allow):
       var head = HTTPResponseHead(
@@ -55,7 +54,7 @@ extension ControlServer {
     try await outbound.write(.end(nil))
   }
 
-  /// Who changed something, or tried to.
+  /// Logs a change, or an attempt at one, with the process, user and group of the client.
   private func log(_ request: ControlRequest, of peer: PeerCredentials?, status: Int) {
     var metadata: Logger.Metadata = [
       "method": "\(request.method.rawValue)", "target": "\(quoted(request.target))", "status": "\(status)",

@@ -84,9 +84,11 @@ public struct ControlServer: Sendable {
     onListening(port)
     // A listener ends by its task's cancellation, and that is no error.
     await withTaskGroup(of: Void.self) { listeners in
-      listeners.addTask { await accept(control, serving: Route.allCases) }
-      // Whoever can reach that port sees counters, and nothing else.
-      if let metrics { listeners.addTask { await accept(metrics, serving: [.metrics]) } }
+      listeners.addTask { await accept(control, serving: ControlAPI.routes) }
+      // A client that can reach that port sees counters, and nothing else.
+      if let metrics {
+        listeners.addTask { await accept(metrics, serving: ControlAPI.routes.filter(\.isOnMetricsPort)) }
+      }
     }
     _ = consume file
     logger.notice("control socket closed")

@@ -1,38 +1,54 @@
 import NATControl
+import NIOCore
 import NIOHTTP1
 
-/// The requests there are.
-enum Route: CaseIterable, Sendable {
-  case status, table, end, hosts, stats, metrics, events, statics, addStatic, removeStatic, explain, config,
-    reload, snapshot, recording, record
+/// One request of the control socket, as the server knows it.
+struct Route: Sendable {
+  typealias Handler = @Sendable (Routes, inout ArrivedRequest) async throws(ControlError) -> Answer
 
-  var method: HTTPMethod {
-    switch self {
-    case .status, .table, .hosts, .stats, .metrics, .events, .statics, .config, .recording: .GET
-    case .addStatic, .explain, .reload, .snapshot, .record: .POST
-    case .end, .removeStatic: .DELETE
-    }
+  let method: ControlClient.Method
+  let path: String
+  /// A path with a query, or a body.
+  let example: String
+  let isLogged: Bool
+  /// Whether the port of the metrics serves it too.
+  let isOnMetricsPort: Bool
+  let answer: Handler
+
+  init(
+    _ method: ControlClient.Method, _ path: String, example: String? = nil, isLogged: Bool = true,
+    isOnMetricsPort: Bool = false, answer: @escaping Handler
+  ) {
+    self.method = method
+    self.path = path
+    self.example = example ?? path
+    self.isLogged = isLogged && method != .get
+    self.isOnMetricsPort = isOnMetricsPort
+    self.answer = answer
   }
 
-  var path: String {
-    switch self {
-    case .status: "/v1/status"
-    case .table, .end: "/v1/table"
-    case .hosts: "/v1/hosts"
-    case .stats: "/v1/stats"
-    case .metrics: "/metrics"
-    case .events: "/v1/events"
-    case .statics, .addStatic, .removeStatic: "/v1/static"
-    case .explain: "/v1/explain"
-    case .config: "/v1/config"
-    case .reload: "/v1/reload"
-    case .snapshot: "/v1/snapshot"
-    case .recording, .record: "/v1/record"
-    }
+  /// A request that the server answers piece by piece.
+  init<Input, Document>(_ call: ControlCall<Input, Document>, stream: @escaping Handler) {
+    self.init(call.method, call.path, example: call.example, answer: stream)
   }
 
   /// Its name in the metrics.
   var name: String { "\(method.rawValue) \(path)" }
+}
+
+/// A request on its way to a route.
+struct ArrivedRequest {
+  var parameters: Parameters
+  let body: ByteBuffer
+  let limits: ControlLimits
+
+  /// The parameter `limit`.
+  mutating func takeLimit() throws(ControlError) -> Int? {
+    let most = limits.pageSessions
+    return try parameters.take("limit", "a number from 1 to \(most)") { text in
+      Int(text).flatMap { (1...most).contains($0) ? $0 : nil }
+    }
+  }
 }
 
 /// Answers requests by asking the gateway.
@@ -43,10 +59,11 @@ struct Routes: Sendable {
   let tables: Slots
   let eventReaders: Slots
 
-  /// Answers a request, and says under which name it counts.
-  /// - Parameter served: what the listener serves.
-  func answer(_ request: ControlRequest, among served: [Route]) async -> (route: String, answer: Answer) {
-    var name = "other"
+  /// Answers a request.
+  /// - Parameter served: the requests that the listener serves.
+  /// - Returns: the answer, and its route; nil if there is none.
+  func answer(_ request: ControlRequest, among served: [Route]) async -> (route: Route?, answer: Answer) {
+    var route: Route?
     do throws(ControlError) {
       let (path, list) = try request.parts()
       let there = served.filter { $0.path == path }
@@ -56,41 +73,97 @@ struct Routes: Sendable {
           status: 404, reason: "unknown-path",
           "there is no \(quoted(path)); there are \(paths.joined(separator: ", "))")
       }
-      guard let route = there.first(where: { $0.method == request.method }) else {
+      route = there.first { $0.method.rawValue == request.method.rawValue }
+      guard let route else {
         let methods = there.map(\.method.rawValue).joined(separator: ", ")
         let error = ControlError(
           status: 405, reason: "method-not-allowed",
           "\(path) does not take \(quoted(request.method.rawValue)); it takes \(methods)")
-        return (name, .error(error, allow: methods))
+        return (nil, .error(error, allow: methods))
       }
-      name = route.name
-      var parameters = try Parameters(list)
-      return (name, try await answer(request, as: route, &parameters))
+      var arrived = ArrivedRequest(parameters: try Parameters(list), body: request.body, limits: limits)
+      return (route, try await route.answer(self, &arrived))
     } catch {
-      return (name, .error(error))
+      return (route, .error(error))
     }
   }
 
-  private func answer(
-    _ request: ControlRequest, as route: Route, _ parameters: inout Parameters
-  ) async throws(ControlError) -> Answer {
-    switch route {
-    case .status: try await status(&parameters)
-    case .table: try await table(&parameters)
-    case .end: try await end(&parameters)
-    case .hosts: try await hosts(&parameters)
-    case .stats: try await stats(&parameters)
-    case .metrics: try await metrics(&parameters)
-    case .events: try await events(&parameters)
-    case .statics: try await statics(&parameters)
-    case .addStatic: try await addStatic(&parameters, request)
-    case .removeStatic: try await removeStatic(&parameters)
-    case .explain: try await explain(&parameters, request)
-    case .config: try await config(&parameters)
-    case .reload: try await reload(&parameters)
-    case .snapshot: try await snapshot(&parameters)
-    case .recording: try await recording(&parameters)
-    case .record: try await record(&parameters, request)
+  /// A place among the readers of the table, each of which holds a page in memory.
+  func takeTable() throws(ControlError) -> Slots.Slot {
+    guard let slot = tables.take() else {
+      throw ControlError(
+        status: 503, reason: "too-many-tables",
+        "\(limits.tables) tables are being read; try again when one is done")
     }
+    return slot
+  }
+}
+
+// MARK: Requests with another answer than one document
+
+extension Routes {
+  /// The table, or a page of it, piece by piece.
+  @Sendable static func table(
+    _ routes: Routes, _ request: inout ArrivedRequest
+  ) async throws(ControlError) -> Answer {
+    let input = try TableRequest(&request)
+    try request.parameters.end()
+    let slot = try routes.takeTable()
+    let (operations, limits) = (routes.operations, routes.limits)
+    let first = try await operations.table(
+      input.filter, after: input.cursor, limit: input.limit ?? limits.pageSessions)
+    let whole = TableAnswer(
+      operations: operations, filter: input.filter, pageSessions: limits.pageSessions, first: first)
+    return .stream(type: MediaType.json) { writer in
+      if input.limit == nil {
+        try await whole.write(to: writer)
+      } else {
+        try await writer.writePage(first)
+      }
+      withExtendedLifetime(slot) {}
+    }
+  }
+
+  /// The counters as text for Prometheus.
+  @Sendable static func metrics(
+    _ routes: Routes, _ request: inout ArrivedRequest
+  ) async throws(ControlError) -> Answer {
+    try request.parameters.end()
+    let slot = try routes.takeTable()
+    defer { withExtendedLifetime(slot) {} }
+    let operations = routes.operations
+    let text = MetricsText.render(
+      status: try await operations.status(), stats: try await operations.stats(),
+      sessions: try await operations.sessionCounts(), requests: routes.counts.list)
+    return .whole(status: 200, type: MediaType.metrics, body: Array(text.utf8))
+  }
+
+  /// Events, one JSON object a line, until either end stops.
+  @Sendable static func events(
+    _ routes: Routes, _ request: inout ArrivedRequest
+  ) async throws(ControlError) -> Answer {
+    try request.parameters.end()
+    guard let slot = routes.eventReaders.take() else {
+      throw ControlError(
+        status: 503, reason: "too-many-event-readers",
+        "\(routes.limits.eventReaders) clients follow the events; end one, or try again later")
+    }
+    let events = try await routes.operations.events()
+    return .stream(type: MediaType.lines) { writer in
+      for await event in events { try await writer.write(try JSONBody.encoded(event)) }
+      withExtendedLifetime(slot) {}
+    }
+  }
+}
+
+extension PieceWriter {
+  func writePage(_ page: TableDocument) async throws {
+    var json = TableJSON()
+    for binding in page.bindings {
+      json.append(binding)
+      if json.isFull { try await write(json.takeBytes()) }
+    }
+    json.finish(next: page.next)
+    try await write(json.takeBytes())
   }
 }
