@@ -50,7 +50,9 @@ actor ChangeCoordinator: Component {
   }
 
   var conditions: [Condition] {
-    (degraded + [followFault].compactMap(\.self)).map { Condition(reason: $0) }
+    let isWaiting = inForce.live.waitsForMachine
+    return degraded.map { Condition(reason: $0, stopsForwarding: isWaiting) }
+      + [followFault].compactMap(\.self).map { Condition(reason: $0) }
   }
 
   /// The configuration in force, without the static mappings that have ended by themselves.

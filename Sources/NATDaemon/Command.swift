@@ -1,23 +1,23 @@
 import NATGateway
 import NATWire
 
-/// Work that the daemon gives a worker, to be done between its rounds.
+/// Work that the daemon gives a worker, for between its rounds.
 struct Command: Sendable {
-  /// Takes one step; true when all is done and whoever waits has been told.
+  /// Takes one step. Returns true when the work is done and its caller has the result.
   let step: @Sendable (inout Pipeline, Instant) -> Bool
-  /// The worker stops before it is done.
+  /// Called if the worker stops before the work is done.
   let giveUp: @Sendable () -> Void
 }
 
 extension Mailbox {
   /// Lets the worker do a job, and waits until it is done.
   ///
-  /// - Returns: the job with its results; nil when the worker has stopped.
+  /// - Returns: the job with its results; nil if the worker has stopped.
   func perform<Job: GatewayJob>(_ job: Job) async -> Job? {
     await withCheckedContinuation { post(Command(job, $0)) }
   }
 
-  /// Lets the worker do something in one step, and waits until it is done; nil when the worker has stopped.
+  /// Lets the worker do something in one step, and waits for the answer; nil if the worker has stopped.
   func perform<Answer: Sendable>(_ body: @escaping @Sendable (inout Pipeline, Instant) -> Answer) async
     -> Answer?
   {
@@ -31,9 +31,9 @@ extension Mailbox {
     }
   }
 
-  /// Stops the worker, and lets it do a job when it has worked on its last frame.
+  /// Stops the worker, and lets it do a job after its last frame.
   ///
-  /// - Returns: the job with its results; nil when the worker had been told to stop before.
+  /// - Returns: the job with its results; nil if the worker was told to stop before.
   func stop<Job: GatewayJob>(after job: Job) async -> Job? {
     await withCheckedContinuation { continuation in
       let last = Command(job, continuation)
@@ -61,7 +61,7 @@ extension Command {
   }
 }
 
-/// A job on its way to the worker, which alone touches it from then on.
+/// A job on its way to the worker. From then on only the worker touches it.
 private final class JobBox<Job: GatewayJob>: @unchecked Sendable {
   var job: Job
   init(_ job: Job) { self.job = job }

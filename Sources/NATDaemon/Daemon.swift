@@ -1,3 +1,21 @@
+// NATDaemon: a live gateway as a service.
+//
+// `Daemon` opens the interfaces, builds the parts of the gateway, and runs them as a list of components (`Component`):
+// they start in order and stop in reverse. Read `Daemon.assemble` to see what a daemon consists of.
+//
+//   packet path      `WorkerThread` runs a `Worker`: captures -> `Pipeline` -> transmitters.
+//   between threads  `WorkerSet` holds a `Mailbox` and `WorkerFigures` for each worker. Jobs travel as `Command`s.
+//   changes          `ChangeCoordinator` carries out one change at a time; a `ChangeObserver` follows each of them.
+//   reads            `TableQueries` walks the table without disturbing the workers.
+//   operators        `GatewayControl` joins these to the operations that `ControlService` serves.
+//
+// A new capability is a component of its own, added to the list:
+//
+//     actor Blinker: Component {
+//       func run() async { await repeatedly(every: .seconds(1)) { blink() } }
+//       var conditions: [Condition] { isBroken ? [Condition(reason: "the lamp is broken")] : [] }
+//     }
+
 public import Logging
 import NATComposition
 public import NATConfiguration

@@ -2,7 +2,7 @@ import NATMemory
 import NATTable
 
 extension RandomSource {
-  /// The source of a live gateway, with a key from the kernel that nobody else knows.
+  /// The random numbers of a live gateway, with a secret key from the kernel.
   static func secret() -> RandomSource {
     var kernel = SystemRandomNumberGenerator()
     return RandomSource(key: (kernel.next(), kernel.next()))

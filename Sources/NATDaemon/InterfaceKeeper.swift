@@ -125,7 +125,7 @@ actor InterfaceKeeper: GatewayInterfaces {
   private func watch(_ interface: inout LiveInterface, _ side: Side, mac: MACAddress?) {
     let name: Logger.Metadata = ["side": "\(side)", "interface": "\(interface.name)"]
     do throws(InterfaceFault) {
-      let isLost = workers.takeLost(side)
+      let isLost = workers.takeLost(InterfaceIndex(side))
       switch try interface.look() {
       case .none where isLost && interface.isThere, .device:
         try attach(&interface, side, mac: mac ?? interface.mac)
@@ -135,12 +135,12 @@ actor InterfaceKeeper: GatewayInterfaces {
         logger.notice(isUp ? "link up" : "link down", metadata: name)
         if isUp { workers.post { $0.isToAnnounce = true } }
         // The next call attaches to it.
-        if isLost { workers.report(lost: side) }
+        if isLost { workers.report(lost: InterfaceIndex(side)) }
       case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
       }
     } catch {
       // The next call tries again. The log has it once.
-      workers.report(lost: side)
+      workers.report(lost: InterfaceIndex(side))
       if error.description != fault[side] { logger.warning("\(error.description)", metadata: name) }
       fault[side] = error.description
       return
@@ -152,13 +152,8 @@ actor InterfaceKeeper: GatewayInterfaces {
   private func attach(_ interface: inout LiveInterface, _ side: Side, mac: MACAddress) throws(InterfaceFault)
   {
     for member in workers.members {
-      var attachment: Attachment? = try interface.attach(mac: mac, options)
-      member.mailbox.post { mail in
-        switch side {
-        case .inside: mail.inside = attachment.take()
-        case .outside: mail.outside = attachment.take()
-        }
-      }
+      let box = AttachmentBox(try interface.attach(mac: mac, options), InterfaceIndex(side))
+      member.mailbox.post { $0.attachments.append(box) }
     }
   }
 

@@ -1,15 +1,15 @@
 import Glibc
 public import Logging
 
-/// Writes the log to the journal of the service manager: each line with its priority in front, as sd-daemon(3) has it.
-/// The journal adds the time and the program.
+/// Writes the log to the journal of the service manager, each line with its priority in front (sd-daemon(3)). The journal adds
+/// the time and the program.
 public struct JournalLogHandler: LogHandler {
   public var logLevel = Logger.Level.trace
   public var metadata: Logger.Metadata = [:]
 
   public init() {}
 
-  /// Whether standard error leads to the journal: `JOURNAL_STREAM` names its device and inode.
+  /// Whether standard error goes to the journal: `JOURNAL_STREAM` names its device and inode.
   public static func isListening(_ environment: [String: String]) -> Bool {
     var facts = stat()
     // Safety: the structure is ours.
@@ -25,7 +25,7 @@ public struct JournalLogHandler: LogHandler {
   public func log(event: LogEvent) {
     var text = Self.text(
       event.level, "\(event.message)", metadata.merging(event.metadata ?? [:]) { $1 })
-    // Safety: the bytes live for the call. One call, so that lines of several threads stay whole.
+    // Safety: the bytes live for the call. One call, so that the lines of several threads do not mix.
     text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
   }
 

@@ -1,15 +1,14 @@
 import Glibc
 import NATWire
 
-/// The clock of a live gateway: nanoseconds since the machine started, time asleep among them. It never goes
-/// back.
+/// The clock of a live gateway: nanoseconds since the machine started, suspended time included. It never goes back.
 enum LiveClock {
   static var now: Instant { Instant(nanoseconds: nanoseconds(CLOCK_BOOTTIME)) }
 
-  /// The clock by which the service manager tells messages apart (CLOCK_MONOTONIC).
+  /// The time of a notice to the service manager, in microseconds (CLOCK_MONOTONIC).
   static var monotonicMicroseconds: UInt64 { nanoseconds(CLOCK_MONOTONIC) / 1000 }
 
-  /// The start of the machine that the clock counts from, as the kernel names it; zeros where it does not.
+  /// The kernel's identifier of this boot, from which the clock counts; zeros if it cannot be read.
   static let boot: (UInt64, UInt64) = {
     // Safety: the call does not keep the path.
     let descriptor = unsafe open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
@@ -24,7 +23,7 @@ enum LiveClock {
     return (word(digits[..<16]), word(digits[16...]))
   }()
 
-  /// The time of the world, for people: nanoseconds since 1970, UTC.
+  /// The wall clock: nanoseconds since 1970, UTC.
   static var unixNanoseconds: UInt64 { nanoseconds(CLOCK_REALTIME) }
 
   private static func nanoseconds(_ clock: clockid_t) -> UInt64 {

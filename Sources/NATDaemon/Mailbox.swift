@@ -10,32 +10,43 @@ struct Attachment: ~Copyable, Sendable {
   var transmitter: Transmitter
 }
 
-/// What the daemon and a worker tell each other. The worker looks at one flag a round; everything else
-/// happens when it is set.
+/// An attachment on its way to the worker, which takes it out once.
+final class AttachmentBox: Sendable {
+  let index: InterfaceIndex
+  private let content: Mutex<Attachment?>
+
+  init(_ attachment: consuming Attachment, _ index: InterfaceIndex) {
+    self.index = index
+    content = Mutex(attachment)
+  }
+
+  func take() -> Attachment? { content.withLock { $0.take() } }
+}
+
+/// What the daemon and a worker tell each other. The worker reads one flag a round, and the mail only if it is set.
 final class Mailbox: Sendable {
   struct Mail: ~Copyable {
     var isToStop = false
-    /// To be done before the worker stops, when no frame comes any more.
+    /// The command to carry out before the worker stops, when it takes no more frames.
     var last: Command?
-    /// The worker has stopped, and takes nothing any more.
+    /// The worker has stopped, and takes no more commands.
     var isClosed = false
-    /// The gateway's addresses are to be announced again.
+    /// Whether to announce the gateway's addresses again.
     var isToAnnounce = false
-    /// What the kernel has for itself, where that has changed.
+    /// The machine's own addresses, if they have changed.
     var machineAddresses: [IPv4Address]?
-    /// Work between two rounds, in the order in which it is to be done.
+    /// Work between two rounds, in its order.
     var commands: [Command] = []
-    /// Interfaces to be used from now on.
-    var inside: Attachment?
-    var outside: Attachment?
+    /// Interfaces to use from now on.
+    var attachments: [AttachmentBox] = []
   }
 
   /// For the worker's `poll(2)`: readable when there is mail.
   let descriptor: Int32
   private let mail = Mutex(Mail())
   private let isFull = Atomic(false)
-  private let lostInside = Atomic(false)
-  private let lostOutside = Atomic(false)
+  /// The interfaces that the worker has lost, one bit each.
+  private let lost = Atomic<UInt64>(0)
 
   init() {
     descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -44,18 +55,18 @@ final class Mailbox: Sendable {
 
   deinit { close(descriptor) }
 
-  /// The daemon's: leaves word for the worker, and wakes it.
+  /// Called by the daemon: changes the mail, and wakes the worker.
   func post(_ change: (inout Mail) -> Void) {
     mail.withLock { change(&$0) }
     var one: UInt64 = 1
-    // Before the flag: a worker that took the mail between the two would find nothing to read, and what is written then
-    // would wake it for ever. If it reads this while it takes earlier mail, it takes this too.
-    // Safety: an eventfd takes eight bytes. It is full only when the worker has more than enough to wake for.
+    // Write before setting the flag. The other way round the worker could take the mail in between; the later write would
+    // then wake it for ever. A worker that reads the eventfd while it takes earlier mail takes this mail too.
+    // Safety: an eventfd takes eight bytes. It is full only if the worker has been woken more than often enough.
     _ = unsafe write(descriptor, &one, 8)
     isFull.store(true, ordering: .releasing)
   }
 
-  /// The daemon's: gives the worker work. A worker that has stopped gives it up.
+  /// Called by the daemon: gives the worker a command. If the worker has stopped, the command is given up.
   func post(_ command: Command) {
     var isRefused = false
     post { mail in
@@ -65,8 +76,8 @@ final class Mailbox: Sendable {
     if isRefused { command.giveUp() }
   }
 
-  /// The worker's: takes no more work.
-  /// - Returns: what was left meanwhile.
+  /// Called by the worker: takes no more commands.
+  /// - Returns: the commands that it has not taken.
   func refuseCommands() -> [Command] {
     mail.withLock { mail in
       mail.isClosed = true
@@ -75,7 +86,7 @@ final class Mailbox: Sendable {
     }
   }
 
-  /// The worker's: takes what was left since the last time; nil when there is nothing.
+  /// Called by the worker: takes the mail since the last call; nil if there is none.
   func take() -> Mail? {
     guard isFull.load(ordering: .relaxed) else { return nil }
     isFull.store(false, ordering: .relaxed)
@@ -87,27 +98,20 @@ final class Mailbox: Sendable {
         mail.isToAnnounce = false
         mail.machineAddresses = nil
         mail.commands = []
+        mail.attachments = []
       }
       return Mail(
         isToStop: mail.isToStop, last: mail.last, isToAnnounce: mail.isToAnnounce,
-        machineAddresses: mail.machineAddresses,
-        commands: mail.commands, inside: mail.inside.take(), outside: mail.outside.take())
+        machineAddresses: mail.machineAddresses, commands: mail.commands, attachments: mail.attachments)
     }
   }
 
-  /// The worker's: says that an interface has vanished.
-  func report(lost side: Side) {
-    switch side {
-    case .inside: lostInside.store(true, ordering: .relaxed)
-    case .outside: lostOutside.store(true, ordering: .relaxed)
-    }
-  }
+  /// Called by the worker: the capture of an interface has ended.
+  func report(lost index: InterfaceIndex) { lost.bitwiseOr(1 << UInt64(index.place), ordering: .relaxed) }
 
-  /// The daemon's: whether an interface has vanished since the last time.
-  func takeLost(_ side: Side) -> Bool {
-    switch side {
-    case .inside: lostInside.exchange(false, ordering: .relaxed)
-    case .outside: lostOutside.exchange(false, ordering: .relaxed)
-    }
+  /// Called by the daemon: whether the capture of an interface has ended since the last call.
+  func takeLost(_ index: InterfaceIndex) -> Bool {
+    let bit: UInt64 = 1 << UInt64(index.place)
+    return lost.bitwiseAnd(~bit, ordering: .relaxed).oldValue & bit != 0
   }
 }

@@ -5,36 +5,35 @@ import NATLiveIO
 import NATTable
 import NATWire
 
-/// What a worker recorded.
+/// The frames that a worker recorded.
 struct Recording: Sendable {
   var stretches: [RecordedStretch] = []
-  /// Nil where nothing is recorded.
+  /// Nil while the recorder is off.
   var settings: Recorder.Settings?
   var begin = RecordDocument.Begin.on
   var lastFrame = Instant(nanoseconds: 0)
-  /// The table behind the last frame.
+  /// The table after the last frame.
   var after = SaveTable(limit: .max)
 }
 
-/// Frames in, through the gateway, frames out: what one worker does, without its captures.
+/// One worker without its captures: takes frames, carries them through the gateway, and sends the frames that leave.
 ///
-/// Small frames are copied and gather to a batch. A large one is worked on and sent where it lies in the ring
-/// of its capture; the batch before it is sent first, so that it overtakes nothing.
+/// Small frames are copied into a batch. A large frame stays in the ring of its capture; the batch before it is sent first, so
+/// that it overtakes nothing.
 struct Pipeline: ~Copyable, FrameReceiver {
   private(set) var gateway: Gateway
   private var batch: FrameBatch
   private var outbox = Outbox()
-  /// Where frames leave; nil while there is no interface.
-  var inside: Transmitter?
-  var outside: Transmitter?
-  /// Of the frames that are handed over next.
-  private var side = Side.inside
+  /// Where frames leave; nil while an interface is missing.
+  var transmitters = PerInterface<Transmitter>()
+  /// The interface of the frames that come next.
+  private var index = InterfaceIndex(.inside)
   private var now = Instant(nanoseconds: 0)
   private var recorder: Recorder?
-  /// When the last frame came.
+  /// The time of the last frame.
   private var lastFrame = Instant(nanoseconds: 0)
 
-  /// Copying more than this costs more than the batch brings.
+  /// Copying a longer frame costs more than batching saves.
   private static let longestCopied = 2048
 
   init(_ gateway: consuming Gateway) {
@@ -42,9 +41,9 @@ struct Pipeline: ~Copyable, FrameReceiver {
     batch = FrameBatch(maximumFrameLength: Pipeline.longestCopied)
   }
 
-  /// Says from where and when the frames come that are handed over from here on.
-  mutating func begin(_ side: Side, at now: Instant) {
-    self.side = side
+  /// Sets the interface and the time of the frames that come next.
+  mutating func begin(_ index: InterfaceIndex, at now: Instant) {
+    self.index = index
     self.now = now
     if recorder?.isDue(at: now) ?? false { beginStretch() }
   }
@@ -53,16 +52,17 @@ struct Pipeline: ~Copyable, FrameReceiver {
     if recorder != nil { record(frame, wireLength) }
     if frame.count > Pipeline.longestCopied {
       flush()
-      batch.append(inPlace: frame, wireLength: wireLength, at: now, from: side)
+      batch.append(inPlace: frame, wireLength: wireLength, at: now, from: index.side)
       flush()
     } else {
       if !batch.hasRoom(for: frame.count) { flush() }
       // Safety: the bytes are copied before the callback returns.
-      unsafe batch.append(frame.unsafeBytes, wireLength: wireLength, at: now, from: side, link: .ethernet)
+      unsafe batch.append(
+        frame.unsafeBytes, wireLength: wireLength, at: now, from: index.side, link: .ethernet)
     }
   }
 
-  /// Works on the batch and sends what leaves.
+  /// Works on the batch, and sends the frames that leave.
   mutating func flush() {
     while batch.processed < batch.count {
       gateway.process(&batch, into: &outbox)
@@ -71,19 +71,19 @@ struct Pipeline: ~Copyable, FrameReceiver {
     batch.removeAll()
   }
 
-  /// Does what has fallen due while nothing arrived.
+  /// Lets time pass while no frame arrives.
   mutating func advance(to now: Instant) {
     gateway.advance(to: now, into: &outbox)
     transmit()
   }
 
-  /// The other end of a side's cable may be another.
-  mutating func forgetNeighbours(on side: Side) { gateway.forgetNeighbours(on: side) }
+  /// Forgets the neighbours of an interface, which may be attached to another link now.
+  mutating func forgetNeighbours(on index: InterfaceIndex) { gateway.forgetNeighbours(on: index.side) }
 
-  /// What is for the kernel's own addresses is left to it.
+  /// Sets the machine's own addresses. Packets for them are left to the kernel.
   mutating func setMachineAddresses(_ addresses: [IPv4Address]) { gateway.setMachineAddresses(addresses) }
 
-  /// Tells the neighbours on both sides which addresses are here.
+  /// Announces the gateway's addresses to the neighbours on all interfaces.
   mutating func announce(at now: Instant) {
     var next: Int? = 0
     while let place = next {
@@ -94,10 +94,12 @@ struct Pipeline: ~Copyable, FrameReceiver {
 
   // MARK: Recording
 
-  /// Records from now on, or no more; what was recorded before is given away.
+  /// Switches the recorder on or off, and returns what it held.
   ///
-  /// - Parameter begin: what lets it begin.
-  /// - Returns: what was recorded, and the table behind its last frame.
+  /// - Parameters:
+  ///   - settings: nil to switch it off.
+  ///   - begin: why the recording begins.
+  /// - Returns: the recorded frames, and the table after the last one.
   mutating func record(
     _ settings: Recorder.Settings?, with begin: RecordDocument.Begin, at now: Instant
   ) -> Recording {
@@ -114,7 +116,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
 
   private mutating func stopRecording() {
     recorder = nil
-    // What was given away, or may be seen in memory, tells which ports came next.
+    // The recording holds the key: whoever has it could predict the ports that come next.
     gateway.translator.random = .secret()
   }
 
@@ -123,7 +125,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
     beginStretch()
   }
 
-  /// What is recorded now.
+  /// What the recorder holds.
   var recording: Recording {
     switch recorder {
     case .some(let recorder):
@@ -138,7 +140,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
       flush()
       beginStretch()
     }
-    recorder!.add(frame, length, wireLength: wireLength, at: now, from: side)
+    recorder!.add(frame, length, wireLength: wireLength, at: now, from: index.side)
     lastFrame = now
   }
 
@@ -149,7 +151,8 @@ struct Pipeline: ~Copyable, FrameReceiver {
     recorder!.begin(table)
   }
 
-  /// Takes a step of a job, and sends what it left. Behind a change, which is in no capture, what is recorded begins anew.
+  /// Takes a step of a job, and sends the frames that it made. After a change the recording begins anew: a replay of the
+  /// captures would not see the change.
   /// - Returns: whether the job is done.
   mutating func work<Job: GatewayJob>(on job: inout Job, at now: Instant) -> Bool {
     let isDone = job.step(&gateway, into: &outbox, at: now)
@@ -167,20 +170,19 @@ struct Pipeline: ~Copyable, FrameReceiver {
     var isLost = 0
     for index in 0..<outbox.count {
       let entry = outbox[index]
-      switch entry.side {
-      case .inside where inside != nil:
-        inside!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
-      case .outside where outside != nil:
-        outside!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
-      case .inside, .outside: isLost += 1
+      let index = InterfaceIndex(entry.side)
+      if transmitters[index] != nil {
+        transmitters[index]!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
+      } else {
+        isLost += 1
       }
     }
-    inside?.flush()
-    outside?.flush()
+    for index in InterfaceIndex.all { transmitters[index]?.flush() }
     outbox.removeAll()
     gateway.countUnsent(isLost, as: .linkDown)
-    if let drops = inside?.takeDrops() { count(drops) }
-    if let drops = outside?.takeDrops() { count(drops) }
+    for index in InterfaceIndex.all {
+      if let drops = transmitters[index]?.takeDrops() { count(drops) }
+    }
   }
 
   private mutating func count(_ drops: Transmitter.Drops) {

@@ -4,11 +4,11 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// Keeps what came in lately, on the worker: three stretches of time one behind the other, each with the table as it
-/// stood when it began. When one is over, by time or because its memory is full, the oldest is forgotten.
+/// Keeps the latest frames of a worker in three stretches of time, each with the table as it stood at its beginning. A stretch
+/// ends after its time, or when its memory is full; then the oldest stretch is reused.
 ///
-/// So what is kept goes back two to three stretches, which are a half of the window that was asked for, and always begins
-/// with a table. A packet costs one copy, and as long as nobody records, one comparison.
+/// A stretch lasts half of the configured window. The recording therefore goes back two to three stretches, and always begins
+/// with a table. A frame costs one copy; while the recorder is off, one comparison.
 struct Recorder: ~Copyable {
   struct Settings: Sendable {
     var keepsHeaders: Bool
@@ -32,7 +32,7 @@ struct Recorder: ~Copyable {
 
   func isDue(at now: Instant) -> Bool { now >= ends }
 
-  /// Begins a stretch with the table as it stands.
+  /// Begins a stretch with the table as it stands now.
   mutating func begin(_ table: SaveTable) {
     let next: RecordedStretch
     if stretches.count == Recorder.stretchCount {
@@ -46,7 +46,7 @@ struct Recorder: ~Copyable {
     ends = table.clock.advanced(by: settings.span)
   }
 
-  /// Bytes of a frame that are kept.
+  /// The bytes of a frame that are kept.
   func keptLength(of frame: Frame) -> Int { settings.keepsHeaders ? frame.headerLength : frame.count }
 
   func hasRoom(for length: Int) -> Bool { current?.hasRoom(for: length) ?? false }
@@ -57,18 +57,18 @@ struct Recorder: ~Copyable {
   }
 }
 
-/// A table, and the frames that came behind it. One thread at a time touches it: the worker, and when that has given it
-/// away, whoever writes it to files.
+/// A table, and the frames that came after it. One thread at a time touches it: the worker, and later the thread that writes
+/// it to files.
 final class RecordedStretch: @unchecked Sendable {
   private(set) var table = SaveTable()
   private(set) var frameCount = 0
-  /// Of frames, without what stands between them.
+  /// Bytes of frames, without the headers between them.
   private(set) var byteCount = 0
   private let memory: MappedMemory
   private let bytes: Frame
   private var used = 0
 
-  /// Before each frame: when it came, its length on the wire, from which side and how much of it is here.
+  /// Before each frame: time:64 | length on the wire:32 | side:1 | kept length:31.
   private static let headerLength = 16
 
   init(byteCount: Int) {
@@ -95,7 +95,7 @@ final class RecordedStretch: @unchecked Sendable {
     byteCount += length
   }
 
-  /// Gives the frames in the order in which they were worked on.
+  /// Calls `body` for each frame, in the order in which the gateway worked on them.
   func forEach<Failure: Error>(
     _ body: (_ frame: Frame, _ wireLength: Int, Instant, Side) throws(Failure) -> Void
   ) throws(Failure) {

@@ -6,12 +6,12 @@ import NATSystem
 import NATTable
 import NATWire
 
-/// A recording as files: what `portico replay` needs to do the same again.
+/// A recording as files for `portico replay`.
 struct RecordingFiles {
   private let recording: Recording
   private let configuration: Configuration
   private let started: Instant
-  /// From the gateway's clock to the time of the world, which is that of captures.
+  /// Nanoseconds from 1970 (UTC), the time of captures, to the zero of the gateway's clock.
   private let epoch: UInt64
 
   init(_ recording: Recording, _ configuration: Configuration, started: Instant) {
@@ -25,7 +25,7 @@ struct RecordingFiles {
     "before.state", "after.state", "inside.pcap", "outside.pcap", "portico.yaml", "README",
   ]
 
-  /// Looks whether a directory has room for so many bytes.
+  /// Checks that a directory has room for so many bytes.
   static func requireRoom(_ bytes: Int, in directory: String) throws(SnapshotWriter.Fault) {
     var facts = statvfs()
     // Safety: the call does not keep the path; the structure is ours.
@@ -39,7 +39,7 @@ struct RecordingFiles {
     }
   }
 
-  /// Takes back what was written, and the directory.
+  /// Removes the files and the directory.
   static func remove(from directory: String) {
     // Safety: the calls do not keep the paths.
     for name in names { _ = unsafe unlink(directory + "/" + name) }

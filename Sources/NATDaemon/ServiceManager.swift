@@ -2,11 +2,10 @@ import CLinuxPacket
 import Glibc
 import Synchronization
 
-/// The service manager that started the daemon: what it hears of the daemon, and what it keeps for the next one.
+/// The service manager that started the daemon. It receives notices, and keeps descriptors for the next daemon.
 ///
-/// The protocols are those of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3), which systemd promises to
-/// keep: datagrams of lines `NAME=value` to a Unix socket. They are written out here, as a library for them would be one
-/// more that each machine needs.
+/// The protocols are those of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3), which systemd keeps stable: datagrams
+/// with lines `NAME=value` to a Unix socket. They are implemented here to save a dependency on libsystemd.
 package final class ServiceManager: Sendable {
   /// A descriptor that an earlier daemon left with the service manager.
   package struct Inherited: Sendable {
@@ -14,19 +13,19 @@ package final class ServiceManager: Sendable {
     package let descriptor: Int32
   }
 
-  /// The time within which ``notify(_:descriptor:)`` with `WATCHDOG=1` is expected; nil where it is not.
+  /// The time within which the service manager expects `WATCHDOG=1`; nil if it does not.
   package let watchdogMicroseconds: UInt64?
   private let socketPath: String
   private let inherited: Mutex<[Inherited]>
 
   /// - Parameter environment: of the process.
-  /// - Returns: nil where no service manager listens.
+  /// - Returns: nil without a service manager.
   package init?(_ environment: [String: String]) {
     guard let path = environment["NOTIFY_SOCKET"], path.hasPrefix("/") || path.hasPrefix("@") else {
       return nil
     }
     socketPath = path
-    // A variable that was meant for the parent says so.
+    // The variables may have been inherited from a parent that was watched.
     let isWatched = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
     watchdogMicroseconds = isWatched ? environment["WATCHDOG_USEC"].flatMap(UInt64.init) : nil
     inherited = Mutex(ServiceManager.inherited(environment))
@@ -46,17 +45,17 @@ package final class ServiceManager: Sendable {
     }
   }
 
-  /// The names of what an earlier daemon left, and what has not been released yet.
+  /// The names of the descriptors that an earlier daemon left and that are not released yet.
   package var inheritedNames: [String] { inherited.withLock { $0.map(\.name) } }
 
-  /// Leaves a descriptor with the service manager, for the next daemon: it stays open until that one releases it, or the
-  /// service is stopped for good.
+  /// Leaves a descriptor with the service manager for the next daemon. It stays open until that daemon releases it, or the
+  /// service is stopped.
   @discardableResult package func store(_ descriptor: Int32, name: String) -> Bool {
-    // Without FDPOLL=0 the service manager lets go of a socket that has an error pending.
+    // Without FDPOLL=0 the service manager closes a socket that has a pending error.
     notify(["FDSTORE=1", "FDNAME=\(name)", "FDPOLL=0"], descriptor: descriptor)
   }
 
-  /// Lets go of what an earlier daemon left, here and at the service manager.
+  /// Closes the descriptors that an earlier daemon left, here and at the service manager.
   package func releaseInherited() {
     let old = inherited.withLock { list in
       defer { list = [] }
@@ -72,8 +71,8 @@ package final class ServiceManager: Sendable {
   ///
   /// - Parameters:
   ///   - lines: `NAME=value` each.
-  ///   - descriptor: goes with it.
-  /// - Returns: whether the service manager has it; `errno` says why not.
+  ///   - descriptor: sent along with the message.
+  /// - Returns: whether it was sent; if not, `errno` says why.
   @discardableResult package func notify(_ lines: [String], descriptor: Int32? = nil) -> Bool {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)

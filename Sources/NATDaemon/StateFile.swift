@@ -1,18 +1,19 @@
 import Glibc
 import NATTable
 
-/// The file of a gateway's state, which no other gateway may have: a lock stands on it, and goes from each snapshot to the
-/// one that takes its place. It falls with the process.
+/// The file of a gateway's state, locked against other gateways. Each snapshot that replaces it takes over the lock. The lock
+/// ends with the process.
 struct StateFile: ~Copyable {
   let path: String
-  /// The file that this gateway found or put there, locked; -1 while there is none.
+  /// The descriptor of the locked file; -1 while there is none.
   private var holder: Int32 = -1
 
   init(path: String) { self.path = path }
 
   deinit { if holder >= 0 { close(holder) } }
 
-  /// Makes sure that what is at the path, if anything, is this gateway's to replace.
+  /// Locks the file at the path, if there is one, so that this gateway may replace it.
+  /// - Throws: if it is no regular file, or another gateway has it.
   mutating func claim() throws(SnapshotWriter.Fault) {
     var there = stat()
     // Safety: the call does not keep the path; the structure is ours.
@@ -34,19 +35,19 @@ struct StateFile: ~Copyable {
       throw code == EWOULDBLOCK ? .shared(path) : SnapshotWriter.Fault("lock", path, code)
     }
     hold(found)
-    // Another gateway may have put a new one in its place just now.
+    // Another gateway may just have replaced the file.
     // Safety: the call does not keep the path; the structure is ours.
     guard unsafe lstat(path, &there) == 0, isHeld(there) else { throw .shared(path) }
   }
 
-  /// Begins a snapshot that is to take its place.
+  /// Begins a snapshot that will replace the file.
   mutating func begin(_ header: SnapshotHeader) throws(SnapshotWriter.Fault) -> SnapshotWriter {
     try claim()
     return try SnapshotWriter(path: path, header)
   }
 
-  /// Makes a snapshot the file.
-  /// - Returns: bytes of the file.
+  /// Replaces the file by a snapshot.
+  /// - Returns: the size of the file in bytes.
   mutating func commit(
     _ writer: consuming SnapshotWriter, _ counts: SnapshotCounts
   ) throws(SnapshotWriter.Fault) -> Int {
@@ -69,7 +70,7 @@ struct StateFile: ~Copyable {
 }
 
 extension SnapshotWriter.Fault {
-  /// Two gateways would take each other's place in it.
+  /// Another gateway has the file: the two would overwrite each other's state.
   fileprivate static func shared(_ path: String) -> SnapshotWriter.Fault {
     var fault = SnapshotWriter.Fault(
       "\(path) is the state of another gateway that runs; expected a file of its own")

@@ -6,22 +6,23 @@ import NATKernel
 import NATLiveIO
 import NATWire
 
-/// What one thread does: frames of both interfaces through the gateway, each batch to its end.
+/// The work of one thread: takes frames from each interface in turn, and carries each batch through the gateway.
 struct Worker: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, the thread that runs it.
   var pipeline: Pipeline
   let mailbox: Mailbox
   let logger: Logger
-  private var inside: LiveCapture?
-  private var outside: LiveCapture?
+  private var captures = PerInterface<LiveCapture>()
   private var nextStatistics = Instant(nanoseconds: 0)
   private var commands: [Command] = []
+  /// For `poll(2)`: the mailbox, then the captures.
+  private var waits: [pollfd] = []
   private var now = Instant(nanoseconds: 0)
   private let figures: WorkerFigures
 
-  /// Frames of one side a round: the other side never waits longer than that.
+  /// Frames of one interface a round: the others never wait longer than that.
   private static let batchLimit = 64
-  /// The longest sleep, in milliseconds: what timers send is as late as this at most.
+  /// The longest sleep, in milliseconds. Frames that a timer sends are at most that late.
   private static let longestSleep: Int32 = 100
   private static let statisticsInterval: UInt64 = 1_000_000_000
 
@@ -35,7 +36,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
     self.logger = logger
   }
 
-  /// Runs until the mailbox says stop.
+  /// Runs until the mail says stop.
   mutating func run() {
     while true {
       figures.beat()
@@ -45,9 +46,10 @@ struct Worker: ~Copyable, @unchecked Sendable {
         if let addresses = mail.machineAddresses { pipeline.setMachineAddresses(addresses) }
         attach(mail)
       }
-      // Later than the round before, so that stamps tell the order.
+      // Later than the round before, so that time stamps give the order of the frames.
       now = max(LiveClock.now, now.advanced(by: 1))
-      let count = receive(.inside, at: now) + receive(.outside, at: now)
+      var count = 0
+      for index in InterfaceIndex.all { count += receive(index, at: now) }
       let hasWorked = count > 0 || !commands.isEmpty
       if !commands.isEmpty { work(at: now) }
       if now >= nextStatistics {
@@ -65,81 +67,67 @@ struct Worker: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// Takes a step of the first command: frames never wait for more than that.
+  /// Takes one step of the first command. Frames never wait longer than that.
   private mutating func work(at now: Instant) {
     if commands[0].step(&pipeline, now) { commands.removeFirst() }
   }
 
-  /// Whoever waits for a command will not get it, but for the last one.
+  /// Carries out the last command, and gives up all others.
   private mutating func stop(_ last: Command?) {
     if let last { while !last.step(&pipeline, LiveClock.now) {} }
     for command in commands + mailbox.refuseCommands() { command.giveUp() }
     commands = []
   }
 
-  /// Takes what has arrived on one side, works on it, and sends what leaves.
-  private mutating func receive(_ side: Side, at now: Instant) -> Int {
-    pipeline.begin(side, at: now)
+  /// Takes the frames that have arrived on one interface, works on them, and sends the frames that leave.
+  /// - Returns: the number of frames.
+  private mutating func receive(_ index: InterfaceIndex, at now: Instant) -> Int {
+    guard captures[index] != nil else { return 0 }
+    pipeline.begin(index, at: now)
     var count = 0
     do {
-      switch side {
-      case .inside where inside != nil:
-        count = try inside!.receive(into: &pipeline, limit: Worker.batchLimit)
-      case .outside where outside != nil:
-        count = try outside!.receive(into: &pipeline, limit: Worker.batchLimit)
-      case .inside, .outside: return 0
-      }
+      count = try captures[index]!.receive(into: &pipeline, limit: Worker.batchLimit)
     } catch {
-      detach(side, error)
+      detach(index, error)
     }
     pipeline.flush()
     return count
   }
 
-  private mutating func attach(_ mail: consuming Mailbox.Mail) {
-    guard mail.isToAnnounce || mail.inside != nil || mail.outside != nil else { return }
-    if let attachment = mail.inside.take() {
-      inside = .some(attachment.capture)
-      pipeline.forgetNeighbours(on: .inside)
-      pipeline.inside = .some(attachment.transmitter)
-    }
-    if let attachment = mail.outside.take() {
-      outside = .some(attachment.capture)
-      pipeline.forgetNeighbours(on: .outside)
-      pipeline.outside = .some(attachment.transmitter)
+  private mutating func attach(_ mail: borrowing Mailbox.Mail) {
+    guard mail.isToAnnounce || !mail.attachments.isEmpty else { return }
+    for box in mail.attachments {
+      guard let attachment = box.take() else { continue }
+      captures[box.index] = .some(attachment.capture)
+      pipeline.forgetNeighbours(on: box.index)
+      pipeline.transmitters[box.index] = .some(attachment.transmitter)
     }
     pipeline.announce(at: LiveClock.now)
   }
 
-  private mutating func detach(_ side: Side, _ fault: InterfaceFault) {
-    switch side {
-    case .inside:
-      inside = nil
-      pipeline.inside = nil
-    case .outside:
-      outside = nil
-      pipeline.outside = nil
-    }
-    logger.warning("capture ended", metadata: ["side": "\(side)", "reason": "\(fault)"])
-    mailbox.report(lost: side)
+  private mutating func detach(_ index: InterfaceIndex, _ fault: InterfaceFault) {
+    captures[index] = nil
+    pipeline.transmitters[index] = nil
+    logger.warning("capture ended", metadata: ["side": "\(index.side)", "reason": "\(fault)"])
+    mailbox.report(lost: index)
   }
 
   /// Waits for a frame or for mail.
   private mutating func sleep() {
-    var waits = (
-      pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: inside?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: outside?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
-    )
-    // Safety: three descriptors one behind the other; those below 0 are skipped.
-    _ = unsafe withUnsafeMutableBytes(of: &waits) {
-      unsafe poll($0.baseAddress?.assumingMemoryBound(to: pollfd.self), 3, Worker.longestSleep)
+    waits.removeAll(keepingCapacity: true)
+    waits.append(pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0))
+    for index in InterfaceIndex.all {
+      // The kernel skips descriptors below 0.
+      waits.append(pollfd(fd: captures[index]?.descriptor ?? -1, events: Int16(POLLIN), revents: 0))
     }
+    // Safety: the array holds as many descriptors.
+    _ = unsafe poll(&waits, nfds_t(waits.count), Worker.longestSleep)
   }
 
   private mutating func countDrops() {
-    let counters = pipeline.gateway.counters
-    if let drops = inside?.takeDrops(), drops > 0 { counters.countCaptureDropped(.inside, drops) }
-    if let drops = outside?.takeDrops(), drops > 0 { counters.countCaptureDropped(.outside, drops) }
+    for index in InterfaceIndex.all {
+      guard let drops = captures[index]?.takeDrops(), drops > 0 else { continue }
+      pipeline.gateway.counters.countCaptureDropped(index.side, drops)
+    }
   }
 }

@@ -3,7 +3,7 @@ import NATTable
 import NATWire
 import Synchronization
 
-/// How busy a worker is; it alone writes, anyone reads.
+/// How busy a worker is. The worker writes, any thread reads.
 final class WorkerFigures: Sendable {
   private let busy = Atomic<UInt64>(0)
   private let longest = Atomic<UInt64>(0)
@@ -13,7 +13,7 @@ final class WorkerFigures: Sendable {
   private let words: AtomicWords
   private let memory: MappedMemory
 
-  /// Seconds that are remembered.
+  /// Seconds of which the longest round is kept.
   static let remembered = 60
   private static let places: UInt64 = 64
   private static let longestRemembered: UInt64 = 1 << 40 - 1
@@ -30,13 +30,12 @@ final class WorkerFigures: Sendable {
   /// Rounds with work in them.
   var roundCount: UInt64 { rounds.load(ordering: .relaxed) }
 
-  /// Rounds with work and without: several a second, as long as the worker is well.
+  /// Rounds with work and without: at least ten a second, as long as the worker does not hang.
   var heartbeats: UInt64 { beats.load(ordering: .relaxed) }
 
   func beat() { beats.store(heartbeats &+ 1, ordering: .relaxed) }
 
-  /// Nanoseconds of the longest round of each of the last seconds that are over, the latest first; 0 where there was no
-  /// work.
+  /// Nanoseconds of the longest round in each of the last whole seconds, the latest first; 0 for a second without work.
   func longestRounds(at now: Instant) -> [UInt64] {
     let second = now.nanoseconds / 1_000_000_000
     return (1...UInt64(WorkerFigures.remembered)).prefix { $0 <= second }.map { back in

@@ -17,18 +17,18 @@ final class WorkerSet: Sendable {
   /// - Precondition: `count` is at least 1.
   init(count: Int = 1) { members = (0..<count).map { Member(number: $0) } }
 
-  /// Leaves the same word for each worker.
+  /// Changes the mail of each worker.
   func post(_ change: (inout Mailbox.Mail) -> Void) {
     for member in members { member.mailbox.post(change) }
   }
 
-  /// Whether a worker has lost the capture of a side since the last call.
-  func takeLost(_ side: Side) -> Bool {
-    members.reduce(false) { $1.mailbox.takeLost(side) || $0 }
+  /// Whether a worker has lost the capture of an interface since the last call.
+  func takeLost(_ index: InterfaceIndex) -> Bool {
+    members.reduce(false) { $1.mailbox.takeLost(index) || $0 }
   }
 
   /// Lets ``takeLost(_:)`` return true again.
-  func report(lost side: Side) { members[0].mailbox.report(lost: side) }
+  func report(lost index: InterfaceIndex) { members[0].mailbox.report(lost: index) }
 
   /// Gives each worker its own copy of a job and waits for all of them.
   ///

@@ -2,14 +2,13 @@ import CLinuxPacket
 import Glibc
 import Logging
 
-/// A plain thread of its own for a worker, pinned to a processor: the packet path shares no thread with
-/// anything else.
+/// The thread of a worker, pinned to a processor. The packet path shares its thread with nothing else.
 final class WorkerThread: Sendable {
   private let ended: AsyncStream<Void>
 
   /// Starts the thread.
   ///
-  /// - Parameter number: of the worker; the first gets the last processor, for interrupts tend to the first.
+  /// - Parameter number: of the worker. The first worker gets the last processor, as interrupts mostly go to the first.
   init(_ worker: consuming Worker, number: Int) {
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     ended = stream
@@ -46,8 +45,8 @@ final class WorkerThread: Sendable {
         worker.logger.notice(
           "worker is not pinned", metadata: ["processor": "\(processor)", "error": "\(code)"])
       }
-      // Whoever reads the table on another thread shares the processors, not on equal terms: niceness alone left the
-      // worker waiting for 4 ms in the middle of a round. Where the system does not allow it, they are equal.
+      // Real-time priority, so that threads that read the table do not delay the worker. Niceness is not enough: measured,
+      // the worker still waited for 4 ms in the middle of a round.
       var priority = sched_param(sched_priority: 1)
       // Safety: the structure is ours.
       let refusal = unsafe pthread_setschedparam(pthread_self(), SCHED_RR, &priority)
@@ -62,7 +61,7 @@ final class WorkerThread: Sendable {
   }
 }
 
-/// What the thread runs: a named function, as a closure could carry its maker's executor with it.
+/// The body of the thread. It is a named function, because a closure may carry the executor of its context.
 private func runWorker(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   guard let argument = unsafe argument else { return nil }
   // Safety: the references were made for this thread.

@@ -13,6 +13,8 @@ actor WorkerThreads: Component {
   private let configured: Int
   private let logger: Logger
   private var threads: [WorkerThread] = []
+  /// The workers that have not finished a round since the last look.
+  private var hanging: Set<Int> = []
 
   /// - Parameters:
   ///   - memory: made for `settings`.
@@ -42,6 +44,15 @@ actor WorkerThreads: Component {
     }
   }
 
+  func run() async {
+    var before: [UInt64] = []
+    await repeatedly(every: .seconds(5)) {
+      let beats = workers.members.map(\.figures.heartbeats)
+      hanging = Set(zip(beats, before).enumerated().filter { $1.0 == $1.1 }.map(\.offset))
+      before = beats
+    }
+  }
+
   func stop() async {
     workers.post { $0.isToStop = true }
     for thread in threads { await thread.waitForEnd() }
@@ -49,8 +60,11 @@ actor WorkerThreads: Component {
   }
 
   var conditions: [Condition] {
-    configured > workers.members.count
+    let fewer =
+      configured > workers.members.count
       ? [Condition(reason: "workers: \(configured) are configured, one runs")] : []
+    return fewer
+      + hanging.sorted().map { Condition(reason: "worker \($0) hangs", stopsForwarding: true) }
   }
 }
 

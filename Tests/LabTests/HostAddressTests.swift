@@ -439,7 +439,7 @@ extension Lab {
       let third = try start()
       #expect(
         try await degraded().joined().contains(
-          "the kernel may give ports of the gateway's to its own sockets"))
+          "the kernel may give ports of the gateway to its own sockets"))
       third.signal(SIGTERM)
       #expect(third.wait() == 0)
       try FileManager.default.removeItem(atPath: "\(stage.run)/reserved-ports")

@@ -241,11 +241,11 @@ extension Lab {
       for _ in 0..<2 {
         var log = ""
         daemon = try restartWithoutAddress(street, daemon, log: &log)
-        #expect(log.contains("the state waits for the host's addresses"), "\(log)")
+        #expect(log.contains("the state waits for the machine's addresses"), "\(log)")
         let waiting = try await street.control.status().restored
         #expect(waiting?.outcome == .waiting && waiting?.age != nil)
         let refused = try street.portico("snapshot")
-        #expect(refused.code != 0 && refused.output.contains("waits for the host's addresses"), "\(refused)")
+        #expect(refused.code != 0 && refused.output.contains("waits for the machine's addresses"), "\(refused)")
       }
       #expect(try await street.control.wholeTable().isEmpty)
       let events = try await street.control.events()

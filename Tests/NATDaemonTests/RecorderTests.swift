@@ -31,7 +31,7 @@ import Testing
     }
 
     mutating func receive(_ bytes: [UInt8], longerBy more: Int = 0, at halves: UInt64) {
-      pipeline.begin(.inside, at: Stage.at(halves))
+      pipeline.begin(InterfaceIndex(.inside), at: Stage.at(halves))
       var bytes = bytes
       // Safety: the frame is read within the call.
       unsafe bytes.withUnsafeMutableBytes {

@@ -174,7 +174,7 @@ import Testing
     #expect(await keeper.load() == nil)
     let (document, fault) = (await keeper.document, await keeper.fault)
     #expect(document.outcome == .waiting && document.age != nil && fault == nil)
-    await StateKeeperTests.expect("state-waits", "waits for the host's addresses") {
+    await StateKeeperTests.expect("state-waits", "waits for the machine's addresses") {
       () throws(ControlError) in
       try await keeper.save()
     }
