@@ -1,4 +1,4 @@
-/// What changes did, for people.
+/// The results of changes as text.
 public enum ChangeText {
   public static func render(_ ended: EndedDocument) -> String {
     let count =
@@ -27,7 +27,7 @@ public enum ChangeText {
       })
   }
 
-  /// What a mapping takes less than everything.
+  /// The terms that narrow a mapping.
   private static func describeTerms(of mapping: StaticDocument) -> String {
     var words: [String] = []
     if let direction = mapping.direction, direction != "both" { words.append(direction) }
@@ -59,13 +59,13 @@ public enum ChangeText {
   }
 }
 
-/// Endpoints for people.
+/// Endpoints as text.
 enum EndpointText {
   static func text(_ endpoint: EndpointDocument) -> String {
     "\(endpoint.address):\(endpoint.port)"
   }
 
-  /// The remote end of an ICMP session has no port.
+  /// The remote endpoint of an ICMP session has no port.
   static func remote(_ endpoint: EndpointDocument, _ transport: TransportName?) -> String {
     transport == .icmp ? endpoint.address : "\(endpoint.address):\(endpoint.port)"
   }

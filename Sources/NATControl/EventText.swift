@@ -1,6 +1,6 @@
 private import FoundationEssentials
 
-/// An event for people, on one line.
+/// An event as one line of text.
 public enum EventText {
   /// The time is UTC, to the millisecond.
   public static func render(_ event: EventDocument, _ paint: Paint = .plain) -> String {

@@ -1,4 +1,4 @@
-/// An explanation for people: the questions and answers, then the packet layer by layer.
+/// An explanation as text: the steps with their answers, then the packet layer by layer.
 public enum ExplainText {
   public static func render(_ explanation: ExplainDocument, _ paint: Paint = .plain) -> String {
     var steps = TextColumns(["", "", ""])
@@ -12,7 +12,7 @@ public enum ExplainText {
       + TextColumns.text(["LAYER", "FIELD", "BEFORE", "AFTER"], explanation.fields.enumerated().map(row))
 
     func row(_ index: Int, _ field: ExplainDocument.Field) -> [String] {
-      // A layer is named once.
+      // The name of a layer stands on its first line only.
       let isFirst = index == 0 || explanation.fields[index - 1].layer != field.layer
       let after = field.after.map { $0 == field.before ? "same" : $0 } ?? "-"
       return [isFirst ? field.layer : "", field.field, field.before, after]

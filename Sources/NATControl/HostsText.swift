@@ -1,4 +1,4 @@
-/// What each inside host has, for people.
+/// The inside hosts as text.
 public enum HostsText {
   public static func render(_ hosts: HostsDocument) -> String {
     let rows = hosts.hosts.map {

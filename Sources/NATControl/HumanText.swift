@@ -1,4 +1,4 @@
-/// Numbers as people read them.
+/// Numbers, durations and amounts as text.
 public enum HumanText {
   /// The two largest units, from whole seconds (halves round up): `0s`, `59s`, `3m20s`, `2h4m`, `1d`.
   public static func duration(_ span: Seconds) -> String {

@@ -1,21 +1,21 @@
-/// JSON as it is written, in the order of the calls.
+/// Writes JSON in the order of the calls.
 ///
-/// Foundation's encoder keeps no order of keys, writes no decimals but through binary fractions or `Decimal`,
-/// and needs the whole document at once; a table of a million sessions must go out in pieces. Reading stays
-/// with Foundation.
+/// The table and the counters are written with it, all other documents with Foundation. Foundation's encoder does not keep the
+/// order of keys, which the files of a replay have, and needs the whole document in memory; a table of a million sessions goes
+/// out in pieces.
 struct JSONText {
   var bytes: [UInt8] = []
 
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// Punctuation and keys, as they are.
+  /// Appends punctuation and keys unchanged.
   mutating func raw(_ text: StaticString) {
-    // Safety: a static string's bytes live for ever.
+    // Safety: the bytes of a static string live as long as the process.
     unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   mutating func number(_ value: UInt64) {
-    // Without a String between: they were more than half of the time of writing a table.
+    // No String in between: measured, strings took more than half of the time of writing a table.
     var limit: UInt64 = 1
     while value / limit >= 10 { limit *= 10 }
     while limit > 0 {

@@ -1,6 +1,6 @@
-/// How often a request of the control socket was made.
+/// How often a request was made on the control socket.
 public struct ControlRequestCount: Hashable, Sendable {
-  /// Method and path of a request that there is, or `other`.
+  /// Method and path of a request, or `other` for requests that do not exist.
   public var route: String
   /// `2xx`, `4xx` or `5xx`.
   public var statusClass: String
@@ -15,8 +15,8 @@ public struct ControlRequestCount: Hashable, Sendable {
 
 /// The counters in the text format of Prometheus.
 ///
-/// Every label has a bounded set of values: sides, protocols, states, drop reasons, the addresses of the pool, the
-/// workers and the requests there are. Nothing that a packet or a client brings becomes a label.
+/// Every label has a bounded set of values: sides, protocols, states, drop reasons, pool addresses, workers and requests. No
+/// text from a packet or a client becomes a label.
 public enum MetricsText {
   /// - Complexity: O(pool addresses + drop reasons).
   public static func render(
@@ -65,7 +65,7 @@ public enum MetricsText {
     text.family("portico_bindings", .gauge, "Bindings in the table, statics included.")
     text.sample([], "\(stats.bindings)")
     text.family("portico_sessions", .gauge, "Sessions in the table.")
-    // Every pair is always there: a series that comes and goes breaks rates and alerts.
+    // Every pair always has a sample: a series that comes and goes breaks rates and alerts.
     for transport in TransportName.allCases {
       for state in SessionDocument.State.allCases where (state == .active) == (transport != .tcp) {
         let count = sessions.first { $0.transport == transport && $0.state == state }?.count ?? 0
@@ -128,7 +128,7 @@ public enum MetricsText {
   }
 }
 
-/// The lines of the format.
+/// Writes the lines of the format.
 private struct Exposition {
   enum Kind: String { case counter, gauge }
 
@@ -145,7 +145,7 @@ private struct Exposition {
     text += "\(name)\(list.isEmpty ? "" : "{\(list)}") \(value)\n"
   }
 
-  /// Backslashes, quotes and line feeds (the format's own rule for label values).
+  /// Escapes backslashes, quotes and line feeds, as the format requires in label values.
   private func escaped(_ value: String) -> String {
     var escaped = ""
     for character in value {

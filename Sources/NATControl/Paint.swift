@@ -1,4 +1,4 @@
-/// Colours of a terminal, or none.
+/// Colours for a terminal, or none.
 public struct Paint: Sendable {
   private let isOn: Bool
 
@@ -13,7 +13,7 @@ public struct Paint: Sendable {
   public func notable(_ text: String) -> String { wrapped(text, "33") }
   public func quiet(_ text: String) -> String { wrapped(text, "2") }
 
-  /// A line feed at the end stays outside.
+  /// A line feed at the end stays uncoloured.
   private func wrapped(_ text: String, _ code: String) -> String {
     guard isOn, !text.isEmpty else { return text }
     let isLine = text.hasSuffix("\n")

@@ -1,4 +1,4 @@
-/// The flight recorder for people.
+/// The flight recorder as text.
 public enum RecordText {
   public static func render(_ record: RecordDocument) -> String {
     let held =

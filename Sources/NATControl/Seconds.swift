@@ -1,7 +1,6 @@
 private import FoundationEssentials
 
-/// A span of time, kept in whole nanoseconds and written as a decimal number of seconds without rounding:
-/// `12.5`, `0.2`, `3600`.
+/// A span of time in whole nanoseconds, written as a decimal number of seconds without rounding: `12.5`, `0.2`, `3600`.
 public struct Seconds: Hashable, Comparable, Sendable {
   public var nanoseconds: UInt64
 
@@ -13,7 +12,7 @@ public struct Seconds: Hashable, Comparable, Sendable {
 }
 
 extension Seconds: CustomStringConvertible {
-  /// Reads what `description` writes: digits, and up to nine more behind a point.
+  /// Reads what `description` writes: digits, and up to nine decimals.
   public init?(_ text: String) {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
     let fraction = parts.count == 2 ? parts[1] : "0"

@@ -73,15 +73,15 @@ extension StatsDocument {
     public var sessionsExpired: UInt64 = 0
     public var hairpins: UInt64 = 0
     public var icmpErrorsSuppressed: UInt64 = 0
-    /// Packets that were the machine's own.
+    /// Packets for the machine itself, left to its kernel.
     public var leftToKernel: UInt64 = 0
 
     public init() {}
   }
 }
 
-/// Counters with names, in an order of their own. In JSON an object; read back, they are in the order of
-/// their names, because a decoder does not tell the order of keys.
+/// Named counters in a given order. In JSON they are an object. Read back they are sorted by name, because a decoder does not
+/// keep the order of keys.
 public struct CounterList: Hashable, Sendable {
   public struct Counter: Hashable, Sendable {
     public var name: String
@@ -97,7 +97,7 @@ public struct CounterList: Hashable, Sendable {
 
   public init(_ counters: [Counter] = []) { self.counters = counters }
 
-  /// The first counter of that name; 0 where there is none.
+  /// The first counter of that name; 0 if there is none.
   /// - Complexity: O(counters).
   public subscript(name: String) -> UInt64 { counters.first { $0.name == name }?.count ?? 0 }
 }

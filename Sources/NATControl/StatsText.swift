@@ -1,4 +1,4 @@
-/// The counters for people.
+/// The counters as text.
 public enum StatsText {
   public static func render(_ stats: StatsDocument) -> String {
     var sections = [
@@ -12,7 +12,7 @@ public enum StatsText {
       sections.append(
         TextColumns.text(["POOL", "PROTO", "PORTS", "IN USE", "RESTING", "USED"], stats.pool.map(row)))
     }
-    // A gateway that drops nothing says so, or its reader would wonder whether the list is missing.
+    // Without drops the text says so: an empty list could be taken for a missing one.
     let drops = stats.drops.counters.filter { $0.count > 0 }.map { [$0.name, "\($0.count)"] }
     sections.append(drops.isEmpty ? "no drops\n" : TextColumns.text(["DROPS", "PACKETS"], drops))
     sections.append(

@@ -1,4 +1,4 @@
-/// The status for people.
+/// The status as text.
 public enum StatusText {
   public static func render(_ status: StatusDocument, _ paint: Paint = .plain) -> String {
     let health =

@@ -22,13 +22,13 @@ public struct SessionDocument: Codable, Hashable, Sendable {
     case halfClosed = "half-closed"
     case closed
     case reset
-    /// Whatever is not TCP.
+    /// Of all protocols but TCP.
     case active
   }
 
   public var remote: EndpointDocument
   public var state: State
-  /// Since the last packet either way.
+  /// Since the last packet in either direction.
   public var idle: Seconds
   public var expiresIn: Seconds
   public var packetsOut: UInt64
@@ -61,7 +61,7 @@ public struct SessionDocument: Codable, Hashable, Sendable {
   }
 }
 
-/// A private endpoint, the public endpoint it has, and the sessions that use it.
+/// A private endpoint, its public endpoint, and the sessions that use them.
 public struct BindingDocument: Codable, Hashable, Sendable {
   public enum Kind: String, Codable, Sendable, CaseIterable {
     case dynamic

@@ -1,7 +1,7 @@
-/// A table being written as JSON, piece by piece, in memory that does not grow with it.
+/// Writes a table as JSON piece by piece, in memory that does not grow with the table.
 ///
-/// Append a binding, then its sessions one by one (or a binding with its sessions), and whenever ``isFull``
-/// says so take what has gathered; ``finish(next:)`` closes the document.
+/// Append a binding, then its sessions one by one (or a binding with its sessions). When ``isFull``, take the bytes.
+/// ``finish(next:)`` closes the document.
 public struct TableJSON: Sendable {
   private var json = JSONText()
   private var hasBinding = false
@@ -13,10 +13,10 @@ public struct TableJSON: Sendable {
     json.raw(#"{"bindings":["#)
   }
 
-  /// Whether enough has gathered (64 KiB) to be worth writing.
+  /// Whether 64 KiB have gathered, which are worth a write.
   public var isFull: Bool { json.bytes.count >= TableJSON.chunkSize }
 
-  /// What has gathered since the last call.
+  /// Takes the bytes that have gathered since the last call.
   public mutating func takeBytes() -> [UInt8] {
     defer {
       json.bytes = []

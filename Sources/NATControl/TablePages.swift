@@ -1,27 +1,26 @@
 /// A table as text, page by page, in memory for one page.
 ///
-/// For people the columns are as wide as what has come so far needs: one page, which most tables are, is aligned
-/// throughout. Where a terminal is narrower than that, endpoints stand in one column each, and what comes behind the state
-/// is left out. For programs there is one line of comma-separated values for each session, and for a binding without
-/// sessions one that has its last fields empty.
+/// As columns: they are as wide as the pages so far need, so a table of one page is aligned throughout. On a terminal that is
+/// too narrow each endpoint has one column, and the columns after the state are left out. As CSV: one line for each session, and
+/// one for a binding without sessions, with its last fields empty.
 public struct TablePages {
   private let isCSV: Bool
   private let paint: Paint
   private let width: Int
   private var columns = TableText.columns
   private var narrow = TextColumns(TableText.narrow(TableText.titles))
-  /// Settled by the first page.
+  /// Decided by the first page.
   private var isNarrow = false
   private var isBegun = false
 
-  /// - Parameter width: characters of a line; nil where lines are as long as they are.
+  /// - Parameter width: characters of a line; nil for lines of any length.
   public init(isCSV: Bool = false, _ paint: Paint = .plain, width: Int? = nil) {
     self.isCSV = isCSV
     self.paint = paint
     self.width = width ?? .max
   }
 
-  /// The lines of the next page; before those of the first the titles.
+  /// The lines of the next page, and before the first page the titles.
   /// - Complexity: O(sessions).
   public mutating func next(_ bindings: [BindingDocument]) -> String {
     var text = ""
@@ -51,7 +50,7 @@ public struct TablePages {
     if isNarrow { narrow.write(TableText.narrow(cells), to: &text) } else { columns.write(cells, to: &text) }
   }
 
-  /// The names of the values. None of them, nor any value, holds a comma or a quote.
+  /// The names of the values. No name and no value holds a comma or a quote.
   private static let names = [
     "protocol", "kind", "private_address", "private_port", "public_address", "public_port", "age_seconds",
     "remote_address", "remote_port", "state", "idle_seconds", "expires_in_seconds", "packets_out",

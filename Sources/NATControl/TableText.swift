@@ -1,4 +1,4 @@
-/// The table for people: one line a session, and one for a binding without sessions.
+/// The table as text: one line for each session, and one for a binding without sessions.
 public enum TableText {
   static let titles = [
     "PROTO", "PRIVATE IP", "PRIVATE PORT", "PUBLIC IP", "PUBLIC PORT", "DESTINATION", "STATE", "IDLE",
@@ -13,8 +13,8 @@ public enum TableText {
     return text
   }
 
-  /// Writes line by line. The bindings are gone through twice, first for the widths of the columns, so that a
-  /// lazy collection of any length needs no memory.
+  /// Writes line by line, in two passes over the bindings, the first for the widths of the columns. A lazy collection of any
+  /// length needs no memory.
   /// - Complexity: O(sessions).
   public static func render(
     _ bindings: some Collection<BindingDocument>, to output: inout some TextOutputStream
@@ -31,12 +31,12 @@ public enum TableText {
 
   static var columns: TextColumns {
     var columns = TextColumns(titles)
-    // Traffic changes from one look to the next; room for `12/1.0K` keeps its columns in place.
+    // Traffic changes all the time. Room for `12/1.0K` keeps its columns in place.
     columns.widen(9, to: 7)
     return columns
   }
 
-  /// A line's cells, or the titles, in as many columns as a terminal of 80 characters has room for.
+  /// The cells of a line, or the titles, in the columns that fit into 80 characters.
   static func narrow(_ cells: [String]) -> [String] {
     if cells == titles { return ["PROTO", "PRIVATE", "PUBLIC", "DESTINATION", "STATE"] }
     return [cells[0], "\(cells[1]):\(cells[2])", "\(cells[3]):\(cells[4])", cells[5], cells[6]]
@@ -61,7 +61,7 @@ public enum TableText {
     }
   }
 
-  /// The remote end of an ICMP session has no port.
+  /// The remote endpoint of an ICMP session has no port.
   private static func destination(_ remote: EndpointDocument, _ transport: TransportName) -> String {
     transport == .icmp ? remote.address : "\(remote.address):\(remote.port)"
   }

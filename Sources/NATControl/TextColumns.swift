@@ -1,4 +1,4 @@
-/// Aligned columns: to the left, two spaces apart, no space at the end of a line.
+/// Columns aligned to the left, two spaces apart, without spaces at the end of a line.
 struct TextColumns {
   let titles: [String]
   private var widths: [Int]

@@ -1,4 +1,4 @@
-/// What `portico top` shows of a moment.
+/// One picture of `portico top`.
 public struct TopDocument: Codable, Hashable, Sendable {
   public var status: StatusDocument
   public var stats: StatsDocument
@@ -11,19 +11,19 @@ public struct TopDocument: Codable, Hashable, Sendable {
   }
 }
 
-/// A moment and what changed since the one before, on one screen.
+/// A picture, and the changes since the one before, on one screen.
 public enum TopText {
   /// - Parameters:
-  ///   - before: nil shows totals in the place of rates.
-  ///   - columns: of the screen; longer lines are cut.
-  ///   - rows: of the screen; the hosts and drops that find no room are left out.
+  ///   - before: the picture before; nil shows totals instead of rates.
+  ///   - columns: of the screen. Longer lines are cut.
+  ///   - rows: of the screen. Hosts and drops beyond are left out.
   public static func render(
     _ now: TopDocument, since before: TopDocument?, columns: Int, rows: Int, _ paint: Paint = .plain
   ) -> String {
     let rate = Rate(now.stats.uptime, since: before?.stats.uptime)
     var sections = [head(now, before, rate), sides(now.stats, before?.stats, rate)]
     let drops = drops(now.stats, before?.stats, rate)
-    // The pool's and the drops' lists are bounded; the hosts get what room is left.
+    // The lists of the pool and the drops are bounded. The hosts get the remaining rows.
     let fixed = sections.reduce(0) { $0 + $1.count + 1 }
     let pool = Array(pool(now.stats).prefix(max(2, (rows - fixed) / 3)))
     let dropped = Array(drops.prefix(max(2, (rows - fixed) / 3)))
@@ -43,7 +43,7 @@ public enum TopText {
     return lines.prefix(max(1, rows)).joined(separator: "\n") + "\n"
   }
 
-  /// The second line and those behind it say what is wrong.
+  /// The second line and the following ones give the reasons of `degraded`.
   private static func head(_ now: TopDocument, _ before: TopDocument?, _ rate: Rate) -> [String] {
     let workers = now.status.workers.map { worker in
       let earlier = before?.status.workers.first { $0.number == worker.number }?.busyNanoseconds ?? 0
@@ -72,7 +72,7 @@ public enum TopText {
   }
 
   private static func pool(_ now: StatsDocument) -> [String] {
-    // Those that are nearest to their end first.
+    // Those with the fewest free ports first.
     let sorted = now.pool.sorted { $0.inUse * max(1, $1.ports) > $1.inUse * max(1, $0.ports) }
     return lines(
       ["POOL", "PROTO", "PORTS", "IN USE", "RESTING", "USED"],
@@ -88,7 +88,7 @@ public enum TopText {
   private static func hosts(_ now: HostsDocument, _ before: HostsDocument?, _ rate: Rate) -> [String] {
     let old = Dictionary(
       (before?.hosts ?? []).map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
-    // By what they move; where nothing moves, by their sessions.
+    // By their traffic; without traffic, by their sessions.
     func moved(_ host: HostsDocument.Host) -> UInt64 {
       let earlier = old[host.address]
       return host.bytesOut.clamped(minus: earlier?.bytesOut ?? 0)
@@ -123,9 +123,9 @@ public enum TopText {
   }
 }
 
-/// What a difference of counters is for each second.
+/// Rates: differences of counters for each second.
 private struct Rate {
-  /// Between the two; since the start where there is one.
+  /// The time between the two pictures; since the start for the first.
   let nanoseconds: UInt64
   private let isRate: Bool
 
@@ -136,7 +136,7 @@ private struct Rate {
 
   var unit: String { isRate ? "/S" : "" }
 
-  /// What was not there before counts from zero.
+  /// A counter that was not there before counts from zero.
   func text(_ now: UInt64, _ before: UInt64?) -> String {
     guard isRate else { return HumanText.count(now) }
     let difference = Double(now.clamped(minus: before ?? 0))
@@ -146,6 +146,6 @@ private struct Rate {
 }
 
 extension UInt64 {
-  /// Counters of sessions fall when one ends, and all begin anew with the daemon.
+  /// Sums over sessions fall when a session ends, and all counters start again with the daemon: no rate is negative.
   fileprivate func clamped(minus other: UInt64) -> UInt64 { self > other ? self - other : 0 }
 }

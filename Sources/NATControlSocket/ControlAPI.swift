@@ -1,3 +1,11 @@
+// NATControlSocket: the operations of NATControl over HTTP/1.1 on a Unix socket, both ends.
+//
+// `ControlAPI` declares the requests. `ControlServer` serves them: `RequestGate` limits each connection, `Routes` finds the
+// route of a request. `ControlClient` is the other end:
+//
+//     let client = ControlClient(socketPath: "/run/portico/control.sock")
+//     print(StatusText.render(try await client.status()))
+
 public import NATControl
 
 /// The requests of the control socket: one declaration each.
@@ -10,9 +18,12 @@ package enum ControlAPI {
     try await gateway.status()
   }
 
-  static let stats = ControlCall(.get, "/v1/stats") { gateway throws(ControlError) in
-    try await gateway.stats()
-  }
+  static let stats = {
+    var call = ControlCall(.get, "/v1/stats") { gateway throws(ControlError) in try await gateway.stats() }
+    // The keys stand in the documented order, as in the files of a replay.
+    call.encode = { stats in Array(stats.json.utf8) }
+    return call
+  }()
 
   static let table = ControlCall<TableRequest, TableDocument>(
     method: .get, path: "/v1/table", example: "/v1/table?limit=1",

@@ -16,6 +16,14 @@ package struct ControlCall<Input: Sendable, Document: Codable & Sendable>: Senda
   let example: String
   /// The status of the answer.
   var status: @Sendable (Document) -> Int = { _ in 200 }
+  /// The body of the answer.
+  var encode: @Sendable (Document) throws(ControlError) -> [UInt8] = { document throws(ControlError) in
+    try JSONBody.encoded(document)
+  }
+  /// Statuses other than 2xx whose answer is a document too.
+  var otherStatuses: Set<Int> = []
+  /// Whether the port of the metrics serves the request too.
+  var isOnMetricsPort = false
   /// Whether the operation reads the table, which only a few may do at a time.
   var readsTable = false
   /// Whether the request is logged with the process, user and group of its client.
@@ -26,13 +34,14 @@ package struct ControlCall<Input: Sendable, Document: Codable & Sendable>: Senda
 
   /// The server's end of it.
   var route: Route {
-    Route(method, path, example: example, isLogged: isLogged) { routes, request throws(ControlError) in
+    Route(method, path, example: example, isLogged: isLogged, isOnMetricsPort: isOnMetricsPort) {
+      routes, request throws(ControlError) in
       let input = try read(&request)
       try request.parameters.end()
       let slot = readsTable ? try routes.takeTable() : nil
       defer { withExtendedLifetime(slot) {} }
       let document = try await carryOut(routes.operations, input)
-      return try .json(document, status: status(document))
+      return .whole(status: status(document), type: MediaType.json, body: try encode(document))
     }
   }
 }
@@ -75,7 +84,8 @@ extension ControlClient {
   ) async throws(ControlError) -> Document {
     let message = try call.write(input)
     return try JSONBody.document(
-      try await answer(call.method, call.path, message.parameters, body: message.body))
+      try await answer(
+        call.method, call.path, message.parameters, body: message.body, accepting: call.otherStatuses))
   }
 
   package func ask<Document>(

@@ -3,9 +3,9 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// The other end of the control socket: one connection for each request.
+/// The client's end of the control socket. It opens one connection for each request.
 ///
-/// What keeps an answer from arriving is a `ControlError` too, of status 0: `not-there`, `not-permitted` or `cut-off`.
+/// If no answer arrives, the error is a `ControlError` with status 0: `not-there`, `not-permitted` or `cut-off`.
 public struct ControlClient: Sendable {
   public enum Method: String, Sendable {
     case get = "GET"
@@ -14,7 +14,7 @@ public struct ControlClient: Sendable {
   }
 
   public let socketPath: String
-  /// How long the daemon may be silent within an answer; events may be rare.
+  /// How long the daemon may be silent within an answer. Events are exempt.
   private let patience: Duration
 
   public init(socketPath: String, patience: Duration = .seconds(60)) {
@@ -23,31 +23,33 @@ public struct ControlClient: Sendable {
   }
 
   /// Sends a request and returns the whole body of its answer.
-  /// - Throws: the error of an answer that is none of success.
+  /// - Parameter statuses: those that are no errors, besides 2xx.
+  /// - Throws: the error of an answer with another status.
   public func answer(
-    _ method: Method, _ path: String, _ parameters: [(name: String, value: String)] = [], body: [UInt8] = []
+    _ method: Method, _ path: String, _ parameters: [(name: String, value: String)] = [], body: [UInt8] = [],
+    accepting statuses: Set<Int> = []
   ) async throws(ControlError) -> [UInt8] {
     var whole: [UInt8] = []
-    try await stream(method, path, parameters, body: body) { whole += $0 }
+    try await stream(method, path, parameters, body: body, accepting: statuses) { whole += $0 }
     return whole
   }
 
-  /// Sends a request and hands over the body of its answer piece by piece, in memory for one piece; a receiver that
-  /// takes its time holds the daemon back.
-  /// - Parameter isPatient: whether the daemon may be silent for as long as it wants.
-  /// - Throws: the error of an answer that is none of success; a `ControlError` that `receive` throws.
+  /// Sends a request and passes the body of its answer on piece by piece, in memory for one piece. A slow receiver slows the
+  /// daemon's answer.
+  /// - Parameter isPatient: whether the daemon may be silent without limit.
+  /// - Throws: the error of an answer with another status than 2xx; a `ControlError` that `receive` throws.
   public func stream(
     _ method: Method, _ path: String, _ parameters: [(name: String, value: String)] = [], body: [UInt8] = [],
-    isPatient: Bool = false, receive: ([UInt8]) async throws -> Void
+    isPatient: Bool = false, accepting statuses: Set<Int> = [], receive: ([UInt8]) async throws -> Void
   ) async throws(ControlError) {
     do {
       let channel = try await connect(isPatient: isPatient)
       try await channel.executeThenClose { inbound, outbound in
-        // At once: a daemon that has the head of a GET may answer and close before an end that follows it.
+        // In one write: a daemon that has the head of a GET may answer and close before the end arrives.
         var parts: [HTTPClientRequestPart] = [.head(head(method, path, parameters, length: body.count))]
         if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
         try await outbound.write(contentsOf: parts + [.end(nil)])
-        try await read(inbound, receive)
+        try await read(inbound, statuses, receive)
       }
     } catch let error as ControlError {
       throw error
@@ -72,7 +74,8 @@ public struct ControlClient: Sendable {
   }
 
   private func read(
-    _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ receive: ([UInt8]) async throws -> Void
+    _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ statuses: Set<Int>,
+    _ receive: ([UInt8]) async throws -> Void
   ) async throws {
     var status = 0
     var refusal = ByteBuffer()
@@ -81,13 +84,15 @@ public struct ControlClient: Sendable {
       case .head(let head) where head.status.code >= 200: status = Int(head.status.code)
       case .head: break
       case .body(var piece):
-        if (200..<300).contains(status) {
+        if (200..<300).contains(status) || statuses.contains(status) {
           try await receive(Array(buffer: piece))
         } else if refusal.readableBytes < 1 << 20 {
           refusal.writeBuffer(&piece)
         }
       case .end:
-        if !(200..<300).contains(status) { throw JSONBody.refusal(refusal, status: status) }
+        if !(200..<300).contains(status), !statuses.contains(status) {
+          throw JSONBody.refusal(refusal, status: status)
+        }
         return
       }
     }
@@ -145,7 +150,7 @@ public struct ControlClient: Sendable {
   }
 }
 
-/// Ends a connection on which nothing comes any more.
+/// Closes a connection that has been idle for too long.
 private final class IdleCloser: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
 

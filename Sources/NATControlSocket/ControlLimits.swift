@@ -1,10 +1,10 @@
-/// What one client may cost the daemon.
+/// What clients may cost the daemon.
 public struct ControlLimits: Sendable {
-  /// Connections at a time on each listener; one more is told so and closed.
+  /// Connections at a time on each listener. One more gets a refusal and is closed.
   public var connections = 64
-  /// Tables and host lists being read at a time, each of which holds a page in memory.
+  /// Requests at a time that read the table: each holds a page in memory.
   public var tables = 8
-  /// Readers of events at a time, so that there are connections left for others.
+  /// Readers of events at a time. The other connections stay free for requests.
   public var eventReaders = 16
   /// The largest body of a request, in bytes.
   public var bodyBytes = 64 << 10
@@ -18,9 +18,9 @@ public struct ControlLimits: Sendable {
   public var requestTime = Duration.seconds(15)
   /// How long a client may leave its answer unread.
   public var stallTime = Duration.seconds(60)
-  /// How long the rest of a refused request is read and thrown away, so that the refusal arrives.
+  /// How long the rest of a refused request is read and discarded, so that the refusal arrives.
   public var lingerTime = Duration.seconds(2)
-  /// Sessions in one page of a table that is sent whole.
+  /// Sessions in a page, and in each piece of a table that is sent whole.
   public var pageSessions = 65_536
 
   public init() {}

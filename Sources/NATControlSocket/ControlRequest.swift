@@ -3,7 +3,7 @@ import NATControl
 import NIOCore
 import NIOHTTP1
 
-/// A request that has arrived whole and within its limits.
+/// A whole request within its limits.
 struct ControlRequest: Sendable {
   var method: HTTPMethod
   /// The path and the query, as they came.
@@ -21,7 +21,7 @@ struct ControlRequest: Sendable {
     return (components.path, (components.queryItems ?? []).map { ($0.name, $0.value ?? "") })
   }
 
-  /// The other way round.
+  /// A path and parameters as a target.
   static func target(_ path: String, _ parameters: [(name: String, value: String)]) -> String {
     var components = URLComponents()
     components.path = path
@@ -32,7 +32,7 @@ struct ControlRequest: Sendable {
   }
 }
 
-/// What a client sent, cut to a length that a message can hold.
+/// Text from a client, in quotes and cut to 80 characters.
 func quoted(_ text: some StringProtocol) -> String {
   text.count > 80 ? "'\(text.prefix(80))...'" : "'\(text)'"
 }

@@ -4,19 +4,19 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// Serves the requests of the control socket, and the metrics on a TCP port where one is asked for.
+/// Serves the requests of the control socket, and the metrics on a TCP port if one is configured.
 ///
-/// HTTP/1.1 with JSON on a Unix socket. A client costs no more than `ControlLimits` allows, whatever it sends or
-/// leaves unread; the packet path never waits for one.
+/// The protocol is HTTP/1.1 with JSON. A client costs no more than `ControlLimits` allows, whatever it sends or leaves unread.
+/// The packet path never waits for a client.
 public struct ControlServer: Sendable {
-  /// Where it listens, and who may connect.
+  /// Where the server listens, and who may connect.
   public struct Settings: Sendable {
     public var socketPath: String
     /// Permission bits of the socket.
     public var mode: UInt32
     /// A name or a number.
     public var group: String
-    /// The address and port of the metrics; port 0 lets the system choose. Nil: none.
+    /// The address and port of the metrics; nil for none. The kernel chooses the port for 0.
     public var metrics: (address: String, port: UInt16)?
     public var limits: ControlLimits
 
@@ -45,10 +45,10 @@ public struct ControlServer: Sendable {
   }
 
   /// Listens and serves until the task is cancelled; then the socket file is gone.
-  /// - Parameter onListening: called once with the port of the metrics, if there is one, when both listen.
-  /// - Throws: `ControlSocketFault` when it cannot listen.
+  /// - Parameter onListening: called once when both listeners are open, with the port of the metrics if there is one.
+  /// - Throws: `ControlSocketFault` if it cannot listen.
   public func run(onListening: @Sendable (_ metricsPort: Int?) -> Void = { _ in }) async throws {
-    // One thread for all clients: the packet path has the others.
+    // One thread serves all clients. The other processors are for the packet path.
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     do {
       try await serve(on: group, onListening)
@@ -82,7 +82,7 @@ public struct ControlServer: Sendable {
         "metrics": "\(settings.metrics.map { "\($0.address):\(port ?? 0)" } ?? "off")",
       ])
     onListening(port)
-    // A listener ends by its task's cancellation, and that is no error.
+    // Cancellation ends a listener without an error.
     await withTaskGroup(of: Void.self) { listeners in
       listeners.addTask { await accept(control, serving: ControlAPI.routes) }
       // A client that can reach that port sees counters, and nothing else.
@@ -117,19 +117,19 @@ public struct ControlServer: Sendable {
       .childChannelOption(.allowRemoteHalfClosure, value: true)
   }
 
-  /// Where it is full, a connection fails without a word from here.
+  /// Connections that wait to be accepted. The kernel refuses more of them.
   private static let backlog: Int32 = 512
 
-  /// Those to be turned away wait for no task.
+  /// Connections beyond the limit are refused at once, without a task.
   private var acceptance: NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark {
     .init(lowWatermark: 1, highWatermark: settings.limits.connections)
   }
 
-  /// A connection with whole requests coming in, and who is at its other end.
+  /// A connection that delivers whole requests, and the client at its other end.
   struct Connection: Sendable {
     let channel: NIOAsyncChannel<ControlRequest, HTTPServerResponsePart>
     let peer: PeerCredentials?
-    /// Its place among those that there may be; nil where it is turned away.
+    /// Its place within the limit; nil if it is refused.
     let slot: Slots.Slot?
   }
 

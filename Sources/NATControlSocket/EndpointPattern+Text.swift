@@ -2,7 +2,7 @@ public import NATControl
 import NATWire
 
 extension EndpointPattern: CustomStringConvertible {
-  /// Reads an address, a prefix or `address:port`. Bits behind a prefix are cleared.
+  /// Reads an address, a prefix or `address:port`. Bits after the prefix are cleared.
   public init?(_ text: String) {
     if let endpoint = Endpoint(text) {
       self.init(network: endpoint.address.rawValue, port: endpoint.port)

@@ -2,7 +2,7 @@ private import FoundationEssentials
 import NATControl
 import NIOCore
 
-/// Documents as JSON, and bodies of requests read from it.
+/// Documents written as JSON, and bodies of requests read from JSON.
 enum JSONBody {
   static func encoded(_ document: some Encodable) throws(ControlError) -> [UInt8] {
     let encoder = JSONEncoder()
@@ -15,10 +15,10 @@ enum JSONBody {
     }
   }
 
-  /// Reads a document of which every key is known.
+  /// Reads a document, and refuses unknown keys.
   /// - Parameters:
   ///   - keys: those that the document may have.
-  ///   - example: what would be right.
+  ///   - example: a correct document, for the refusal.
   static func decoded<Document: Decodable>(
     _ body: ByteBuffer, as type: Document.Type, keys: [String], example: String
   ) throws(ControlError) -> Document {
@@ -52,7 +52,7 @@ enum JSONBody {
     }
   }
 
-  /// The error that an answer of another status than success holds.
+  /// The error in an answer with another status than 2xx.
   static func refusal(_ body: ByteBuffer, status: Int) -> ControlError {
     guard var error = try? JSONDecoder().decode(ControlError.self, from: Data(body.readableBytesView)) else {
       return ControlError(
@@ -100,7 +100,7 @@ private struct KeyList: Decodable {
 extension ControlError {
   /// The error as JSON, with a line feed.
   var json: [UInt8] {
-    // Two strings can always be encoded.
+    // Encoding two strings cannot fail.
     (try? JSONBody.encoded(self)) ?? []
   }
 }

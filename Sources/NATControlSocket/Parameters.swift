@@ -1,6 +1,6 @@
 import NATControl
 
-/// The parameters of a query, each taken once; what is left at the end is unknown.
+/// The parameters of a query. A handler takes those that it knows; any that are left are refused.
 struct Parameters {
   private var values: [String: String] = [:]
   private var names: [String] = []
@@ -22,7 +22,7 @@ struct Parameters {
     return values.removeValue(forKey: name)
   }
 
-  /// - Parameter right: what would be right.
+  /// - Parameter right: the values that would be right, for the refusal.
   mutating func take<Value>(
     _ name: String, _ right: @autoclosure () -> String, _ read: (String) -> Value?
   ) throws(ControlError) -> Value? {
@@ -34,7 +34,7 @@ struct Parameters {
     return value
   }
 
-  /// Refuses what was not taken.
+  /// Refuses parameters that were not taken.
   func end() throws(ControlError) {
     guard let name = names.first(where: { values[$0] != nil }) else { return }
     throw ControlError(

@@ -1,12 +1,12 @@
 import NIOCore
 
-/// Who is at the other end of a Unix socket, as the kernel knows it (`struct ucred`).
+/// The process, user and group at the other end of a Unix socket (`struct ucred`).
 struct PeerCredentials: Sendable {
   var pid: Int32
   var uid: UInt32
   var gid: UInt32
 
-  /// Nil where the kernel does not say so: TCP.
+  /// Nil for TCP.
   static func of(_ channel: any Channel) -> EventLoopFuture<PeerCredentials?> {
     guard let provider = channel as? any SocketOptionProvider else {
       return channel.eventLoop.makeSucceededFuture(nil)
@@ -16,6 +16,6 @@ struct PeerCredentials: Sendable {
     return answer.map { .some($0) }.flatMapErrorThrowing { _ in nil }
   }
 
-  /// SO_PEERCRED, which is no part of the C library's plain interface.
+  /// SO_PEERCRED, which the C library does not import into Swift.
   private static let peerCredentials: Int32 = 17
 }

@@ -2,7 +2,7 @@ import NATControl
 import NIOCore
 import NIOHTTP1
 
-/// The answer to a request that is not carried out, after which the connection closes.
+/// The answer to a request that is refused before it reaches a route. The connection closes after it.
 struct Refusal {
   let head: HTTPResponseHead
   let body: ByteBuffer

@@ -1,7 +1,7 @@
 import NATControl
 import Synchronization
 
-/// How often each request was made and how it went, for the metrics.
+/// Counts requests by route and status, for the metrics.
 final class RequestCounts: Sendable {
   private struct Key: Hashable {
     var route: String
@@ -11,7 +11,7 @@ final class RequestCounts: Sendable {
 
   private let counts = Mutex<[Key: UInt64]>([:])
 
-  /// - Parameter route: one of a bounded set, whatever clients send.
+  /// - Parameter route: the name of a route or `other`, never text from a client.
   func count(_ route: String, status: Int) {
     counts.withLock { $0[Key(route: route, statusClass: status / 100), default: 0] += 1 }
   }

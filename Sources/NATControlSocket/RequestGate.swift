@@ -2,11 +2,11 @@ import NATControl
 import NIOCore
 import NIOHTTP1
 
-/// Lets whole requests through, one at a time, and refuses what is too large, too slow or no HTTP.
+/// Passes whole requests on, one at a time, and refuses input that is too large, too slow or not HTTP.
 ///
-/// Stands behind the decoder and before the handler of requests, once in each connection. Every wait of the
-/// connection is bounded here: for a request, for a reader, and for the rest of a request that was refused. While an
-/// answer goes out nothing is read; what was read by then waits.
+/// Each connection has one, between the decoder and the handler of requests. It limits every wait: for a request, for a client
+/// that does not read, and for the rest of a refused request. It reads nothing while an answer goes out; input that was read
+/// before waits.
 final class RequestGate: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = ControlRequest
@@ -14,10 +14,10 @@ final class RequestGate: ChannelDuplexHandler {
   typealias OutboundOut = HTTPServerResponsePart
 
   private enum State {
-    /// The request so far; its head once that is there.
+    /// The request so far. The head is nil until it has arrived.
     case receiving(HTTPRequestHead?, ByteBuffer)
     case answering
-    /// Only the end of the connection is left.
+    /// The last answer goes out, then the connection closes.
     case closing
   }
 
@@ -28,20 +28,20 @@ final class RequestGate: ChannelDuplexHandler {
 
   private let limits: ControlLimits
   private let isWelcome: Bool
-  /// A request was refused before any handler saw it.
+  /// Called with the status of a refusal.
   private let onRefusal: @Sendable (Int) -> Void
   private var state = State.receiving(nil, ByteBuffer())
   private var keepsAlive = false
-  /// Of the request: an older client knows no answer in chunks.
+  /// The version of the request. A client of HTTP/1.0 cannot read an answer in chunks.
   private var version = HTTPVersion.http1_1
   private var isInputClosed = false
   private var isReadPending = false
-  /// What came behind the request that is being answered, in its order.
+  /// Input that arrived after the request that is being answered, in its order.
   private var waiting = CircularBuffer<Arrival>()
   private var deadline: Scheduled<Void>?
   private var stall: Scheduled<Void>?
 
-  /// - Parameter isWelcome: false where there are as many connections as there may be.
+  /// - Parameter isWelcome: false if the limit of connections is reached.
   init(_ limits: ControlLimits, isWelcome: Bool, onRefusal: @escaping @Sendable (Int) -> Void) {
     self.limits = limits
     self.isWelcome = isWelcome
@@ -85,7 +85,7 @@ final class RequestGate: ChannelDuplexHandler {
   }
 
   private func receive(_ context: ChannelHandlerContext, _ part: HTTPServerRequestPart) {
-    // What comes behind a refusal is thrown away.
+    // Input after a refusal is discarded.
     guard case .receiving(let head, var body) = state else { return }
     switch part {
     case .head(let head):
@@ -103,7 +103,7 @@ final class RequestGate: ChannelDuplexHandler {
       } else {
         state = .receiving(head, ByteBuffer())
         if head.headers.contains(name: "expect") {
-          // curl waits a second for it before a body of more than a megabyte; others wait for ever.
+          // curl waits a second for it before a body of more than a megabyte. Other clients wait without limit.
           context.writeAndFlush(
             wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))), promise: nil)
         }
@@ -143,7 +143,7 @@ final class RequestGate: ChannelDuplexHandler {
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case ChannelEvent.inputClosed? = event as? ChannelEvent {
       isInputClosed = true
-      // Half a request will never be a whole one; an answer that is under way still goes out.
+      // The rest of the request will not come. An answer that has begun still goes out.
       switch state {
       case .receiving, .closing: context.close(promise: nil)
       case .answering: break
@@ -176,7 +176,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
   }
 
-  /// Goes on with what came while the answer went out.
+  /// Continues with the input that arrived while the answer went out.
   private func takeUp(_ context: ChannelHandlerContext) {
     while case .receiving = state, let arrival = waiting.popFirst() {
       switch arrival {
@@ -185,7 +185,7 @@ final class RequestGate: ChannelDuplexHandler {
       }
     }
     if case .answering = state {
-      // Whoever takes requests gathers them until a reading is complete, which this one long was.
+      // The handler gathers requests until a read is complete. This one was complete before.
       context.fireChannelReadComplete()
       return
     }
@@ -195,7 +195,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
   }
 
-  /// A reader that does not keep up is waited for, but not for ever.
+  /// Closes the connection if the client does not read for `stallTime`.
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     stall?.cancel()
     stall = nil
@@ -215,7 +215,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
   }
 
-  /// Without lingering: a flood of connections must not use up the descriptors of the process.
+  /// Refuses a connection and closes it at once: a flood of connections must not use up the file descriptors.
   private func turnAway(_ context: ChannelHandlerContext) {
     refuse(
       context, 503, "too-many-connections",
@@ -240,8 +240,8 @@ final class RequestGate: ChannelDuplexHandler {
     finish(context)
   }
 
-  /// Ends the connection so that the last answer still arrives: whoever is closed with unread bytes of its own
-  /// on the way loses what it has not read.
+  /// Closes the connection so that the last answer arrives. Closing a TCP or Unix socket with unread input would discard the
+  /// answer, so the input is read and discarded for `lingerTime`.
   private func finish(_ context: ChannelHandlerContext) {
     deadline?.cancel()
     waiting.removeAll()

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// A bound on how much of something goes on at a time.
+/// Limits how many of something there are at a time.
 final class Slots: Sendable {
   private let free: Mutex<Int>
 
   init(_ count: Int) { free = Mutex(count) }
 
-  /// Nil where all are taken.
+  /// Takes a slot; nil if all are taken.
   func take() -> Slot? {
     let isTaken = free.withLock { free in
       guard free > 0 else { return false }
@@ -16,7 +16,7 @@ final class Slots: Sendable {
     return isTaken ? Slot(self) : nil
   }
 
-  /// One of them; whoever lets go of it gives it back.
+  /// A slot. It is free again when the last reference ends.
   final class Slot: Sendable {
     private let slots: Slots
 

@@ -7,7 +7,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     /// Another daemon listens there.
     case inUse
     case notPermitted
-    /// Whatever else.
+    /// Any other reason.
     case cannotListen
   }
 
@@ -16,10 +16,10 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
   public let description: String
 }
 
-/// A listening Unix socket with the mode and group that were asked for, and its file.
+/// A listening Unix socket and its file, with the configured mode and group.
 @safe struct SocketFile: ~Copyable {
   let path: String
-  /// What was asked for and could not be had.
+  /// Settings that could not be applied.
   let warnings: [String]
   private var descriptor: Int32
   private let identity: Identity
@@ -37,12 +37,12 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     }
   }
 
-  /// Makes the directory where it is missing, replaces the file that a dead daemon left, and listens.
+  /// Makes the directory if it is missing, replaces the file of a daemon that has died, and listens.
   ///
-  /// Nobody can connect before mode and group are what they should be. Two daemons that start at once cannot
-  /// both take the path: the directory is locked meanwhile.
+  /// No client can connect before mode and group are set. The directory is locked meanwhile, so that two daemons that start
+  /// at the same time do not both take the path.
   /// - Parameters:
-  ///   - group: a name or a number; where it cannot be set, the file keeps the process's and a warning says so.
+  ///   - group: a name or a number. If it cannot be set, the file keeps the group of the process, with a warning.
   ///   - backlog: connections that wait to be accepted.
   static func open(
     path: String, mode: UInt32, group: String, backlog: Int32
@@ -80,7 +80,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    // Only what this daemon made: another may have taken the path since.
+    // Remove only the file that this daemon made: another daemon may have taken the path since.
     if Identity(path) == identity { unsafe _ = unlink(path) }
   }
 
@@ -108,7 +108,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     return descriptor
   }
 
-  /// The file of a daemon that is gone goes too; anything else stays and is an error.
+  /// Removes the file of a daemon that has died. Anything else at the path is an error.
   private static func removeRemains(at path: String) throws(ControlSocketFault) {
     var facts = stat()
     // Safety: the path is not kept.
@@ -133,7 +133,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
       }
     case ENOENT: break
     case EAGAIN:
-      // Its queue is full: somebody keeps it open.
+      // Its queue is full, so a process has it open.
       throw ControlSocketFault(
         kind: .inUse,
         description: "\(path): another daemon listens there and is busy; stop it, or give control.socket "
@@ -149,7 +149,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     return descriptor
   }
 
-  /// Calls `body` with the path as an address; -1 and ENAMETOOLONG where it is too long for one.
+  /// Calls `body` with the path as an address; -1 and ENAMETOOLONG if it is too long.
   private static func address(
     _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32 {
@@ -174,7 +174,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     }
   }
 
-  /// A warning where it cannot be set.
+  /// - Returns: a warning if it cannot be set.
   private static func setGroup(_ name: String, of path: String) -> String? {
     guard let group = gid_t(name) ?? groupNumber(name) else {
       return
@@ -182,7 +182,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
         + "make the group (groupadd --system \(name)), or set control.group"
     }
     var facts = stat()
-    // Whoever may not change groups at all need not, where it is the process's own.
+    // The group of the process needs no permission to change groups.
     // Safety: the path is not kept.
     if unsafe lstat(path, &facts) == 0, facts.st_gid == group { return nil }
     guard unsafe chown(path, uid_t.max, group) == 0 else {

@@ -1,13 +1,13 @@
 import NATControl
 
-/// The whole table as one JSON document, page by page, in memory for one page.
+/// The whole table as one JSON document, sent page by page, in memory for one page.
 struct TableAnswer: Sendable {
   let operations: any GatewayOperations
   let filter: TableFilter
   let pageSessions: Int
   let first: TableDocument
 
-  /// A binding whose sessions go on over the edge of a page is one entry of the document.
+  /// A binding whose sessions stand on several pages is one entry of the document.
   func write(to writer: PieceWriter) async throws {
     var json = TableJSON()
     var last: BindingDocument?

@@ -5,7 +5,7 @@ extension TableFilter {
   public static let parameterNames = ["protocol", "private", "public", "remote", "state", "kind"]
 
   /// Reads the filters among the parameters of a query, by their names.
-  /// - Throws: a `ControlError` that says which value is wrong and what would be right.
+  /// - Throws: `bad-value`, with the wrong value and what would be right.
   public init(_ values: [String: String]) throws(ControlError) {
     var parameters = try Parameters(values.map { (name: $0.key, value: $0.value) })
     try self.init(&parameters)

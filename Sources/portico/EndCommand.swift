@@ -8,8 +8,8 @@ struct EndCommand: AsyncParsableCommand {
     abstract: "End the dynamic sessions that match; a binding ends with its last session.",
     usage: "portico end (<filters> | --all) [--json] [<options>]",
     discussion: """
-      Nothing is sent to either end. The next packet from inside makes a new binding; of a TCP connection only a SYN does, \
-      unless `tcp.loose` is on. Static mappings stay. Without a filter, --all is needed.
+      The gateway sends nothing to either endpoint. The next packet from inside creates a new binding; for TCP only a SYN \
+      does, unless `tcp.loose` is on. Static mappings stay. Without a filter, --all is required.
 
       EXAMPLES
         portico end --private 192.168.1.2

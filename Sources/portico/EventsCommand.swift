@@ -5,10 +5,10 @@ import NATControlSocket
 struct EventsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "events",
-    abstract: "Follow what happens: bindings and sessions made and ended, limits met, reloads.",
+    abstract: "Follow the events: bindings and sessions created and ended, limits reached, reloads.",
     discussion: """
-      One line an event, until interrupted or the daemon ends (exit code 69). A reader that does not keep up loses \
-      events, and is told how many.
+      Prints one line an event until it is interrupted or the daemon ends (exit code 69). A reader that does not keep up \
+      loses events and gets their number.
 
       EXAMPLES
         portico events

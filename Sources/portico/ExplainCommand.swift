@@ -7,12 +7,12 @@ import NATControlSocket
 struct ExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "What would happen to a packet now, step by step, changing nothing.",
+    abstract: "Show step by step what the gateway would do with a packet now. Nothing changes.",
     usage: "portico explain --from <side> [<options>]\n         <protocol> <source> <destination>",
     discussion: """
-      The daemon takes the packet through every decision and says of each what it was and why: drop and reason, or \
-      the translated packet and where it goes. Of icmp, which stands for an echo request, the source's port is the \
-      identifier; the destination needs none.
+      The daemon runs the packet through the steps of the packet path and reports each of them: a drop with its reason, or \
+      the translated packet and where it leaves. `icmp` is an echo request: the port of the source is its identifier, and \
+      the destination has no port.
 
       EXAMPLES
         portico explain --from inside tcp 192.168.1.2:1234 142.250.195.100:443
@@ -40,7 +40,7 @@ struct ExplainCommand: AsyncParsableCommand {
   var destination: String
 
   @Option(
-    help: ArgumentHelp("TCP flags with commas between: fin, syn, rst, psh, ack, urg.", valueName: "flags"))
+    help: ArgumentHelp("TCP flags, separated by commas: fin, syn, rst, psh, ack, urg.", valueName: "flags"))
   var flags: String?
 
   @Option(help: ArgumentHelp("The packet's TTL.", valueName: "hops"))
@@ -54,7 +54,7 @@ struct ExplainCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Ask a gateway of this configuration that has seen nothing yet, instead of the daemon.",
+      "Ask a new gateway with this configuration instead of the daemon.",
       valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
   var config: String?

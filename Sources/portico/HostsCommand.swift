@@ -5,9 +5,9 @@ import NATControlSocket
 struct HostsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hosts",
-    abstract: "The inside hosts with the most sessions: their sessions, bindings and traffic.",
+    abstract: "List the inside hosts with the most sessions: their sessions, bindings and traffic.",
     discussion: """
-      Packets and bytes are those of the sessions that live now, from inside (OUT) and from outside (IN).
+      Packets and bytes count the sessions that live now, from inside (OUT) and from outside (IN).
 
       EXAMPLES
         portico hosts
@@ -16,7 +16,7 @@ struct HostsCommand: AsyncParsableCommand {
       \(HelpText.daemonExitCodes)
       """)
 
-  @Option(help: ArgumentHelp("At most so many hosts (1 to 65536).", valueName: "n"))
+  @Option(help: ArgumentHelp("The most hosts to list (1 to 65536).", valueName: "n"))
   var limit = HostsDocument.mostListed
 
   @Flag(help: "As JSON, for programs.")

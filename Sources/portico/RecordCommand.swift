@@ -6,10 +6,10 @@ import NATControlSocket
 struct RecordCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "record",
-    abstract: "The flight recorder: the last packets of both sides, kept in the daemon's memory.",
+    abstract: "Use the flight recorder, which keeps the latest packets of both sides in memory.",
     discussion: """
-      What a dump holds can be put through the gateway again, packet by packet, with the same result: its last line says \
-      how. `record` in the configuration says how far back it goes, and how much memory it takes.
+      A dump can be replayed packet by packet with the same result; its README gives the command. `record` in the \
+      configuration sets how far back the recording goes, and how much memory it takes.
 
       EXAMPLES
         portico record on
@@ -25,7 +25,7 @@ struct RecordCommand: AsyncParsableCommand {
 
     @OptionGroup var daemon: SocketOption
 
-    /// Tells the daemon, or asks it, and prints the answer.
+    /// Sends the request, or asks for the state of the recorder if there is none, and prints the answer.
     func print(_ request: RecordRequest?) async throws {
       let record = try await Failure.onRefusal { () async throws(ControlError) in
         if let request { return try await daemon.client.record(request) }
@@ -37,9 +37,9 @@ struct RecordCommand: AsyncParsableCommand {
 
   struct On: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Record from now on; what was recorded before is forgotten.",
+      abstract: "Record from now on, and discard what was recorded before.",
       discussion: """
-        The packets of the last `record.window` are held, and no more than `record.memory` takes.
+        The recorder holds the packets of the last `record.window`, within `record.memory`.
 
         EXAMPLES
           portico record on
@@ -49,7 +49,7 @@ struct RecordCommand: AsyncParsableCommand {
         """)
 
     @Option(
-      help: "packets (all of them: what can be replayed) or headers (to be read); else as configured.",
+      help: "packets (whole, for a replay) or headers (to read); by default as configured.",
       completion: .list(RecordDocument.Content.allCases.map(\.rawValue)),
       transform: { text in
         guard let content = RecordDocument.Content(rawValue: text) else {
@@ -66,9 +66,9 @@ struct RecordCommand: AsyncParsableCommand {
 
   struct Off: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Record no more, and forget.",
+      abstract: "Switch the recorder off, and discard what was recorded.",
       discussion: """
-        Whoever wants what is held dumps it before.
+        To keep what was recorded, dump it before.
 
         EXAMPLES
           portico record off
@@ -83,9 +83,9 @@ struct RecordCommand: AsyncParsableCommand {
 
   struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Say what is held.",
+      abstract: "Show what the recorder holds.",
       discussion: """
-        Whether it records, how many packets and bytes it holds, and from when on.
+        Shows whether it records, how many packets and bytes it holds, and how far back they go.
 
         EXAMPLES
           portico record status
@@ -101,11 +101,11 @@ struct RecordCommand: AsyncParsableCommand {
 
   struct Dump: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Write what is held into a new directory, and begin anew.",
+      abstract: "Write the recording into a new directory, and begin a new one.",
       discussion: """
-        The daemon makes the directory, so it must lie where the daemon may write: two captures of what came in \
-        (inside.pcap, outside.pcap), the configuration in force (portico.yaml), the table as it stood before the first \
-        packet and behind the last one (before.state, after.state), and what to do with them (README).
+        The daemon makes the directory, so it must be where the daemon may write. It holds two captures of the packets that \
+        arrived (inside.pcap, outside.pcap), the configuration in force (portico.yaml), the table before the first packet \
+        and after the last one (before.state, after.state), and instructions (README).
 
         EXAMPLES
           portico record dump /var/lib/portico/incident

@@ -7,13 +7,13 @@ struct ReloadCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",
     abstract:
-      "Have the daemon read its configuration again: all of it, or, where anything is wrong, nothing.",
+      "Have the daemon read its configuration again, and apply all of it or nothing.",
     discussion: """
-      Prints what changed, and which sessions that ended. Where anything is wrong, all of it is said, with file, line and \
-      column, and the gateway goes on as before. What needs a restart is refused by name.
+      Prints the changes and the sessions that they ended. If anything is wrong, every error is listed with file, line and \
+      column, and the gateway continues as before. A change that needs a restart is refused with the name of the setting.
 
-      The service's unit gives --config, so that `systemctl reload portico` finds the daemon at whatever control socket \
-      the file names, and fails with the reason where the file is wrong.
+      The unit of the service passes --config, so that `systemctl reload portico` finds the control socket that the file \
+      names, and fails with the reason if the file is wrong.
 
       EXAMPLES
         portico reload

@@ -7,8 +7,8 @@ struct SnapshotCommand: AsyncParsableCommand {
     commandName: "snapshot",
     abstract: "Have the daemon write its bindings, sessions and resting ports to its state file now.",
     discussion: """
-      The file is `state.file` of the configuration; the daemon also writes it every `state.interval` and when it \
-      stops, and takes it up again when it starts. The new file takes the place of the old one when it is whole.
+      The file is `state.file` of the configuration. The daemon also writes it every `state.interval` and when it stops, and \
+      restores it when it starts. A new file replaces the old one only when it is complete.
 
       EXAMPLES
         portico snapshot

@@ -7,8 +7,8 @@ struct StaticCommand: AsyncParsableCommand {
     commandName: "static",
     abstract: "List, add and remove static mappings at run time.",
     discussion: """
-      What is added here lasts until the daemon restarts, and what the file has comes back with a reload; to keep a \
-      change, make it in the configuration (`static`) too.
+      A mapping that is added here lasts until the daemon restarts. A mapping of the file that is removed here comes back with \
+      a reload. To keep a change, make it in the configuration (`static`) too.
 
       EXAMPLES
         portico static list
@@ -19,9 +19,9 @@ struct StaticCommand: AsyncParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "The static mappings in force.",
+      abstract: "List the static mappings in force.",
       discussion: """
-        Those of the configuration and those that were added since.
+        Lists the mappings of the configuration and those that were added since.
 
         EXAMPLES
           portico static list
@@ -52,9 +52,9 @@ struct StaticCommand: AsyncParsableCommand {
       abstract: "Add a static mapping.",
       usage: "portico static add <protocol> <public> <private> [<options>]",
       discussion: """
-        A port forward, or with `all` a whole public address for one inside host (1:1). It works at once; \
-        dynamic bindings that are in its way end, and the answer says how many. What contradicts another mapping is \
-        refused, and nothing changes. Durations are such as 90s, 10m or 2h4m.
+        Adds a port forward, or with `all` a 1:1 mapping of a public address to one inside host. It works at once. Dynamic \
+        bindings on its public endpoint end, and the answer gives their number. A mapping that contradicts another is \
+        refused. Durations are written like 90s, 10m or 2h4m.
 
         EXAMPLES
           portico static add tcp 203.0.113.5:8080 192.168.1.10:80
@@ -68,18 +68,18 @@ struct StaticCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
     var transport: String
 
-    @Argument(help: ArgumentHelp("The public endpoint; of all, the address alone.", valueName: "public"))
+    @Argument(help: ArgumentHelp("The public endpoint; for all, only the address.", valueName: "public"))
     var publicEndpoint: String
 
-    @Argument(help: ArgumentHelp("The private endpoint; of all, the address alone.", valueName: "private"))
+    @Argument(help: ArgumentHelp("The private endpoint; for all, only the address.", valueName: "private"))
     var privateEndpoint: String
 
-    @Flag(help: "Of what begins outside alone: what the inside host begins has another binding.")
+    @Flag(help: "Only for sessions from outside: sessions that the inside host begins use another binding.")
     var inbound = false
 
     @Option(
       help: ArgumentHelp(
-        "Take packets of these remotes alone: an address, an address and a port, or a network.",
+        "Only take packets of these remotes: an address, an address and a port, or a network.",
         valueName: "remote"))
     var remote: String?
 
@@ -121,7 +121,7 @@ struct StaticCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("tcp, udp, icmp or all.", valueName: "protocol"))
     var transport: String
 
-    @Argument(help: ArgumentHelp("The public endpoint; of all, the address alone.", valueName: "public"))
+    @Argument(help: ArgumentHelp("The public endpoint; for all, only the address.", valueName: "public"))
     var publicEndpoint: String
 
     @Flag(help: "The answer as JSON, for programs.")

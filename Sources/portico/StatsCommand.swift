@@ -5,11 +5,11 @@ import NATControlSocket
 struct StatsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats",
-    abstract: "The counters: packets of both sides, use of the pool, drops by reason, events.",
+    abstract: "Show the counters: packets of both sides, use of the pool, drops by reason, events.",
     discussion: """
-      All count from the start of the daemon. Received and sent are packets and bytes of both sides; `captureDropped` are \
-      frames for which the kernel had no room. A packet that is dropped counts under one reason; those that are zero are \
-      left out, but for the JSON.
+      All counters begin with the daemon. Received and sent are packets and bytes of each side; `captureDropped` counts \
+      frames that the kernel lost before the capture. A dropped packet counts under one reason. Reasons that are zero are \
+      listed in the JSON only.
 
       EXAMPLES
         portico stats

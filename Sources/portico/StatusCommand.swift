@@ -5,11 +5,12 @@ import NATControlSocket
 struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "How the daemon is: version, interfaces, workers, and what does not work as it should.",
+    abstract:
+      "Show the status of the daemon: version, interfaces, workers, and what does not work as configured.",
     discussion: """
-      Each reason for which the gateway does less than it should stands on a line of its own that begins with \
-      `degraded`. Of each interface: its address, its MTU in bytes, and whether it is up, down (no carrier) or missing. \
-      Of each worker: the share of its time that it works, and the longest that a packet waited for those before it.
+      Each reason why the gateway does less than it should has a line that begins with `degraded`. Each interface is \
+      listed with its address, its MTU in bytes, and its link: up, down (no carrier) or missing. Each worker is listed with \
+      the share of time that it works, and its longest round, which is the longest that a packet waited.
 
       EXAMPLES
         portico status

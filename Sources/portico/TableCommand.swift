@@ -5,16 +5,15 @@ import NATControlSocket
 struct TableCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "table",
-    abstract: "The live NAT table: every binding and session, or those that the filters leave.",
+    abstract: "List the live NAT table: all bindings and sessions, or those that match the filters.",
     usage: "portico table [<filters>] [--limit <n>] [--json | --csv] [<options>]",
     discussion: """
-      One line a session; a static mapping without sessions has one too. IDLE is the time since its last packet, \
-      EXPIRES how long it still lives without one; OUT and IN are packets/bytes from inside and from outside. With several \
-      filters, what all of them match is listed.
+      Each session has a line, and each static mapping without sessions. IDLE is the time since the last packet, EXPIRES \
+      the time that the session lives without another. OUT and IN are packets/bytes from inside and from outside. With \
+      several filters an entry must match all of them.
 
-      Entries that live through the listing are on it exactly once, however long the table is; memory does not grow \
-      with it. --limit and --cursor list one page; the cursor of the next is said on standard error, or stands as \
-      `next` in the JSON.
+      An entry that lives during the listing is on it exactly once. Memory does not grow with the table. --limit and \
+      --cursor list one page; the cursor of the next page is printed on standard error, or is `next` in the JSON.
 
       EXAMPLES
         portico table
@@ -26,10 +25,10 @@ struct TableCommand: AsyncParsableCommand {
 
   @OptionGroup var filters: FilterOptions
 
-  @Option(help: ArgumentHelp("At most so many sessions (1 to 65536).", valueName: "n"))
+  @Option(help: ArgumentHelp("The most sessions to list (1 to 65536).", valueName: "n"))
   var limit: Int?
 
-  @Option(help: ArgumentHelp("Go on behind the page that named this cursor.", valueName: "cursor"))
+  @Option(help: ArgumentHelp("Continue after the page that gave this cursor.", valueName: "cursor"))
   var cursor: String?
 
   @Flag(help: "As JSON, for programs.")
@@ -56,7 +55,7 @@ struct TableCommand: AsyncParsableCommand {
     }
   }
 
-  /// As the daemon sends it, piece by piece.
+  /// Passes the daemon's JSON on, piece by piece.
   private func writeJSON(_ filter: TableFilter) async throws {
     var parameters = filter.parameters
     if let limit { parameters.append(("limit", "\(limit)")) }
@@ -64,7 +63,7 @@ struct TableCommand: AsyncParsableCommand {
     try await Failure.streaming(daemon.client, "/v1/table", parameters) { try StandardOutput.write($0) }
   }
 
-  /// Page by page: a reader that takes its time keeps no connection open, and the columns need a page at once.
+  /// Lists page by page: a slow reader keeps no connection open, and the columns need a whole page.
   private func writePages(_ filter: TableFilter) async throws {
     var text = TablePages(isCSV: csv, .standardOutput, width: StandardOutput.terminalSize?.columns)
     var cursor = cursor

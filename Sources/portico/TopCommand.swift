@@ -5,11 +5,11 @@ import NATControlSocket
 struct TopCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "top",
-    abstract: "What moves now: rates of both sides, the busiest hosts, use of the pool, drops.",
+    abstract: "Watch the traffic: rates of both sides, the busiest hosts, use of the pool, drops.",
     usage: "portico top [--interval <seconds>] [--count <n>] [--json] [<options>]",
     discussion: """
-      Refreshes in place; q or Ctrl-C ends it. Where standard output is no terminal, one picture follows the other. \
-      The first shows totals, the others rates for each second. Each picture is one walk over the table in the daemon.
+      Refreshes in place until q or Ctrl-C. If standard output is no terminal, the pictures follow each other. The first \
+      picture shows totals, the others rates per second. Each picture costs the daemon one walk over the table.
 
       EXAMPLES
         portico top
@@ -21,7 +21,7 @@ struct TopCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Seconds between two pictures (0.1 to 3600).", valueName: "seconds"))
   var interval = 1.0
 
-  @Option(help: ArgumentHelp("End after so many pictures.", valueName: "n"))
+  @Option(help: ArgumentHelp("End after this number of pictures.", valueName: "n"))
   var count: Int?
 
   @Flag(help: "One JSON object a line for each picture: status, stats and hosts, as totals.")
@@ -67,7 +67,7 @@ struct TopCommand: AsyncParsableCommand {
     }
   }
 
-  /// Waits for the next picture; false where a key or a signal ends the command before.
+  /// Waits until the next picture is due; false if a key or a signal ends the command.
   private func isToGoOn(_ screen: LiveScreen?) async -> Bool {
     let clock = ContinuousClock()
     let next = clock.now.advanced(by: .seconds(interval))

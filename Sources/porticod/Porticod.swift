@@ -16,35 +16,35 @@ import UnixSignals
     abstract: "A NAT gateway between two interfaces.",
     usage: "porticod --config <file> [--kernel-settings <set|restore>]",
     discussion: """
-      Takes both interfaces of the configuration, keeps the kernel from answering and forwarding what it handles there, \
-      and forwards until SIGTERM or SIGINT. It needs CAP_NET_RAW and CAP_NET_ADMIN; with CAP_SYS_NICE, or LimitRTPRIO=1 of \
-      its unit, its worker runs before what shares its processor.
+      Takes both interfaces of the configuration, keeps the kernel from answering and forwarding the packets that it handles, \
+      and forwards until SIGTERM or SIGINT. It needs CAP_NET_RAW and CAP_NET_ADMIN. With CAP_SYS_NICE, or LimitRTPRIO=1 in \
+      its unit, its worker has priority over other programs on its processor.
 
-      With `address: host` it reserves its ports in net.ipv4.ip_local_reserved_ports while it runs, where it may write \
-      kernel settings. Where it may not, `--kernel-settings set` before it and `--kernel-settings restore` after it do that \
-      as root, after kill -9 too.
+      With `address: host` it reserves its ports in net.ipv4.ip_local_reserved_ports while it runs, if it may write kernel \
+      settings. If it may not, run `--kernel-settings set` before it and `--kernel-settings restore` after it as root; the \
+      latter also works after kill -9.
 
       EXAMPLES
         porticod --config /etc/portico/portico.yaml
         porticod --config /etc/portico/portico.yaml --kernel-settings set
 
       SIGNALS
-        SIGTERM, SIGINT  ends it: what it set up is gone then
-        SIGHUP           reads the configuration again, all or nothing
+        SIGTERM, SIGINT  stops the daemon and removes what it set up
+        SIGHUP           reads the configuration again, and applies all or nothing
         SIGUSR1          prints the NAT table and the counters on standard output
 
       ENVIRONMENT
-        NOTIFY_SOCKET    the service manager hears when the gateway is ready
-        WATCHDOG_USEC    how often it is to hear that the workers are well
-        LISTEN_FDS       the guards' sockets, which it kept over a restart
-        JOURNAL_STREAM   with the journal behind it, lines have priorities
+        NOTIFY_SOCKET    the socket for notices to the service manager
+        WATCHDOG_USEC    the interval of the service manager's watchdog
+        LISTEN_FDS       sockets of the kernel rules, kept over a restart
+        JOURNAL_STREAM   set if the log goes to the journal: lines get priorities
 
       FILES
         /etc/portico/portico.yaml        the service's configuration
         /usr/share/portico/portico.yaml  every setting, commented
         /run/portico/control.sock        the control socket, by default
-        /run/portico-ports-*             what --kernel-settings restore takes back: root's; of another user, who may write \
-      kernel settings, reserved-ports beside the control socket
+        /run/portico-ports-*             ports to take back with --kernel-settings restore, for root; for another user \
+      who may write kernel settings, reserved-ports beside the control socket
 
       EXIT CODES
         0 done, 66 no such file, 69 an interface or the control socket cannot be
@@ -59,12 +59,12 @@ import UnixSignals
     completion: .file(extensions: ["yaml", "yml"]))
   var config: String
 
-  @Flag(help: "Stay in the foreground. It always does: a service manager keeps it in the background.")
+  @Flag(help: "Stay in the foreground. The daemon always does; a service manager runs it in the background.")
   var foreground = false
 
   @Option(
     help: ArgumentHelp(
-      "Write the kernel settings that the configuration needs, or take them back, and do nothing else: set or restore.",
+      "Only write the kernel settings that the configuration needs, or take them back: set or restore.",
       valueName: "set|restore"))
   var kernelSettings: KernelSettings?
 
@@ -82,7 +82,7 @@ import UnixSignals
       return LevelledLogHandler(handler, level: level)
     }
     let logger = Logger(label: "porticod")
-    // A log that nobody reads is no reason to stop, nor is a signal that comes too early.
+    // Neither a closed log nor a signal that arrives early may end the daemon.
     for number in [SIGHUP, SIGPIPE, SIGUSR1] { _ = signal(number, SIG_IGN) }
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
@@ -112,7 +112,7 @@ import UnixSignals
         guard !configuration.reservedPorts.isEmpty else { return }
         try ReservedPorts(for: configuration.control).add(configuration.reservedPorts)
       case .restore:
-        // A file that was spoilt meanwhile is no reason to leave anything behind.
+        // Restore even if the file has become invalid.
         let configuration = try? Configuration.load(path: config)
         if let name = configuration?.interfaces.outside.name { try refuseWhileRunning(name) }
         try ReservedPorts(for: configuration?.control ?? Configuration.Control()).restore()
@@ -123,7 +123,7 @@ import UnixSignals
     }
   }
 
-  /// A gateway that runs still needs what it has: this one was started beside it, and did not begin.
+  /// Refuses to take back the settings of a running gateway: a second one may have failed to start beside it.
   private func refuseWhileRunning(_ interface: String) throws {
     do throws(InterfaceFault) {
       _ = try InterfaceLock(interface: (try? InterfaceFacts(name: interface))?.name ?? interface)
@@ -134,7 +134,7 @@ import UnixSignals
     }
   }
 
-  /// A line on standard error.
+  /// Prints a line on standard error.
   private func say(_ text: String) {
     var text = text + "\n"
     // Safety: the bytes live for the call.

@@ -26,13 +26,13 @@ public struct EndedSession: Codable, Hashable, Sendable {
   }
 }
 
-/// The answer to a request that ended sessions: how many, and the first thousand of them.
+/// The answer to a request that ended sessions: their number, and the first thousand of them.
 public struct EndedDocument: Codable, Hashable, Sendable {
   public var sessions: Int
   public var bindings: Int
   public var ended: [EndedSession]
 
-  /// More are counted and not listed.
+  /// The most sessions that are listed. All are counted.
   public static let mostListed = 1000
 
   public init(sessions: Int = 0, bindings: Int = 0, ended: [EndedSession] = []) {
@@ -46,12 +46,12 @@ public struct EndedDocument: Codable, Hashable, Sendable {
 public struct StaticDocument: Codable, Hashable, Sendable {
   /// `tcp`, `udp`, `icmp` or `all`.
   public var protocolName: String
-  /// `address:port`; of `all` the address alone.
+  /// `address:port`, or for `all` the address alone.
   public var publicEndpoint: String
   public var privateEndpoint: String
-  /// `inbound`, or `both` as without it.
+  /// `inbound` or `both`; absent: both.
   public var direction: String?
-  /// With whom alone it makes sessions: an address, an address and a port, or a network.
+  /// The only remotes that it takes: an address, an address and a port, or a network.
   public var remote: String?
   /// Whether it ends with its first session.
   public var once: Bool?
@@ -71,7 +71,7 @@ public struct StaticDocument: Codable, Hashable, Sendable {
     self.lifetime = lifetime
   }
 
-  /// - Parameter entry: as in the configuration.
+  /// - Parameter entry: an entry of `static` in the configuration.
   public init(entry: [String: String]) {
     self.init(
       protocolName: entry["protocol"] ?? "", publicEndpoint: entry["public"] ?? "",
@@ -79,7 +79,7 @@ public struct StaticDocument: Codable, Hashable, Sendable {
       once: entry["once"] == "true" ? true : nil, lifetime: entry["lifetime"])
   }
 
-  /// As an entry of the configuration.
+  /// The mapping as an entry of `static` in the configuration.
   public var entry: [String: String] {
     var entry = ["protocol": protocolName, "public": publicEndpoint, "private": privateEndpoint]
     entry["direction"] = direction
@@ -106,7 +106,7 @@ public struct StaticsDocument: Codable, Hashable, Sendable {
   public init(statics: [StaticDocument]) { self.statics = statics }
 }
 
-/// A static mapping that was added or removed, and what that ended.
+/// A static mapping that was added or removed, and the sessions that this ended.
 public struct StaticChangeDocument: Codable, Hashable, Sendable {
   public var mapping: StaticDocument
   public var ended: EndedDocument
@@ -122,7 +122,7 @@ public struct StaticChangeDocument: Codable, Hashable, Sendable {
   }
 }
 
-/// A setting by its path in the file, and its value as the file would have it.
+/// A setting by its path in the file, with its value in the form of the file.
 public struct SettingDocument: Codable, Hashable, Sendable {
   public var setting: String
   public var value: String
@@ -145,9 +145,9 @@ public struct ConfigurationDocument: Codable, Hashable, Sendable {
   }
 }
 
-/// What a reload changed.
+/// The changes of a reload.
 public struct ReloadDocument: Codable, Hashable, Sendable {
-  /// `before` or `after` is null where there is no such setting.
+  /// `before` or `after` is null if the setting does not exist there.
   public struct Change: Codable, Hashable, Sendable {
     public var setting: String
     public var before: String?

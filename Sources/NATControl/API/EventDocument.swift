@@ -1,20 +1,20 @@
-/// Something that happened in the gateway; in the stream of events one JSON object a line.
+/// An event of the gateway. The stream of events has one JSON object a line.
 public struct EventDocument: Codable, Hashable, Sendable {
   public enum Kind: String, Codable, Sendable, CaseIterable {
     case bindingCreated = "binding-created"
     case bindingEnded = "binding-ended"
     case sessionCreated = "session-created"
     case sessionEnded = "session-ended"
-    /// A pool without a port.
+    /// The pool has no free port.
     case exhaustion
-    /// A limit that was met.
+    /// A limit refused packets.
     case limit
     case reload
-    /// The host's address outside, which the gateway shares, is another one, `public`, or gone.
+    /// The machine's address, which the gateway shares, has changed to `public`, or is gone.
     case addressChanged = "address-changed"
-    /// What an earlier daemon left has waited for the host's addresses, and is taken up.
+    /// The state of an earlier daemon has waited for the machine's addresses, and is restored now.
     case stateRestored = "state-restored"
-    /// What of it could not be.
+    /// Sessions of that state that could not be restored.
     case stateDropped = "state-dropped"
     /// The subscriber did not keep up: `count` events are missing here.
     case lost
@@ -29,8 +29,8 @@ public struct EventDocument: Codable, Hashable, Sendable {
   public var remote: EndpointDocument?
   /// In kebab case: `expired`, `closed`, `operator`, `evicted`, ...; of a limit its drop reason.
   public var reason: String?
-  /// Of `lost`, `exhaustion` and `limit`: how many events or packets; of `address-changed`: how many sessions ended;
-  /// of `state-restored` and `state-dropped`: how many sessions live again, and how many do not.
+  /// For `lost`, `exhaustion` and `limit`: the number of events or packets. For `address-changed`: sessions that ended. For
+  /// `state-restored` and `state-dropped`: sessions that were restored or dropped.
   public var count: UInt64?
 
   public init(

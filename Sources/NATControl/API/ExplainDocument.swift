@@ -1,4 +1,4 @@
-/// A packet that somebody wonders about.
+/// A packet to explain.
 public struct ExplainRequest: Codable, Hashable, Sendable {
   /// `inside` or `outside`.
   public var from: String
@@ -33,9 +33,9 @@ public struct ExplainRequest: Codable, Hashable, Sendable {
   }
 }
 
-/// What would become of it.
+/// What the gateway would do with the packet, step by step.
 public struct ExplainDocument: Codable, Hashable, Sendable {
-  /// One question that the gateway asks of a packet, and its answer.
+  /// One step of the packet path, and its result.
   public struct Step: Codable, Hashable, Sendable {
     /// `decode`, `link`, `addresses`, `binding`, `session`, `filter`, `route`, `ttl`, `mtu`, `limits`, `port`, ...
     public var question: String
@@ -47,13 +47,13 @@ public struct ExplainDocument: Codable, Hashable, Sendable {
     }
   }
 
-  /// A layer of the packet, from Ethernet to the transport: a field as it came and as it would leave.
+  /// A field of the packet as it arrives and as it would leave.
   public struct Field: Codable, Hashable, Sendable {
     /// `ethernet`, `ipv4`, `tcp`, `udp` or `icmp`.
     public var layer: String
     public var field: String
     public var before: String
-    /// Null where nothing leaves.
+    /// Null if no packet leaves.
     public var after: String?
 
     public init(layer: String, field: String, before: String, after: String?) {

@@ -18,7 +18,7 @@ extension GatewayOperations {
 }
 
 extension BindingDocument {
-  /// Whether both are entries of one binding, which goes on over the edge of a page.
+  /// Whether both are parts of one binding that stands on two pages.
   /// - Complexity: O(1).
   public func isSameBinding(as other: BindingDocument) -> Bool {
     transport == other.transport && privateEndpoint == other.privateEndpoint

@@ -1,35 +1,43 @@
-/// What operators can ask of a running gateway and tell it: the requests of the control socket as Swift calls.
+// NATControl: what operators see of a gateway and can do with it, without a transport.
+//
+// `GatewayOperations` are the operations, the types named `...Document` their answers, which are JSON on the control socket.
+// The types named `...Text` render documents for a terminal, `MetricsText` for Prometheus:
+//
+//     let stats = try await gateway.stats()
+//     print(StatsText.render(stats))
+
+/// The operations on a running gateway: the requests of the control socket as Swift calls.
 ///
-/// The daemon implements it, the HTTP server serves it, and tests put a stand-in in its place. Reads never disturb the
-/// packet path; a change returns when the workers have carried it out.
+/// The daemon implements them, and the control socket serves them. Reads never disturb the packet path. A change returns when
+/// the workers have carried it out. A new operation gets a default in an extension that throws ``ControlError/notServed``, so
+/// that stand-ins of tests need not know it.
 public protocol GatewayOperations: Sendable {
   func status() async throws(ControlError) -> StatusDocument
 
   func stats() async throws(ControlError) -> StatsDocument
 
-  /// Entries in the order of a replay's table (protocol, private, then public endpoint; sessions by remote) that lie
-  /// behind `cursor`, at most `limit` sessions (a static forward without sessions counts as one) and at least one if
-  /// there are any left.
+  /// A page of the table, in the order of a replay's table: by protocol, private, then public endpoint, the sessions by remote
+  /// endpoint. It has at most `limit` sessions (a port forward without sessions counts as one), and at least one if any are left.
   ///
-  /// An entry that lives through a walk over all pages is on exactly one of them. A binding whose sessions do not fit
-  /// goes on at the beginning of the next page.
+  /// An entry that lives while all pages are read is on exactly one of them. A binding whose sessions do not fit continues on
+  /// the next page.
   /// - Parameter cursor: `next` of the page before; nil begins.
   /// - Complexity: one bounded walk over the table for each page.
   func table(
     _ filter: TableFilter, after cursor: String?, limit: Int
   ) async throws(ControlError) -> TableDocument
 
-  /// How many sessions there are of each protocol and state, those of which there are none may be left out.
+  /// The number of sessions of each protocol and state. Pairs without sessions may be missing.
   ///
-  /// Asked for by each scrape of the metrics. Where nothing else is given, a walk over all pages counts them.
+  /// Each scrape of the metrics asks for it. The default implementation counts over all pages.
   func sessionCounts() async throws(ControlError) -> [SessionCount]
 
-  /// The inside hosts with the most sessions, and what they have; of as many sessions, in the order of their addresses.
+  /// The inside hosts with the most sessions, and their bindings and traffic. Hosts with equally many are sorted by address.
   ///
-  /// - Parameter limit: how many hosts at most.
+  /// - Parameter limit: the most hosts to list.
   func hosts(limit: Int) async throws(ControlError) -> HostsDocument
 
-  /// Ends the dynamic sessions that match, and with its last session each binding.
+  /// Ends the dynamic sessions that match. A binding ends with its last session.
   func end(_ filter: TableFilter) async throws(ControlError) -> EndedDocument
 
   func statics() async throws(ControlError) -> StaticsDocument
@@ -43,16 +51,16 @@ public protocol GatewayOperations: Sendable {
   ///   - public: as in the configuration: `address:port`, or the address alone.
   func removeStatic(protocol: String, public: String) async throws(ControlError) -> StaticChangeDocument
 
-  /// What would happen to a packet now, step by step; nothing changes.
+  /// What the gateway would do with a packet now, step by step. Nothing changes.
   func explain(_ question: ExplainRequest) async throws(ControlError) -> ExplainDocument
 
   /// The configuration in force, defaults included.
   func configuration() async throws(ControlError) -> ConfigurationDocument
 
-  /// Reads the configuration file again, all or nothing.
+  /// Reads the configuration file again, and applies all of it or nothing.
   func reload() async throws(ControlError) -> ReloadDocument
 
-  /// Writes the state to its file: bindings, sessions, resting ports.
+  /// Writes the state to its file: bindings, sessions, ports in hold-down.
   func snapshot() async throws(ControlError) -> SnapshotDocument
 
   /// What the flight recorder holds.
@@ -61,12 +69,11 @@ public protocol GatewayOperations: Sendable {
   /// Switches the flight recorder on or off, or writes what it holds into files.
   func record(_ request: RecordRequest) async throws(ControlError) -> RecordDocument
 
-  /// What happens from now on. A subscriber that does not keep up loses events and gets one of kind `lost` that says how
-  /// many.
+  /// The events from now on. A subscriber that does not keep up loses events, and gets one of kind `lost` with their number.
   func events() async throws(ControlError) -> AsyncStream<EventDocument>
 }
 
-/// Why a request was not carried out, as its answer says it.
+/// Why a request was not carried out: the error of its answer.
 public struct ControlError: Error, Codable, Equatable, Sendable {
   /// What was found, and what would be right.
   public var error: String
@@ -88,5 +95,12 @@ public struct ControlError: Error, Codable, Equatable, Sendable {
     error = try container.decode(String.self, forKey: .error)
     reason = try container.decode(String.self, forKey: .reason)
     status = 0
+  }
+}
+
+extension ControlError {
+  /// An operation that this gateway does not have.
+  public static var notServed: ControlError {
+    ControlError(status: 501, reason: "not-served", "this gateway does not have that operation")
   }
 }

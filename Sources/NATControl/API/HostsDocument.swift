@@ -1,12 +1,12 @@
 /// Inside hosts, those with the most sessions first.
 public struct HostsDocument: Codable, Hashable, Sendable {
-  /// A host, and what it has in the table.
+  /// An inside host, with its bindings, sessions and traffic.
   public struct Host: Codable, Hashable, Sendable {
     public var address: String
     public var dynamicBindings: Int
     public var staticBindings: Int
     public var sessions: Int
-    /// Of the sessions that live now; bytes are IPv4 total lengths.
+    /// Traffic of the sessions that live now. Bytes are IPv4 total lengths.
     public var packetsOut: UInt64
     public var bytesOut: UInt64
     public var packetsIn: UInt64
@@ -28,10 +28,10 @@ public struct HostsDocument: Codable, Hashable, Sendable {
   }
 
   public var hosts: [Host]
-  /// How many hosts are in the table, listed or not.
+  /// The number of hosts in the table, listed or not.
   public var total: Int
 
-  /// Where no limit is given.
+  /// The limit if none is given.
   public static let mostListed = 1000
 
   public init(hosts: [Host], total: Int) {

@@ -1,15 +1,15 @@
-/// What the flight recorder holds.
+/// The state of the flight recorder.
 public struct RecordDocument: Codable, Hashable, Sendable {
-  /// What is kept of a packet.
+  /// The part of a packet that is kept.
   public enum Content: String, Codable, Sendable, CaseIterable { case packets, headers }
 
-  /// What it begins behind.
+  /// Why the recording began.
   public enum Begin: String, Codable, Sendable, CaseIterable {
-    /// It was switched on.
+    /// The recorder was switched on.
     case on
-    /// What was recorded before is in files.
+    /// A dump wrote the recording before it to files.
     case dump
-    /// What operators, or the host's addresses, changed: what was recorded before is forgotten.
+    /// A change by an operator or of the machine's addresses. The recording before it is discarded.
     case change
   }
 
@@ -17,11 +17,11 @@ public struct RecordDocument: Codable, Hashable, Sendable {
   public var content: Content
   public var packets: Int
   public var bytes: Int
-  /// From the table that it begins with to now.
+  /// The time since the recording began.
   public var span: Seconds
-  /// Nil where nothing is recorded.
+  /// Nil while the recorder is off.
   public var begin: Begin?
-  /// Where it was written to; of a dump alone.
+  /// The directory of the files, after a dump.
   public var directory: String?
 
   public init(
@@ -46,14 +46,14 @@ public struct RecordDocument: Codable, Hashable, Sendable {
   }
 }
 
-/// What the flight recorder is told.
+/// A command for the flight recorder.
 public struct RecordRequest: Codable, Hashable, Sendable {
   public enum Action: String, Codable, Sendable, CaseIterable { case on, off, dump }
 
   public var action: Action
-  /// What to keep from now on; of `on` alone, by default as configured.
+  /// For `on`: what to keep from now on; nil for the configured content.
   public var content: RecordDocument.Content?
-  /// Made by the daemon, and not there before; of `dump` alone.
+  /// For `dump`: the directory to make. It must not exist.
   public var directory: String?
 
   public init(_ action: Action, content: RecordDocument.Content? = nil, directory: String? = nil) {

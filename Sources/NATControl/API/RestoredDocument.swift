@@ -1,31 +1,31 @@
-/// What became of the state that an earlier daemon left in its file.
+/// The result of restoring the state that an earlier daemon left in its file.
 public struct RestoredDocument: Codable, Hashable, Sendable {
   public enum Outcome: String, Codable, Sendable, CaseIterable {
-    /// There was no file: it began empty.
+    /// There was no file. The table began empty.
     case none
     case restored
-    /// What was in the file could not be used, `reason` says why: it began empty.
+    /// The file could not be used, for the `reason` given. The table began empty.
     case refused
-    /// It waits for the host's addresses, without which nobody knows what of it is still true.
+    /// The state waits for the machine's addresses. Without them the gateway cannot tell which sessions are still valid.
     case waiting
   }
 
   public var file: String
   public var outcome: Outcome
   public var reason: String?
-  /// How old the snapshot was when it was taken up, as far as is known; of one that waits, how old it is.
+  /// The age of the snapshot when it was restored, as far as it is known. If it waits, its age now.
   public var age: Seconds?
-  /// What lives again.
+  /// Sessions, bindings and ports in hold-down that were restored.
   public var sessions: Int
   public var bindings: Int
   public var restingPorts: Int
-  /// Sessions whose time was over.
+  /// Sessions that had expired.
   public var expired: Int
-  /// Sessions that the configuration, or the host's address, does not allow any more.
+  /// Sessions that the configuration or the machine's address no longer allows.
   public var notAllowed: Int
   /// Sessions beyond a limit.
   public var withoutRoom: Int
-  /// Sessions that contradict another, or that are none.
+  /// Sessions that are invalid, or contradict another session.
   public var contradicting: Int
 
   public init(
@@ -46,7 +46,7 @@ public struct RestoredDocument: Codable, Hashable, Sendable {
     self.contradicting = contradicting
   }
 
-  /// Sessions that were in the file and do not live again, but for those whose time was over.
+  /// Sessions that were not restored, apart from expired ones.
   public var lost: Int { notAllowed + withoutRoom + contradicting }
 
   enum CodingKeys: String, CodingKey {

@@ -1,4 +1,4 @@
-/// How many sessions of a protocol are in a state.
+/// The number of sessions of a protocol in a state.
 public struct SessionCount: Codable, Hashable, Sendable {
   public var transport: TransportName
   public var state: SessionDocument.State

@@ -1,10 +1,10 @@
-/// A snapshot of the state that was written.
+/// A snapshot that was written to the state file.
 public struct SnapshotDocument: Codable, Hashable, Sendable {
   public var file: String
   public var sessions: Int
   public var restingPorts: Int
   public var bytes: Int
-  /// How long it took.
+  /// The time that it took.
   public var duration: Seconds
 
   public init(file: String, sessions: Int, restingPorts: Int, bytes: Int, duration: Seconds) {

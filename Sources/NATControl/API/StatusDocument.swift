@@ -1,4 +1,4 @@
-/// How the daemon is.
+/// The status of the daemon.
 public struct StatusDocument: Codable, Hashable, Sendable {
   public struct Interface: Codable, Hashable, Sendable {
     public var name: String
@@ -30,11 +30,11 @@ public struct StatusDocument: Codable, Hashable, Sendable {
 
   public struct Worker: Codable, Hashable, Sendable {
     public var number: Int
-    /// Nanoseconds of work since the start; the rest of the time it slept.
+    /// Nanoseconds of work since the start. The worker slept for the rest of the time.
     public var busyNanoseconds: UInt64
-    /// The longest round since the start: both sides received, worked on and sent.
+    /// The longest round since the start. In a round the worker receives from all interfaces, translates and sends.
     public var longestRoundNanoseconds: UInt64
-    /// The longest round of each of the last 60 seconds that are over, the latest first; 0 where there was no work.
+    /// The longest round in each of the last 60 whole seconds, the latest first; 0 for a second without work.
     public var longestRoundBySecondNanoseconds: [UInt64]
     public var rounds: UInt64
 
@@ -54,9 +54,9 @@ public struct StatusDocument: Codable, Hashable, Sendable {
   public var uptime: Seconds
   public var interfaces: Interfaces
   public var workers: [Worker]
-  /// Why the gateway does less than it should; empty when all is well.
+  /// Why the gateway does less than it should; empty if all is well.
   public var degraded: [String]
-  /// What became of the state of an earlier daemon; nil where no state is kept.
+  /// The result of restoring the state of an earlier daemon; nil if no state is kept.
   public var restored: RestoredDocument?
 
   public init(

@@ -1,4 +1,4 @@
-/// Which entries of the table are meant; an empty filter matches all.
+/// Selects entries of the table. An empty filter matches all.
 public struct TableFilter: Hashable, Sendable {
   public var transport: TransportName?
   public var privateEndpoint: EndpointPattern?
@@ -12,9 +12,9 @@ public struct TableFilter: Hashable, Sendable {
   public var isEmpty: Bool { self == TableFilter() }
 }
 
-/// A network, and a port of it where one is given: `192.168.1.2`, `192.168.1.0/24` or `192.168.1.2:1234`.
+/// A network with or without a port: `192.168.1.2`, `192.168.1.0/24` or `192.168.1.2:1234`.
 public struct EndpointPattern: Hashable, Sendable {
-  /// In host byte order, no bits set behind the prefix.
+  /// In host byte order, without bits after the prefix.
   public var network: UInt32
   /// 0 to 32.
   public var prefixLength: Int
