@@ -13,6 +13,8 @@ final class StandIn: GatewayOperations {
     var error: ControlError?
     var subscribers: [AsyncStream<EventDocument>.Continuation] = []
     var ended = 0
+    /// Why no packets are forwarded.
+    var reasons: [String] = []
   }
 
   let facts = Mutex(Facts())
