@@ -18,6 +18,14 @@ package enum ControlAPI {
     try await gateway.status()
   }
 
+  package static let health = {
+    var call = ControlCall(.get, "/v1/health") { gateway throws(ControlError) in try await gateway.health() }
+    call.status = { $0.healthy ? 200 : 503 }
+    call.otherStatuses = [503]
+    call.isOnMetricsPort = true
+    return call
+  }()
+
   static let stats = {
     var call = ControlCall(.get, "/v1/stats") { gateway throws(ControlError) in try await gateway.stats() }
     // The keys stand in the documented order, as in the files of a replay.
@@ -100,7 +108,7 @@ package enum ControlAPI {
 
   /// All of them, in the order of the page.
   static let routes: [Route] = [
-    status.route, Route(table, stream: Routes.table), end.route, hosts.route, stats.route,
+    status.route, health.route, Route(table, stream: Routes.table), end.route, hosts.route, stats.route,
     Route(.get, "/metrics", isOnMetricsPort: true, answer: Routes.metrics),
     Route(.get, "/v1/events", answer: Routes.events), statics.route, addStatic.route, removeStatic.route,
     explain.route, configuration.route, reload.route, snapshot.route, recording.route, record.route,

@@ -38,6 +38,10 @@ struct GatewayControl: GatewayOperations {
       }, degraded: await components.conditions.map(\.reason), restored: await state?.document)
   }
 
+  func health() async throws(ControlError) -> HealthDocument {
+    HealthDocument(reasons: await components.conditions.filter(\.stopsForwarding).map(\.reason))
+  }
+
   func stats() async throws(ControlError) -> StatsDocument {
     let jobs = try await perform(ReadFigures())
     return StatsDocument(jobs.compactMap(\.figures), uptime: uptime)

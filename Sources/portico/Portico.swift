@@ -41,7 +41,8 @@ import NATControl
       CommandGroup(
         name: "Daemon",
         subcommands: [
-          StatusCommand.self, TableCommand.self, StatsCommand.self, HostsCommand.self, TopCommand.self,
+          StatusCommand.self, HealthCommand.self, TableCommand.self, StatsCommand.self, HostsCommand.self,
+          TopCommand.self,
           EventsCommand.self,
           ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
           SnapshotCommand.self, RecordCommand.self,

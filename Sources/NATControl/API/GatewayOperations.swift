@@ -14,6 +14,9 @@
 public protocol GatewayOperations: Sendable {
   func status() async throws(ControlError) -> StatusDocument
 
+  /// Whether packets are forwarded.
+  func health() async throws(ControlError) -> HealthDocument
+
   func stats() async throws(ControlError) -> StatsDocument
 
   /// A page of the table, in the order of a replay's table: by protocol, private, then public endpoint, the sessions by remote
@@ -96,6 +99,10 @@ public struct ControlError: Error, Codable, Equatable, Sendable {
     reason = try container.decode(String.self, forKey: .reason)
     status = 0
   }
+}
+
+extension GatewayOperations {
+  public func health() async throws(ControlError) -> HealthDocument { throw .notServed }
 }
 
 extension ControlError {
