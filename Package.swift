@@ -133,7 +133,8 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(
-      name: "NATConfigurationTests", dependencies: ["NATConfiguration", "NATWire"],
+      name: "NATConfigurationTests",
+      dependencies: ["NATConfiguration", "NATComposition", "NATGateway", "NATTable", "NATWire"],
       swiftSettings: house),
     .testTarget(
       name: "NATCaptureFilesTests", dependencies: ["NATCaptureFiles", "NATLab", "NATWire"],

@@ -3,14 +3,14 @@ public import NATGateway
 public import NATTable
 import NATWire
 
-/// How a running gateway comes from one configuration to another.
+/// The operations that bring a running gateway from one configuration to another.
 ///
-/// Statics and pool addresses that go are taken out first, then the rules change, then what is new comes in, so that no
-/// port ever has two owners. Everything that could be refused is known before the first operation.
+/// First static mappings and pool addresses are removed, then the rules change, then new ones are added, so that no port ever
+/// has two owners. ``refusal(from:to:_:usedLifetimes:)`` says beforehand whether a restart is needed.
 public struct ChangePlan: Sendable {
   public private(set) var operations: [GatewayChange.Operation] = []
 
-  /// A setting that cannot change as asked while the gateway runs, and what would be right.
+  /// A setting whose change needs a restart, and what would be right without one.
   public struct Refusal: Error, Sendable, Equatable {
     public var setting: String
     public var expected: String
@@ -18,11 +18,11 @@ public struct ChangePlan: Sendable {
 
   /// - Parameters:
   ///   - old: the configuration in force.
-  ///   - new: the one to come; its interfaces know their MAC addresses and MTUs where the old one's do.
+  ///   - new: the next one, with the MAC addresses and MTUs of the interfaces if the old one has them.
   public init(from old: Configuration, to new: Configuration) {
     let before = TableSettings(old)
     let after = TableSettings(new)
-    // What goes with an address of the host's has that for a reason.
+    // Sessions that end with an address of the machine end for that reason.
     let lost = old.sharedAddress == new.sharedAddress ? nil : old.sharedAddress
     if let lost, !new.publicAddresses.contains(lost) { operations.append(.loseAddress(lost)) }
     let rehomed = planRemovals(before, after, lost: lost)
@@ -43,7 +43,8 @@ public struct ChangePlan: Sendable {
     }
   }
 
-  /// - Returns: forwards that stay and lose their place, because their public address enters the pool or leaves it.
+  /// - Returns: port forwards that stay and lose their place in the table, because their public address enters the pool or
+  ///   leaves it.
   private mutating func planRemovals(
     _ before: TableSettings, _ after: TableSettings, lost: IPv4Address?
   ) -> [PortForward] {
@@ -83,7 +84,7 @@ public struct ChangePlan: Sendable {
       if let ports = oldPool[pool.address] {
         guard ports != pool.ports else { continue }
         operations.append(.setPorts(pool))
-        // The kernel has them again.
+        // On the machine's address the kernel has the other ports again.
         if pool.address == shared { operations.append(.endUnoffered(pool.address)) }
       } else {
         operations.append(.addPoolAddress(pool))
@@ -100,15 +101,15 @@ public struct ChangePlan: Sendable {
     operations += after.forwards.filter { !known.contains($0) }.map { .addForward($0) }
   }
 
-  /// What keeps the gateway from coming to another configuration without a restart; nil where nothing does.
+  /// The first setting whose change needs a restart; nil if there is none.
   ///
   /// - Parameters:
-  ///   - capacity: of the table that is in use.
-  ///   - usedLifetimes: different lifetimes that ports have had so far, in nanoseconds.
+  ///   - capacity: of the table in use.
+  ///   - usedLifetimes: the different lifetimes of ports since the start, in nanoseconds.
   public static func refusal(
     from old: Configuration, to new: Configuration, _ capacity: TableCapacity, usedLifetimes: Set<UInt64>
   ) -> Refusal? {
-    for change in old.changes(to: new) where isFixed(change.setting) {
+    if let change = old.changes(to: new).first(where: { $0.effect == .restart }) {
       return Refusal(
         setting: change.setting, expected: "\(change.before ?? "none") as before, or a restart")
     }
@@ -127,14 +128,6 @@ public struct ChangePlan: Sendable {
         : Refusal(
           setting: "nat.lifetimes.ports",
           expected: "at most \(Lifetimes.maximumOverrides) different lifetimes since the start, or a restart"))
-  }
-
-  /// Settings that a running gateway is built on.
-  private static func isFixed(_ setting: String) -> Bool {
-    if setting == "interfaces.outside.gateway" { return false }
-    let prefixes = ["interfaces.", "capture.", "control.", "metrics.", "state.", "record.", "nat.fragments."]
-    let names = ["workers", "guard", "nat.tcp.window-tracking", "nat.evict", "nat.lifetimes.fragment"]
-    return names.contains(setting) || prefixes.contains { setting.hasPrefix($0) }
   }
 }
 

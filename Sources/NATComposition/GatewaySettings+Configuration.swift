@@ -5,12 +5,12 @@ import NATTable
 import NATWire
 
 extension GatewaySettings {
-  /// The Ethernet MTU, where the configuration says nothing and no device is asked.
+  /// The MTU if neither the configuration nor a device gives one: that of Ethernet.
   private static let defaultMTU = 1500
-  /// IPv4 and TCP headers without options: what an MTU leaves for a segment (RFC 9293 section 3.7.1).
+  /// IPv4 and TCP headers without options. The MTU less these is the largest segment (RFC 9293 section 3.7.1).
   private static let headersOfSegment = 40
 
-  /// What the configuration asks for, in the gateway's own terms.
+  /// The settings of a gateway with this configuration.
   public init(_ configuration: Configuration) {
     let nat = configuration.nat
     let inside = Interface(

@@ -3,8 +3,8 @@ public import NATKernel
 public import NATWire
 
 extension Configuration.Machine {
-  /// The host's addresses for a configuration, in the network namespace of the calling thread; nil for an interface
-  /// that is not there or has none.
+  /// The machine's addresses that a configuration follows, in the network namespace of the calling thread. Nil for an
+  /// interface that does not exist or has no address.
   public init(addressesFor configuration: Configuration) throws(InterfaceFault) {
     self.init()
     guard configuration.followsMachine else { return }
@@ -14,7 +14,7 @@ extension Configuration.Machine {
     if outside.hasMachineAddress { self.outside = Configuration.MachineAddress(facts, outside.name) }
   }
 
-  /// Asks for the ports of the host's sockets on an address, as far as the configuration could take them.
+  /// The ports of the machine's sockets on an address, among those that the configuration would use.
   public static func sockets(
     _ transport: TransportProtocol, _ configuration: Configuration, on address: IPv4Address
   ) throws(InterfaceFault) -> [UInt16] {
@@ -33,9 +33,9 @@ extension Configuration.MachineAddress {
 }
 
 extension KernelRules.Scope {
-  /// What is to be kept from the kernel: all of the gateway's own addresses, and its ports on the host's.
+  /// What the kernel rules keep from the kernel: the gateway's own addresses, and its ports on the machine's.
   ///
-  /// - Parameter configuration: with the host's addresses in it.
+  /// - Parameter configuration: with the machine's addresses in it.
   public init(_ configuration: Configuration) {
     self.init(configuration.ownAddresses)
     guard configuration.followsMachine else { return }

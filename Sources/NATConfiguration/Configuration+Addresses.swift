@@ -1,7 +1,8 @@
 public import NATWire
 
 extension Configuration {
-  /// What the gateway answers to outside: its own address, the pool, and static public addresses; ascending.
+  /// The addresses at which the gateway can be reached from outside: its own, the pool, and those of static mappings.
+  /// Ascending.
   public var publicAddresses: [IPv4Address] {
     var addresses: Set = [interfaces.outside.address]
     addresses.formUnion(nat.pool.map(\.address))
@@ -15,7 +16,7 @@ extension Configuration {
     return addresses.sorted()
   }
 
-  /// What it answers to on either side, and nobody else: an address of the host's stays the kernel's.
+  /// The addresses that the gateway alone answers for, on either side. The kernel answers for those of the machine.
   public var ownAddresses: [IPv4Address] {
     (interfaces.inside.hasMachineAddress ? [] : [interfaces.inside.address])
       + publicAddresses.filter { $0 != sharedAddress }

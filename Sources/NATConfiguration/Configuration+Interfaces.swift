@@ -5,8 +5,8 @@ extension Configuration {
   public struct Interfaces: Sendable, Equatable {
     public var inside: Interface
     public var outside: Interface
-    /// The key `outside.gateway`: the next hop for everything off-link. Without one, off-link destinations
-    /// cannot be reached; outside with `address: host` it is the kernel's.
+    /// The key `outside.gateway`: the next hop for all destinations without a route. Without one they cannot be reached.
+    /// Outside with `address: host` it is the kernel's default gateway.
     public var gateway: IPv4Address?
 
     public init(inside: Interface, outside: Interface, gateway: IPv4Address? = nil) {
@@ -16,19 +16,20 @@ extension Configuration {
     }
   }
 
-  /// One of the two interfaces.
+  /// One interface.
   public struct Interface: Sendable, Equatable {
     /// The device, at most 15 bytes.
     public var name: String
-    /// The gateway's own address on this side; with ``hasMachineAddress`` the host's, `0.0.0.0` while it is not known.
+    /// The gateway's own address on this side. With ``hasMachineAddress`` it is the machine's, and `0.0.0.0` until it is
+    /// known.
     public var address: IPv4Address
     /// The connected network, which holds `address`.
     public var network: IPv4Network
-    /// The gateway's own MAC address on this side; without one, the device's own.
+    /// The gateway's own MAC address on this side; nil for the device's own.
     public var mac: MACAddress?
-    /// The MTU in bytes, 68 to 65535; without one, the device's own.
+    /// The MTU in bytes, 68 to 65535; nil for the device's own.
     public var mtu: Int?
-    /// `address: host`: the host's kernel has the address, and keeps it.
+    /// `address: host`: the machine's kernel has the address, and keeps it.
     public var hasMachineAddress = false
 
     /// - Precondition: `prefixLength` is at most 32.
@@ -40,6 +41,16 @@ extension Configuration {
       network = IPv4Network(address, prefixLength: prefixLength)
       self.mac = mac
       self.mtu = mtu
+    }
+
+    /// The address and its network; nil where they are the machine's.
+    var ownAddress: AddressInNetwork? {
+      get { hasMachineAddress ? nil : AddressInNetwork(address: address, network: network) }
+      set {
+        address = newValue?.address ?? .machine
+        network = newValue?.network ?? .machine
+        hasMachineAddress = newValue == nil
+      }
     }
   }
 
@@ -53,5 +64,50 @@ extension Configuration {
       self.network = network
       self.via = via
     }
+  }
+}
+
+extension Configuration {
+  @SettingsBuilder<Configuration> static var interfaceSettings: [Setting<Configuration>] {
+    Interface.settings(address: "192.168.1.9/24").map {
+      $0.lifted(to: "interfaces.inside", \.interfaces.inside)
+    }
+    Interface.settings(address: "203.0.113.9/24").map {
+      $0.lifted(to: "interfaces.outside", \.interfaces.outside)
+    }
+    Setting("interfaces.outside.gateway", optional: \.interfaces.gateway, .address, .live).about(
+      "The next hop for all destinations without a route. Without one only the outside network can be reached. "
+        + "With `address: host` the default is the kernel's gateway."
+    ).samples("203.0.113.1", "203.0.113.254")
+    Setting(
+      "routes", entries: \.routes, Route.settings, empty: Route(network: .machine, via: .machine),
+      "a list of routes such as { network: 10.9.0.0/24, via: 192.168.1.254 }", .live
+    ).about("Inside networks behind inside routers.")
+  }
+}
+
+extension Configuration.Interface {
+  /// - Parameter address: an example.
+  fileprivate static func settings(address: String) -> [Setting<Self>] {
+    Settings {
+      Setting("name", \.name, .device, .restart).about("The network device.").required
+      Setting("address", \.ownAddress, .interfaceAddressOrMachine, .restart).about(
+        "Portico's address, with the prefix length of the network. `host`: the kernel has the address and keeps it, from "
+          + "DHCP for example, and Portico follows it."
+      ).required.samples(address, "host")
+      Setting("mac", optional: \.mac, .macAddress, .restart)
+        .about("Portico's MAC address.").byDefault("the device's own")
+      Setting("mtu", optional: \.mtu, .number(68...65535), .restart)
+        .about("The largest IPv4 packet in bytes.").byDefault("the device's own").samples("1500", "9000")
+    }.list
+  }
+}
+
+extension Configuration.Route {
+  static let settings = Settings<Self> {
+    Setting("network", \.network, .network, .live).about("The network behind the router.").required.samples(
+      "10.9.0.0/24", "10.10.0.0/16")
+    Setting("via", \.via, .address, .live).about("The router, an address of the inside network.").required
+      .samples("192.168.1.254", "192.168.1.253")
   }
 }

@@ -1,8 +1,8 @@
 public import NATWire
 
 extension IPv4Address {
-  /// What the file calls `host`: the address that the host's kernel has on the interface. ``Configuration/resolved(_:)``
-  /// puts the address itself in its place. Nobody can have 0.0.0.0, and no file may name it.
+  /// Stands for the address that the machine's kernel has on an interface: `host` in the file. ``Configuration/resolved(_:)``
+  /// replaces it. No host can have 0.0.0.0, so a file cannot name it.
   public static var machine: IPv4Address { .any }
 
   /// As in the file.
@@ -10,7 +10,7 @@ extension IPv4Address {
 }
 
 extension IPv4Network {
-  /// The network of the inside interface where that has the host's address.
+  /// The network of an interface with the machine's address, until it is known.
   static let machine = IPv4Network(.machine, prefixLength: 32)
 
   /// As in the file.
@@ -18,11 +18,11 @@ extension IPv4Network {
 }
 
 extension Configuration {
-  /// Ports of the pool on the host's address: apart from those that kernels give their own sockets, 32768 to 60999, and
-  /// from those where services listen.
+  /// The pool on the machine's address: below the ports that the kernel gives its own sockets, 32768 to 60999, and above
+  /// those of most services.
   public static let machinePorts: ClosedRange<UInt16> = 10240...32767
 
-  /// What a kernel has on one interface.
+  /// The address that the kernel has on one interface.
   public struct MachineAddress: Sendable, Hashable {
     public var address: IPv4Address
     /// The connected network, which holds `address`.
@@ -38,11 +38,11 @@ extension Configuration {
     }
   }
 
-  /// What the host has, for a configuration that says `address: host`.
+  /// What a configuration with `address: host` has to follow.
   public struct Machine: Sendable, Equatable {
     public var inside: MachineAddress?
     public var outside: MachineAddress?
-    /// Ports of the host's own sockets on the outside address, ascending.
+    /// Ports of the machine's own sockets on the outside address, ascending.
     public var tcpPorts: [UInt16] = []
     public var udpPorts: [UInt16] = []
 
@@ -60,32 +60,32 @@ extension Configuration {
     }
   }
 
-  /// A configuration with the host's addresses in it.
+  /// A configuration with the machine's addresses in it.
   public struct Resolved: Sendable {
-    /// Interfaces whose address is not known have 0.0.0.0; pool addresses and statics on it are left out.
+    /// Interfaces whose address is not known have 0.0.0.0. Pool addresses and static mappings on it are left out.
     public var configuration: Configuration
-    /// Why it does less than the configuration says.
+    /// Why the gateway does less than the configuration says.
     public var degraded: [String]
   }
 
-  /// Whether an interface has the host's address.
+  /// Whether an interface has the machine's address.
   public var followsMachine: Bool {
     interfaces.inside.hasMachineAddress || interfaces.outside.hasMachineAddress
   }
 
-  /// Whether an address of the host's is not known (yet).
+  /// Whether an address of the machine is not known yet.
   public var waitsForMachine: Bool {
     [interfaces.inside, interfaces.outside].contains { $0.hasMachineAddress && $0.address == .machine }
   }
 
-  /// The address that the gateway shares with the host's kernel, outside; nil where it has one of its own, or none.
+  /// The outside address that the gateway shares with the kernel; nil if it has one of its own, or none is known.
   public var sharedAddress: IPv4Address? {
     let outside = interfaces.outside
     return outside.hasMachineAddress && outside.address != .machine ? outside.address : nil
   }
 
-  /// Puts the host's addresses where the file says `host`. Without one the result is the configuration itself.
-  /// - Complexity: O(statics + pool addresses + ports of the host's).
+  /// Replaces `host` by the machine's addresses. A configuration without `host` stays as it is.
+  /// - Complexity: O(static mappings + pool addresses + ports of the machine's sockets).
   public func resolved(_ machine: Machine) -> Resolved {
     guard followsMachine else { return Resolved(configuration: self, degraded: []) }
     var resolved = Resolved(configuration: self, degraded: [])
@@ -138,7 +138,7 @@ extension Configuration.Resolved {
     }
   }
 
-  /// The host's own ports are no part of the pool, whatever their protocol.
+  /// Takes the ports of the machine's own sockets out of the pool, whatever their protocol.
   fileprivate mutating func setPool(_ machine: Configuration.Machine) {
     let address = configuration.interfaces.outside.address
     configuration.nat.pool = configuration.nat.pool.reduce(into: []) { pool, entry in
@@ -166,12 +166,12 @@ extension Configuration.Resolved {
       switch mapping {
       case .oneToOne(let outer, _):
         guard outer == address else { return mapping }
-        degraded.append("\(name): the host has the address itself")
+        degraded.append("\(name): the machine has the address itself")
         return nil
       case .portForward(let transport, let outer, _, _):
         guard outer.address != .machine else { return nil }
         if outer.address == address, machine.hasSocket(transport, outer.port) {
-          degraded.append("\(name): a socket of the host's has the port")
+          degraded.append("\(name): a socket of the machine has the port")
           return nil
         }
         guard taken.insert(.publicEndpoint(transport, outer)).inserted else {
@@ -186,7 +186,7 @@ extension Configuration.Resolved {
 }
 
 extension [ClosedRange<UInt16>] {
-  /// These ranges, which are apart from each other, with ports taken out of them.
+  /// The ranges without some ports. They must not overlap.
   func without(_ ports: [UInt16]) -> [ClosedRange<UInt16>] {
     ports.reduce(self) { ranges, port in
       ranges.flatMap { range -> [ClosedRange<UInt16>] in
@@ -199,7 +199,8 @@ extension [ClosedRange<UInt16>] {
 }
 
 extension Configuration {
-  /// The TCP or UDP ports that the gateway takes on the host's address, for the pool and for statics; in no order.
+  /// The TCP or UDP ports that the gateway takes on the machine's address, for the pool and for static mappings. In no
+  /// order.
   public func portsOnMachine(_ transport: TransportProtocol) -> [ClosedRange<UInt16>] {
     func isMachines(_ address: IPv4Address) -> Bool { address == .machine || address == sharedAddress }
     let forwards = statics.compactMap { mapping -> ClosedRange<UInt16>? in
@@ -211,16 +212,16 @@ extension Configuration {
     return nat.pool.filter { isMachines($0.address) }.flatMap(\.ports) + forwards
   }
 
-  /// What the kernel is to keep its own sockets from while the gateway runs; none where it shares no address.
+  /// The ports that the kernel must not give its own sockets while the gateway runs; none if they share no address.
   public var reservedPorts: [ClosedRange<UInt16>] {
     interfaces.outside.hasMachineAddress ? portsOnMachine(.tcp) + portsOnMachine(.udp) : []
   }
 
-  /// What is allowed and hardly ever meant, each with what would be right; in no way a reason not to start.
+  /// What is allowed and probably a mistake, each with what would be right. The gateway starts all the same.
   public var warnings: [String] {
     var warnings: [String] = []
     if workers > 1 {
-      warnings.append("workers: found \(workers); expected 1: one runs, whatever is written there")
+      warnings.append("workers: found \(workers); expected 1: one runs, whatever the number")
     }
     guard interfaces.outside.hasMachineAddress, !kernelGuard else { return warnings }
     return warnings + [
@@ -229,7 +230,7 @@ extension Configuration {
     ]
   }
 
-  /// With the addresses that the host had written out, as if they were the gateway's own, where they are known.
+  /// The same with the known addresses of the machine as the gateway's own, for a replay elsewhere.
   public var standingAlone: Configuration {
     var alone = self
     if alone.interfaces.inside.address != .machine { alone.interfaces.inside.hasMachineAddress = false }

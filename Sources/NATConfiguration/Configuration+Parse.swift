@@ -1,27 +1,62 @@
 import Foundation
 
 extension Configuration {
-  /// Reads a configuration and checks everything that can be checked without the machine it is for.
+  /// Reads a configuration, and checks all that can be checked without the machine it is for.
   ///
   /// - Parameters:
-  ///   - text: The YAML text.
-  ///   - file: The file's name, for messages.
-  /// - Throws: Everything that is wrong, not only the first of it.
+  ///   - text: YAML.
+  ///   - file: the name of the file, for messages.
+  /// - Throws: everything that is wrong.
   /// - Complexity: O(n log n) in the size of the text; each repeated key costs O(n) more.
   public static func parse(_ text: String, file: String) throws(ConfigurationErrors) -> Configuration {
-    let report = Report(file: file)
+    let reader = Reader(Report(file: file))
     let hasMark = text.unicodeScalars.first == "\u{FEFF}"
     let root = YAMLDocument.read(
-      hasMark ? String(text.unicodeScalars.dropFirst()) : text, report: report)
-    let configuration = root.flatMap { Draft(reading: $0, report: report).checked() }
-    guard let configuration, report.problems.isEmpty else { throw report.errors() }
+      hasMark ? String(text.unicodeScalars.dropFirst()) : text, report: reader.report)
+    let configuration = root.flatMap { Configuration(reading: $0, reader) }
+    guard let configuration, reader.report.problems.isEmpty else { throw reader.report.errors() }
     return configuration
+  }
+
+  /// Reads a file, and checks its settings against each other.
+  /// - Returns: nil, or values of no meaning, where the report says what is wrong.
+  private init?(reading root: Node, _ reader: Reader) {
+    var root = root
+    if case .nothing = root.content { root = Node(place: root.place, content: .mapping([])) }
+    let file = Section(root, at: root.place, keys: Configuration.declared.keys, report: reader.report)
+    guard file.isReadable else { return nil }
+    let unknown = Interface(name: "", address: .machine, prefixLength: 32)
+    self.init(interfaces: Interfaces(inside: unknown, outside: unknown))
+    nat = NAT(insideNetworks: [], pool: [])
+    reader.read(file, Configuration.declared, into: &self)
+    setDefaults(reader)
+    Checks(configuration: self, reader: reader).run()
+    nat.pool = nat.pool.reduce(into: []) { merged, entry in
+      if let index = merged.firstIndex(where: { $0.address == entry.address }) {
+        merged[index].ports = (merged[index].ports + entry.ports).merged
+      } else {
+        merged.append(entry)
+      }
+    }
+  }
+
+  /// Sets what follows from other settings, where the file says nothing.
+  private mutating func setDefaults(_ reader: Reader) {
+    let defaults = Configuration(interfaces: interfaces, routes: routes)
+    if reader.isMissing("nat.inside-networks") { nat.insideNetworks = defaults.nat.insideNetworks }
+    if reader.isMissing("nat.pool") { nat.pool = defaults.nat.pool }
+    for index in nat.pool.indices where reader.isMissing("nat.pool[\(index)].ports") {
+      if nat.pool[index].ports.isEmpty {
+        let isMachine = nat.pool[index].address == .machine
+        nat.pool[index].ports = [isMachine ? Configuration.machinePorts : 1024...65535]
+      }
+    }
   }
 
   /// Reads the configuration file at a path.
   ///
-  /// - Throws: Everything that is wrong, of the kind ``ConfigurationErrors/Kind/unreadable`` if there is no
-  ///   such file or it cannot be read.
+  /// - Throws: everything that is wrong, of the kind ``ConfigurationErrors/Kind/unreadable`` if there is no such file or it
+  ///   cannot be read.
   public static func load(path: String) throws(ConfigurationErrors) -> Configuration {
     let report = Report(file: path)
     let url = URL(fileURLWithPath: path)

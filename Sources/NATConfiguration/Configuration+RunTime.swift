@@ -1,17 +1,17 @@
 import NATWire
 
 extension Configuration {
-  /// Reads and checks a static mapping that comes at run time, as it would be as an entry of `static`.
+  /// Reads and checks a static mapping that is added at run time, like an entry of `static` in a file.
   ///
   /// - Parameters:
-  ///   - entry: `protocol`, `public`, `private` and what else an entry may have, as in the file.
-  ///   - existing: The static mappings in force, those of the file among them.
-  /// - Throws: Everything that is wrong; the settings are the keys of the entry.
+  ///   - entry: the keys of the entry and their values, as in the file.
+  ///   - existing: the static mappings in force, with those of the file.
+  /// - Throws: everything that is wrong; settings are named by the keys of the entry.
   /// - Complexity: O(n) in the number of existing mappings.
   public func staticMapping(
     from entry: [String: String], beside existing: [StaticMapping]
   ) throws(ConfigurationErrors) -> StaticMapping {
-    let report = Report(file: nil)
+    let reader = Reader(Report(file: nil))
     let place = Place(setting: "")
     let node = Node(
       place: place,
@@ -20,10 +20,9 @@ extension Configuration {
           let place = place.child(key)
           return Node.Entry(key: key, place: place, value: Node(place: place, content: .scalar(text)))
         }))
-    if let draft = StaticDraft(node, report: report) {
+    if let draft = StaticDraft(node, reader) {
       let rules = StaticRules(
-        report: report,
-        inside: interfaces.inside.inNetwork, outside: interfaces.outside.inNetwork,
+        report: reader.report, inside: interfaces.inside.ownAddress, outside: interfaces.outside.ownAddress,
         gateway: interfaces.gateway, insideNetworks: nat.insideNetworks.filter { $0 != .machine },
         insideNetworksAreKnown: !nat.insideNetworks.contains(.machine),
         pool: Set(nat.pool.map(\.address)), poolIsDefault: false,
@@ -35,15 +34,8 @@ extension Configuration {
           draft, over: claim, with: StaticDraft(mapping: other, publicPlace: place, privatePlace: place))
         break
       }
-      if report.problems.isEmpty { return draft.mapping }
+      if reader.report.problems.isEmpty { return draft.mapping }
     }
-    throw report.errors()
-  }
-}
-
-extension Configuration.Interface {
-  /// `nil` where it is the host's.
-  fileprivate var inNetwork: AddressInNetwork? {
-    hasMachineAddress ? nil : AddressInNetwork(address: address, network: network)
+    throw reader.report.errors()
   }
 }

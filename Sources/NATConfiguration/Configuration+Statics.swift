@@ -1,12 +1,12 @@
 public import NATWire
 
 extension Configuration {
-  /// An entry of `static`: a binding written by the operator.
+  /// An entry of `static`: a port forward or a 1:1 mapping.
   public enum StaticMapping: Sendable, Hashable {
-    /// A public port, or an ICMP query identifier, leads to a private one.
+    /// A public port, or an ICMP query identifier, with its private one.
     case portForward(
       TransportProtocol, publicEndpoint: Endpoint, privateEndpoint: Endpoint, terms: ForwardTerms = .init())
-    /// `protocol: all`: the whole public address is the private address, with any protocol.
+    /// `protocol: all`: a 1:1 mapping of two addresses, for every protocol.
     case oneToOne(publicAddress: IPv4Address, privateAddress: IPv4Address)
 
     public var publicAddress: IPv4Address {
@@ -26,15 +26,14 @@ extension Configuration {
 }
 
 extension Configuration {
-  /// What a port forward takes: by default everything, begun from either side, for ever.
+  /// The restrictions of a port forward. Without any it takes everything, from both sides, for ever.
   public struct ForwardTerms: Sendable, Hashable {
-    /// Who may begin sessions over it.
     public var direction = Direction.both
-    /// With whom it makes sessions; with everybody where nil.
+    /// The remote endpoints of its sessions; nil for all.
     public var remote: Remote?
     /// It makes one session, and ends with it.
     public var once = false
-    /// How long it is in force, from when it is taken over.
+    /// How long it is in force after it was added.
     public var lifetimeNanoseconds: UInt64?
 
     public init() {}
@@ -43,17 +42,17 @@ extension Configuration {
     public var endsByItself: Bool { once || lifetimeNanoseconds != nil }
   }
 
-  /// The key `direction` of a port forward.
+  /// The key `direction` of a port forward: who may begin sessions.
   public enum Direction: String, Sendable, CaseIterable {
     case both
-    /// From the outside alone: what the inside host begins has another binding.
+    /// Sessions begin outside. What the inside host begins has another binding.
     case inbound
   }
 
   /// The key `remote` of a port forward: an address, an address and a port, or a network.
   public struct Remote: Sendable, Hashable, CustomStringConvertible {
     public var network: IPv4Network
-    /// Any where nil.
+    /// Nil for any.
     public var port: UInt16?
 
     public init(_ network: IPv4Network, port: UInt16? = nil) {
@@ -69,8 +68,89 @@ extension Configuration {
   }
 }
 
+extension Configuration {
+  private static let statics =
+    "a list of mappings such as { protocol: tcp, public: 192.0.2.1:8080, private: 192.168.1.10:80 }"
+
+  @SettingsBuilder<Configuration> static var staticSettings: [Setting<Configuration>] {
+    Setting(
+      "static", form: statics, .live,
+      read: { configuration, node, reader in
+        guard let entries = reader.list(node, statics) else { return }
+        guard entries.count <= mostStatics else {
+          reader.report.add(
+            node.place, found: "\(entries.count) mappings", expected: "at most \(mostStatics)")
+          return
+        }
+        reader.statics = entries.compactMap { StaticDraft($0, reader) }
+        configuration.statics = reader.statics.map(\.mapping)
+      },
+      written: { .entries($0.statics.map(\.written)) }
+    ).with(members: StaticMapping.reference).about("Port forwards and 1:1 mappings.")
+  }
+}
+
 extension Configuration.StaticMapping {
-  /// What a port forward takes; of a 1:1 mapping everything.
+  /// The keys of an entry. The protocol decides what `public` and `private` may be, so ``StaticDraft`` reads them.
+  fileprivate static var reference: [SettingReference] {
+    func key(_ name: String, _ form: String, _ documentation: String, _ samples: [String]) -> SettingReference
+    {
+      SettingReference(
+        path: "static[].\(name)", form: form, defaultText: "required", isRequired: true,
+        effect: .live,
+        documentation: documentation, samples: samples)
+    }
+    let ends = "an address and a port, or an address if `protocol` is `all`"
+    return [
+      key(
+        "protocol", Form<StaticDraft.Kind>.mappingKind.expected,
+        "`tcp`, `udp`, `icmp`: a port forward (of ICMP, a query identifier). `all`: a 1:1 mapping.",
+        ["tcp", "udp"]),
+      key(
+        "public", ends, "The public end: 203.0.113.5:8080, host:8080, or 203.0.113.6 of a 1:1 mapping.",
+        ["203.0.113.5:8080", "203.0.113.6:8081"]),
+      key(
+        "private", ends, "The inside host: 192.168.1.10:80, or 192.168.1.20 of a 1:1 mapping.",
+        ["192.168.1.10:80", "192.168.1.11:81"]),
+    ]
+      + Configuration.ForwardTerms.settings.list.map {
+        $0.reference(in: Configuration.ForwardTerms(), prefix: "static[].")
+      }
+  }
+
+  static let keys = reference.reduce(into: KeyTree()) {
+    $0.insert($1.path.dropFirst(9), isRequired: $1.isRequired)
+  }
+
+  fileprivate var written: Written.Entry {
+    Written.Entry(
+      name: "\(protocolText) \(publicText)",
+      identity: [("protocol", .value(protocolText)), ("public", .value(publicText))],
+      members: [("private", .value(privateText))] + termSettings.map { ($0.key, .value($0.value)) })
+  }
+}
+
+extension Configuration.ForwardTerms {
+  /// Of TCP and UDP.
+  static let settings = settings(.remote(of: .tcp))
+  static let settingsOfICMP = settings(.remote(of: .icmp))
+
+  private static func settings(_ remote: Form<Configuration.Remote>) -> Settings<Self> {
+    Settings {
+      Setting("direction", \.direction, .word, .live)
+        .about("Sessions begin on `both` sides, or `inbound`: on the remote side alone.")
+      Setting("remote", optional: \.remote, remote, .live)
+        .about("The remote endpoints for which a port forward holds.").byDefault("all").samples(
+          "198.51.100.7", "198.51.100.7:443", "198.51.100.0/24")
+      Setting("once", \.once, .truth, .live).about("A port forward that ends with its first session.")
+      Setting("lifetime", optional: \.lifetimeNanoseconds, .lifetime, .live)
+        .about("How long a port forward is in force after it was added.").byDefault("without end")
+    }
+  }
+}
+
+extension Configuration.StaticMapping {
+  /// The restrictions of a port forward; those of a 1:1 mapping are none.
   public var terms: Configuration.ForwardTerms {
     switch self {
     case .portForward(_, _, _, let terms): terms
@@ -78,7 +158,7 @@ extension Configuration.StaticMapping {
     }
   }
 
-  /// The same where `host` stands for an address.
+  /// The same with an address in place of `host`.
   public func onMachine(_ address: IPv4Address) -> Configuration.StaticMapping {
     guard case .portForward(let transport, var outer, let inner, let terms) = self, outer.address == .machine
     else { return self }
@@ -86,14 +166,13 @@ extension Configuration.StaticMapping {
     return .portForward(transport, publicEndpoint: outer, privateEndpoint: inner, terms: terms)
   }
 
-  /// The keys of the entry but `protocol`, `public` and `private`, and their values; those that say nothing new left out.
+  /// The keys of the entry but `protocol`, `public` and `private`, with their values, without defaults.
   public var termSettings: [(key: String, value: String)] {
-    var settings: [(key: String, value: String)] = []
-    if terms.direction != .both { settings.append(("direction", terms.direction.rawValue)) }
-    if let remote = terms.remote { settings.append(("remote", remote.description)) }
-    if terms.once { settings.append(("once", "true")) }
-    if let lifetime = terms.lifetimeNanoseconds { settings.append(("lifetime", lifetime.durationText)) }
-    return settings
+    let defaults = Configuration.ForwardTerms()
+    return Configuration.ForwardTerms.settings.list.compactMap { setting in
+      let text = setting.written(terms)?.text
+      return text.flatMap { $0 == setting.written(defaults)?.text ? nil : (setting.path, $0) }
+    }
   }
 
   /// The entry as in the file.
@@ -114,8 +193,7 @@ extension Configuration.StaticMapping {
   /// As in the file: `address:port`, or the address alone.
   public var publicText: String {
     switch self {
-    case .portForward(_, let endpoint, _, _):
-      endpoint.address == .machine ? "host:\(endpoint.port)" : "\(endpoint)"
+    case .portForward(_, let endpoint, _, _): "\(endpoint.address.text):\(endpoint.port)"
     case .oneToOne(let address, _): address.description
     }
   }
@@ -131,11 +209,5 @@ extension Configuration.StaticMapping {
 
 extension TransportProtocol {
   /// The word of the file.
-  var text: String {
-    switch self {
-    case .icmp: "icmp"
-    case .tcp: "tcp"
-    case .udp: "udp"
-    }
-  }
+  var text: String { "\(self)" }
 }

@@ -1,28 +1,43 @@
-/// What the operator asked for: the YAML configuration file as checked values.
+/// The YAML configuration file as checked values: what the operator asked for.
 ///
-/// Durations are whole seconds in the file and nanoseconds here, sizes are bytes. The property names follow
-/// the keys of the file; each nested type is one mapping of it. ``parse(_:file:)`` and ``load(path:)`` give
-/// checked values only; values built in code are the caller's to get right.
+/// ``load(path:)`` and ``parse(_:file:)`` read a file as a whole, or throw ``ConfigurationErrors``: everything that is wrong,
+/// each with file, line, column, what was found and what would be right.
+///
+///     let configuration = try Configuration.parse(
+///       """
+///       interfaces:
+///         inside: { name: lan0, address: 192.168.1.1/24 }
+///         outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.1 }
+///       nat: { port-choice: random, lifetimes: { udp: 2m } }
+///       """, file: "portico.yaml")
+///     configuration.nat.lifetimes.udpNanoseconds  // 120_000_000_000
+///
+/// Each nested type is one mapping of the file. Beside it stand the declarations of its settings (`Setting`): the path in
+/// the file, the property, the form (`Form`), what a change does, and a line of documentation. From the declarations follow
+/// reading, ``settings``, ``changes(to:)``, ``yaml`` and ``reference``. `Checks` holds the rules between settings.
+///
+/// To add a setting, add its property with the default, and its declaration in the same file.
+///
+/// Durations are nanoseconds here, sizes are bytes. Values built in code are not checked.
 public struct Configuration: Sendable, Equatable {
   public var interfaces: Interfaces
-  /// Further inside networks behind inside routers.
+  /// Further inside networks, behind inside routers.
   public var routes: [Route]
   public var nat: NAT
   /// The key `static`, in the order of the file.
-  public var statics: [StaticMapping]
-  /// 1 to 64.
-  public var workers: Int
-  public var capture: Capture
-  public var control: Control
-  public var metrics: Metrics
-  public var state: State
-  public var record: Record
-  /// The key `guard`: keep the kernel from answering and forwarding what Portico handles.
-  public var kernelGuard: Bool
-  public var log: Log
+  public var statics: [StaticMapping] = []
+  public var workers = 1
+  public var capture = Capture()
+  public var control = Control()
+  public var metrics = Metrics()
+  public var state = State()
+  public var record = Record()
+  /// The key `guard`.
+  public var kernelGuard = true
+  public var log = Log()
 
-  /// Every setting that follows from nothing else has its default: the pool is the outside address (the host's with
-  /// ``hostPorts`` only), the networks translated are the inside network and the routes.
+  /// A configuration with defaults: the pool is the outside address, or ``machinePorts`` of the machine's; the inside
+  /// network and the routes are translated.
   public init(interfaces: Interfaces, routes: [Route] = []) {
     self.interfaces = interfaces
     self.routes = routes
@@ -33,14 +48,5 @@ public struct Configuration: Sendable, Equatable {
           ? PoolAddress(.machine, ports: [Configuration.machinePorts])
           : PoolAddress(interfaces.outside.address)
       ])
-    statics = []
-    workers = 1
-    capture = Capture()
-    control = Control()
-    metrics = Metrics()
-    state = State()
-    record = Record()
-    kernelGuard = true
-    log = Log()
   }
 }

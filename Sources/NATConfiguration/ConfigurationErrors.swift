@@ -1,9 +1,9 @@
-/// Everything that is wrong with a configuration, found in one pass.
+/// Everything that is wrong with a configuration.
 public struct ConfigurationErrors: Error, Sendable, Equatable {
   public enum Kind: Sendable, Equatable {
     /// The file is missing or cannot be read (exit code 66).
     case unreadable
-    /// The file was read, and is no configuration (exit code 78).
+    /// The file was read, and is not a valid configuration (exit code 78).
     case content
   }
 
@@ -11,15 +11,15 @@ public struct ConfigurationErrors: Error, Sendable, Equatable {
   /// At least one, in the order of the file.
   public let problems: [Problem]
 
-  /// One thing that is wrong, and what would be right.
+  /// One problem, and what would be right.
   public struct Problem: Sendable, Equatable {
-    /// The file as it was named; `nil` for an entry that came by the control socket.
+    /// The file as it was named; nil for an entry that came over the control socket.
     public let file: String?
-    /// From 1; `nil` where the problem has no place in the file.
+    /// From 1; nil if the problem has no place in the file.
     public let line: Int?
-    /// From 1, in Unicode scalars; `nil` where the problem has no place in the file.
+    /// From 1, in Unicode scalars; nil if the problem has no place in the file.
     public let column: Int?
-    /// The path of the setting, such as `nat.pool[0].ports`; list entries count from 0.
+    /// The path of the setting, such as `nat.pool[0].ports`. Entries are counted from 0.
     public let setting: String
     public let found: String
     public let expected: String

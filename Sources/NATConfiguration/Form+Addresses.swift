@@ -1,7 +1,7 @@
 import NATWire
 
 extension IPv4Address {
-  /// Why no host can have this address (RFC 1122 section 3.2.1.3, RFC 1112 section 4); `nil` if one can.
+  /// Why no host can have this address (RFC 1122 section 3.2.1.3, RFC 1112 section 4); nil if one can.
   var reservation: String? {
     switch rawValue >> 24 {
     case 0: "an address of \"this network\""
@@ -27,14 +27,12 @@ extension Form where Value == IPv4Address {
 }
 
 extension Form where Value == IPv4Address {
-  /// An address that a host can have, or the host's own.
-  static var addressOrMachine: Form {
-    Form("\(address.expected), or host") { $0 == "host" ? .value(.machine) : address.reading($0) }
-  }
+  /// An address that a host can have, or the machine's.
+  static var addressOrMachine: Form { address.or("host", .machine, text: \.text) }
 }
 
 /// An interface's address in its network, as written: `192.168.1.1/24`.
-struct AddressInNetwork {
+struct AddressInNetwork: Sendable {
   let address: IPv4Address
   let network: IPv4Network
 }
@@ -55,22 +53,19 @@ extension Form where Value == AddressInNetwork {
 }
 
 extension Form where Value == AddressInNetwork? {
-  /// `nil` for `host`.
+  /// Nil for `host`.
   static var interfaceAddressOrMachine: Form {
     let own = Form<AddressInNetwork>.interfaceAddress
-    return Form("\(own.expected), or host") { text in
-      if text == "host" { return .value(nil) }
-      switch own.reading(text) {
-      case .value(let address): return .value(address)
-      case .wrong(let found, let expected): return .wrong(found: found, expected: expected)
-      }
-    }
+    return Form(
+      "\(own.expected), or host", samples: own.samples,
+      text: { $0.map { "\($0.address)/\($0.network.prefixLength)" } ?? "host" }
+    ) { $0 == "host" ? .value(nil) : own.reading($0).map { $0 } }
   }
 }
 
 extension IPv4Network {
-  /// What an address is that no host of the network can have (RFC 1122 section 3.2.1.3); prefixes of 31 and
-  /// 32 bits have none such (RFC 3021).
+  /// Why no host of the network can have an address (RFC 1122 section 3.2.1.3); nil if one can, as in networks of 31 and
+  /// 32 bits (RFC 3021).
   func role(of other: IPv4Address) -> String? {
     guard prefixLength <= 30 else { return nil }
     if other == address { return "the network address of \(self)" }
@@ -81,7 +76,7 @@ extension IPv4Network {
 
 extension Form where Value == IPv4Network {
   static var network: Form {
-    Form("an IPv4 network such as 10.9.0.0/24") { text in
+    Form("an IPv4 network such as 10.9.0.0/24", text: \.text) { text in
       guard let network = IPv4Network(text) else { return .wrong() }
       let address = text.prefix { $0 != "/" }
       guard IPv4Address(address) == network.address else {
@@ -94,7 +89,7 @@ extension Form where Value == IPv4Network {
 
 extension Form where Value == MACAddress {
   static var macAddress: Form {
-    Form("the MAC address of one device, such as 02:50:00:00:00:01") { text in
+    Form("the MAC address of one device, such as 02:50:00:00:00:01", samples: ["02:50:00:00:00:01"]) { text in
       guard let address = MACAddress(text) else { return .wrong() }
       if address.isGroup { return .wrong(found: "\(text.quoted), a group address") }
       return address.rawValue == 0 ? .wrong() : .value(address)
@@ -105,7 +100,8 @@ extension Form where Value == MACAddress {
 extension Form where Value == String {
   /// A name that the kernel takes for a device.
   static var device: Form {
-    Form("the name of a network device, 1 to 15 bytes without spaces, `/` and `:`") { text in
+    Form("the name of a network device, 1 to 15 bytes without spaces, `/` and `:`", samples: ["eth7"]) {
+      text in
       let isName =
         (1...15).contains(text.utf8.count) && text != "." && text != ".."
         && !text.unicodeScalars.contains { $0 == "/" || $0 == ":" || $0.value <= 32 || $0.value == 127 }
@@ -114,13 +110,13 @@ extension Form where Value == String {
   }
 
   static var socketPath: Form {
-    Form("the path of a Unix socket, 1 to 107 bytes") { text in
+    Form("the path of a Unix socket, 1 to 107 bytes", samples: ["/tmp/control.sock"]) { text in
       (1...107).contains(text.utf8.count) && !text.utf8.contains(0) ? text : nil
     }
   }
 
   static var group: Form {
-    Form("the name or number of a group") { text in
+    Form("the name or number of a group", samples: ["adm"]) { text in
       let isName =
         !text.isEmpty && !text.unicodeScalars.contains { $0 == ":" || $0.value <= 32 || $0.value == 127 }
       return isName ? text : nil
@@ -131,7 +127,13 @@ extension Form where Value == String {
 extension Form where Value == UInt32 {
   /// Permission bits in octal, quoted or not.
   static var mode: Form {
-    Form("permissions in octal such as \"0660\", at most 0777") { text in
+    Form(
+      "permissions in octal such as \"0660\", at most 0777", samples: ["0600"],
+      text: { mode in
+        let digits = String(mode, radix: 8)
+        return String(repeating: "0", count: 4 - digits.count) + digits
+      }
+    ) { text in
       guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), text.first != "+",
         mode <= 0o777
       else { return nil }
@@ -142,30 +144,32 @@ extension Form where Value == UInt32 {
 
 extension Form where Value == Endpoint? {
   static var listen: Form {
-    Form("ADDRESS:PORT such as 127.0.0.1:9477, or off") { text in
-      if text == "off" || text == "false" { return .value(nil) }
-      guard let endpoint = Endpoint(text), endpoint.port > 0 else { return .wrong() }
-      return .value(endpoint)
-    }
+    Form<Endpoint>("ADDRESS:PORT such as 127.0.0.1:9477", samples: ["127.0.0.1:9477"]) { text in
+      Endpoint(text).flatMap { $0.port > 0 ? $0 : nil }
+    }.orOff()
   }
 }
 
 extension Form where Value == String? {
   static var filePath: Form {
-    Form("the path of a file, from the root, 2 to 1023 bytes, or off") { text in
-      if ["off", "false"].contains(text) { return .value(nil) }
+    Form<String>(
+      "the path of a file, from the root, 2 to 1023 bytes", samples: ["/var/lib/portico/state"]
+    ) { text in
       let isPath =
         (2...1023).contains(text.utf8.count) && text.first == "/" && text.last != "/"
         && !text.utf8.contains(0)
-      return isPath ? .value(text) : .wrong()
-    }
+      return isPath ? text : nil
+    }.orOff()
   }
 }
 
 extension Form where Value == [ClosedRange<UInt16>] {
   /// `1024-65535`, `1024-4999,5100-65535` or a port alone; in ascending order afterwards, neighbours joined.
   static var portRanges: Form {
-    Form("ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000") { text in
+    Form(
+      "ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000",
+      samples: ["1024-65535", "1024-4999,5100-65535", "5000"], text: \.text
+    ) { text in
       var ranges: [ClosedRange<UInt16>] = []
       for part in text.split(separator: ",", omittingEmptySubsequences: false) {
         let bounds = part.split(separator: "-", omittingEmptySubsequences: false).map { bound in

@@ -1,6 +1,6 @@
 import NATWire
 
-/// Digits only, without leading zeros, below 10^18.
+/// A decimal number below 10^18 without sign and leading zeros; nil for any other text.
 func decimal(_ text: some StringProtocol) -> Int? {
   guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }),
     text.utf8.count == 1 || text.utf8.first != 48
@@ -8,35 +8,28 @@ func decimal(_ text: some StringProtocol) -> Int? {
   return Int(text)
 }
 
+private let sizeUnits: [(symbol: String, shift: UInt64)] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)]
+
 extension Form where Value == Int {
   static func number(_ range: ClosedRange<Int>) -> Form {
-    Form("a number from \(range.lowerBound) to \(range.upperBound)") { text in
+    Form(
+      "a number from \(range.lowerBound) to \(range.upperBound)",
+      samples: ["\(range.lowerBound)", "\(range.upperBound)"]
+    ) { text in
       decimal(text).flatMap { range.contains($0) ? $0 : nil }
     }
   }
-
-  /// A limit on what is kept for each host.
-  static var limit: Form { .number(1...2_147_483_647) }
-
-  /// A limit on what a table keeps.
-  static var tableLimit: Form { .number(1...Configuration.Limits.largest) }
 }
 
 extension Form where Value == Int? {
-  /// So many a second, or as many as come.
-  static var rate: Form {
-    Form("off, or a number from 1 to 100000") { text in
-      if text == "off" || text == "false" { return .value(nil) }
-      guard let number = decimal(text), (1...100_000).contains(number) else { return .wrong() }
-      return .value(number)
-    }
-  }
+  /// A number a second, or any number.
+  static var rate: Form { Form<Int>.number(1...100_000).orOff("off, or a number from 1 to 100000") }
 }
 
 extension Form where Value == Bool {
   /// All the spellings of YAML 1.1 but the single letters.
-  static var onOrOff: Form {
-    Form("on or off (or true, false, yes, no)") { text in
+  private static func switching(_ yes: String, _ no: String) -> Form {
+    Form("on or off (or true, false, yes, no)", samples: [yes, no], text: { $0 ? yes : no }) { text in
       for (word, value) in [
         ("on", true), ("off", false), ("true", true), ("false", false), ("yes", true), ("no", false),
       ] where [word, word.prefix(1).uppercased() + word.dropFirst(), word.uppercased()].contains(text) {
@@ -45,31 +38,39 @@ extension Form where Value == Bool {
       return nil
     }
   }
+
+  /// Listed as `on` and `off`.
+  static var onOrOff: Form { switching("on", "off") }
+  /// Listed as `true` and `false`.
+  static var truth: Form { switching("true", "false") }
 }
 
-extension Form where Value: RawRepresentable<String> & CaseIterable {
+extension Form where Value: RawRepresentable<String> & CaseIterable & Sendable {
   /// One of the words of an enumeration.
   static var word: Form {
-    Form(Value.allCases.map(\.rawValue).listed(with: "or")) { Value(rawValue: $0) }
+    let words = Value.allCases.map(\.rawValue)
+    return Form(words.listed(with: "or"), samples: words, text: \.rawValue) { Value(rawValue: $0) }
   }
 }
 
 extension Form where Value == UInt64 {
   /// A duration in nanoseconds, written in whole days, hours, minutes and seconds: `2h4m`.
-  static func duration(_ range: ClosedRange<Int>, expected: String) -> Form {
-    Form(expected) { text in
+  static func duration(from least: String, to most: String, such examples: String) -> Form {
+    Form(
+      "a duration from \(least) to \(most), such as \(examples)", samples: [least, most], text: \.durationText
+    ) { text in
       if let number = decimal(text), number != 0 {
         return .wrong(found: "\(text.quoted), which has no unit")
       }
-      guard let seconds = text == "0" ? 0 : seconds(text), range.contains(seconds) else { return .wrong() }
-      return .value(UInt64(seconds) * nanosecondsPerSecond)
+      guard let duration = text == "0" ? 0 : seconds(text), let least = seconds(least),
+        let most = seconds(most),
+        (least...most).contains(duration)
+      else { return .wrong() }
+      return .value(UInt64(duration) * nanosecondsPerSecond)
     }
   }
 
-  /// 1 s to 365 days.
-  static var lifetime: Form {
-    .duration(1...365 * 86400, expected: "a duration from 1s to 365d, such as 300s, 5m or 2h4m")
-  }
+  static var lifetime: Form { .duration(from: "1s", to: "365d", such: "300s, 5m or 2h4m") }
 
   private static func seconds(_ text: String) -> Int? {
     var rest = Substring(text)
@@ -90,28 +91,53 @@ extension Form where Value == UInt64 {
   }
 
   /// A size in bytes, written with a binary unit: `8MiB`.
-  static func size(_ range: ClosedRange<UInt64>, expected: String) -> Form {
-    Form(expected) { text in
-      let digits = text.prefix { $0.isASCII && $0.isNumber }
-      guard let count = decimal(digits) else { return .wrong() }
-      let shift: UInt64
-      switch text.dropFirst(digits.count) {
-      case "B": shift = 0
-      case "KiB": shift = 10
-      case "MiB": shift = 20
-      case "GiB": shift = 30
-      case "": return .wrong(found: "\(text.quoted), which has no unit")
-      default: return .wrong()
+  static func size(from least: String, to most: String, such example: String) -> Form {
+    Form(
+      "a size from \(least) to \(most), such as \(example)", samples: [least, most], text: \.sizeText
+    ) { text in
+      if decimal(text) != nil {
+        return .wrong(found: "\(text.quoted), which has no unit")
       }
-      let (bytes, overflow) = UInt64(count).multipliedReportingOverflow(by: 1 << shift)
-      return !overflow && range.contains(bytes) ? .value(bytes) : .wrong()
+      guard let size = bytes(text), let least = bytes(least), let most = bytes(most),
+        (least...most).contains(size)
+      else { return .wrong() }
+      return .value(size)
     }
+  }
+
+  private static func bytes(_ text: String) -> UInt64? {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    guard let count = decimal(digits),
+      let unit = sizeUnits.first(where: { $0.symbol == text.dropFirst(digits.count) })
+    else { return nil }
+    let (bytes, overflow) = UInt64(count).multipliedReportingOverflow(by: 1 << unit.shift)
+    return overflow ? nil : bytes
+  }
+}
+
+extension UInt64 {
+  /// Nanoseconds as in the file.
+  var durationText: String { "\(self / nanosecondsPerSecond)s" }
+
+  /// Bytes as in the file, in the largest unit that leaves no rest.
+  var sizeText: String {
+    let unit = sizeUnits.first { self % (1 << $0.shift) == 0 } ?? sizeUnits[3]
+    return "\(self >> unit.shift)\(unit.symbol)"
   }
 }
 
 extension Form where Value == Configuration.MSSClamp {
   static var mssClamp: Form {
-    Form("auto, off, or a number from 88 to 65495") { text in
+    Form(
+      "auto, off, or a number from 88 to 65495", samples: ["auto", "off", "88", "65495"],
+      text: {
+        switch $0 {
+        case .auto: "auto"
+        case .off: "off"
+        case .limit(let bytes): "\(bytes)"
+        }
+      }
+    ) { text in
       switch text {
       case "auto": return .auto
       case "off", "false": return .off
@@ -124,7 +150,7 @@ extension Form where Value == Configuration.MSSClamp {
 }
 
 extension Form where Value == (TransportProtocol, UInt16) {
-  /// The key of a lifetime of its own: `udp/53`.
+  /// A protocol with a port: `udp/53`.
   static var transportPort: Form {
     Form("a protocol and a port from 1 to 65535, such as udp/53 or tcp/80") { text in
       let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,27 +1,35 @@
-/// How a value is written.
-struct Form<Value> {
-  /// What would be right, for a message.
+/// How a value is written: text to value, and back.
+struct Form<Value>: Sendable {
+  /// What is accepted, in the words of a refusal.
   let expected: String
-  private let parse: (String) -> Reading<Value>
+  /// Texts that are accepted, with different values. Tests change a setting to each of them.
+  let samples: [String]
+  /// The value as a file has it.
+  let text: @Sendable (Value) -> String
+  /// What a text means.
+  let reading: @Sendable (String) -> Reading<Value>
 
-  init(_ expected: String, _ parse: @escaping (String) -> Reading<Value>) {
+  init(
+    _ expected: String, samples: [String] = [], text: @escaping @Sendable (Value) -> String = { "\($0)" },
+    _ reading: @escaping @Sendable (String) -> Reading<Value>
+  ) {
     self.expected = expected
-    self.parse = parse
+    self.samples = samples
+    self.text = text
+    self.reading = reading
   }
 
-  /// For forms that have no more to say about a wrong text than what would be right.
-  init(_ expected: String, orNil parse: @escaping (String) -> Value?) {
-    self.init(expected) { text in
-      parse(text).map(Reading.value) ?? .wrong()
-    }
+  /// For forms that say no more about a wrong text than what is accepted.
+  init(
+    _ expected: String, samples: [String] = [], text: @escaping @Sendable (Value) -> String = { "\($0)" },
+    orNil parse: @escaping @Sendable (String) -> Value?
+  ) {
+    self.init(expected, samples: samples, text: text) { parse($0).map(Reading.value) ?? .wrong() }
   }
-
-  /// What the text means, without a report.
-  func reading(_ text: String) -> Reading<Value> { parse(text) }
 
   /// Reads a text at a place.
   func read(_ text: String, at place: Place, report: Report) -> Located<Value>? {
-    switch parse(text) {
+    switch reading(text) {
     case .value(let value): return Located(value: value, place: place)
     case .wrong(let found, let expected):
       report.add(place, found: found ?? text.quoted, expected: expected ?? self.expected)
@@ -38,11 +46,37 @@ struct Form<Value> {
       return nil
     }
   }
+
+  /// The same form, or `off` for nil.
+  func orOff(_ expected: String? = nil) -> Form<Value?> {
+    Form<Value?>(
+      expected ?? "\(self.expected), or off", samples: ["off"] + samples,
+      text: { [text] in $0.map(text) ?? "off" }
+    ) { [reading] text in
+      if text == "off" || text == "false" { return .value(nil) }
+      return reading(text).map { $0 }
+    }
+  }
+
+  /// The same form, or a word for a value of its own.
+  func or(_ word: String, _ value: Value, text: @escaping @Sendable (Value) -> String) -> Form
+  where Value: Sendable {
+    Form("\(expected), or \(word)", samples: samples, text: text) { [reading] in
+      $0 == word ? .value(value) : reading($0)
+    }
+  }
 }
 
 /// What a form made of a text.
 enum Reading<Value> {
   case value(Value)
-  /// Where `nil`, the text itself was found, or what the form expects would be right.
+  /// The text itself was found, and the form's own words say what would be right, where nil.
   case wrong(found: String? = nil, expected: String? = nil)
+
+  func map<Other>(_ change: (Value) -> Other) -> Reading<Other> {
+    switch self {
+    case .value(let value): .value(change(value))
+    case .wrong(let found, let expected): .wrong(found: found, expected: expected)
+    }
+  }
 }

@@ -1,5 +1,5 @@
-/// A part of the YAML file with its place. Scalars are text as written: nothing is a number, a date or a
-/// truth value before a setting asks for one.
+/// A part of the YAML file with its place. Scalars are text as written: the form of a setting makes numbers and truth
+/// values of it.
 struct Node {
   let place: Place
   let content: Content
@@ -10,7 +10,7 @@ struct Node {
     case scalar(String)
     case list([Node])
     case mapping([Entry])
-    /// Reported already; whoever reads the setting says no more about it.
+    /// Wrong and reported.
     case refused
   }
 
@@ -20,8 +20,8 @@ struct Node {
     let value: Node
   }
 
-  var isList: Bool {
-    if case .list = content { true } else { false }
+  var isNothing: Bool {
+    if case .nothing = content { true } else { false }
   }
 
   /// What stands here, for a message.

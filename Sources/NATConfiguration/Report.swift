@@ -7,7 +7,7 @@ struct Place {
   /// From 1, in Unicode scalars.
   var column: Int?
 
-  /// The place of a key inside this mapping, as long as nothing better is known.
+  /// The place of a key inside this mapping. Line and column are those of the mapping.
   func child(_ key: String) -> Place {
     Place(setting: setting.isEmpty ? key : "\(setting).\(key)", line: line, column: column)
   }
@@ -19,7 +19,7 @@ struct Located<Value> {
   let place: Place
 }
 
-/// Collects what is wrong, so that one pass finds everything.
+/// Collects the problems of a file, so that one pass finds all of them.
 final class Report {
   private let file: String?
   private(set) var problems: [ConfigurationErrors.Problem] = []
@@ -46,7 +46,7 @@ final class Report {
 }
 
 extension StringProtocol {
-  /// The text in quotes for a message, cut and with control characters escaped.
+  /// The text in quotes for a message: at most 60 characters, control characters escaped.
   var quoted: String {
     let limit = 60
     return unicodeScalars.count <= limit

@@ -1,52 +1,50 @@
 import NATWire
 
-/// A static mapping as it was written.
+/// A static mapping as it was written, with the places of its parts.
 struct StaticDraft {
   let mapping: Configuration.StaticMapping
   let publicPlace: Place
   let privatePlace: Place
   var remotePlace: Place?
 
-  /// The first word of an entry.
-  enum Kind {
+  /// The key `protocol`.
+  enum Kind: Sendable {
     case forward(TransportProtocol)
     case oneToOne
   }
 }
 
 extension StaticDraft {
-  /// `nil` if the report says what is wrong.
-  init?(_ node: Node, report: Report) {
-    let entry = Section(node, at: node.place, keys: Keys.statics, report: report)
-    let kind = entry.required("protocol", .mappingKind)?.value
-    switch kind {
+  /// Reads an entry of `static`. Nil if the report says what is wrong.
+  init?(_ node: Node, _ reader: Reader) {
+    let entry = Section(
+      node, at: node.place, keys: Configuration.StaticMapping.keys, report: reader.report)
+    switch entry.required("protocol", .mappingKind)?.value {
     case .forward(let transport):
       let outer = entry.required("public", .publicEndpoint(of: transport))
       let inner = entry.required("private", .endpoint(of: transport))
-      let remote = entry.value("remote", .remote(of: transport))
       var terms = Configuration.ForwardTerms()
-      entry.read("direction", into: &terms.direction, .word)
-      terms.remote = remote?.value
-      entry.read("once", into: &terms.once, .onOrOff)
-      terms.lifetimeNanoseconds = entry.value("lifetime", .lifetime)?.value
+      let settings =
+        transport == .icmp ? Configuration.ForwardTerms.settingsOfICMP : Configuration.ForwardTerms.settings
+      reader.read(entry, settings, into: &terms)
       guard let outer, let inner else { return nil }
       mapping = .portForward(
         transport, publicEndpoint: outer.value, privateEndpoint: inner.value, terms: terms)
-      remotePlace = remote?.place
+      remotePlace = terms.remote.flatMap { _ in entry["remote"]?.place }
       (publicPlace, privatePlace) = (outer.place, inner.place)
     case .oneToOne:
       let outer = entry.required("public", .wholeAddress)
       let inner = entry.required("private", .wholeAddress)
-      for key in Keys.forwardTerms where entry.node(key) != nil {
-        report.add(
-          entry.place(of: key), found: "\(key) beside protocol: all",
+      for setting in Configuration.ForwardTerms.settings.list where entry[setting.path]?.isNothing == false {
+        reader.report.add(
+          entry.place(of: setting.path), found: "\(setting.path) beside protocol: all",
           expected: "it with tcp, udp or icmp alone")
       }
       guard let outer, let inner else { return nil }
       mapping = .oneToOne(publicAddress: outer.value, privateAddress: inner.value)
       (publicPlace, privatePlace) = (outer.place, inner.place)
     case nil:
-      // Without the protocol no more can be said about the two others than that they are missing.
+      // The protocol decides what the two others may be. That they are missing can be said without it.
       _ = entry.required("public", .anyText)
       _ = entry.required("private", .anyText)
       return nil
@@ -70,7 +68,7 @@ extension Form where Value == String {
 }
 
 extension Form where Value == Endpoint {
-  /// The endpoint of a port forward; of ICMP, with the query identifier for a port.
+  /// An end of a port forward; of ICMP, with the query identifier for a port.
   static func endpoint(of transport: TransportProtocol) -> Form {
     let part = transport == .icmp ? "an identifier from 0 to 65535" : "a port from 1 to 65535"
     let name = transport == .icmp ? "identifier" : "port"
@@ -90,7 +88,7 @@ extension Form where Value == Endpoint {
 }
 
 extension Form where Value == Configuration.Remote {
-  /// With whom a port forward makes sessions.
+  /// The remote endpoints of a port forward.
   static func remote(of transport: TransportProtocol) -> Form {
     let form = "an address, an address and a port, or a network, such as 198.51.100.7:443 or 198.51.100.0/24"
     return Form(transport == .icmp ? "an address or a network, such as 198.51.100.0/24" : form) { text in
@@ -122,7 +120,7 @@ extension Form where Value == Configuration.Remote {
 }
 
 extension Form where Value == Endpoint {
-  /// That of a port forward, which may be on the host's address: `host:8080`.
+  /// The public end of a port forward, which may be on the machine's address: `host:8080`.
   static func publicEndpoint(of transport: TransportProtocol) -> Form {
     let endpoint = endpoint(of: transport)
     return Form(endpoint.expected) { text in

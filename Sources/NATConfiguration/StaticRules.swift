@@ -1,30 +1,30 @@
 import NATWire
 
-/// What a static mapping must agree with.
+/// The rules that a static mapping must meet. The same hold in a file and at run time.
 struct StaticRules {
   let report: Report
-  /// The gateway's own addresses and their networks, where known.
+  /// The gateway's own addresses and their networks, if known.
   let inside: AddressInNetwork?
   let outside: AddressInNetwork?
   let gateway: IPv4Address?
   let insideNetworks: [IPv4Network]
-  /// Whether `insideNetworks` are all there are.
+  /// Whether `insideNetworks` is complete: something in the file may be wrong.
   let insideNetworksAreKnown: Bool
   let pool: Set<IPv4Address>
-  /// Whether the file leaves the pool to the default.
+  /// Whether the file leaves the pool out.
   let poolIsDefault: Bool
-  /// Whether the outside interface has the host's address.
+  /// Whether the outside interface has the machine's address.
   let outsideHasMachineAddress: Bool
 
-  /// What only one mapping may have. A port forward within a 1:1 mapping of the same public address is the
-  /// more specific of the two and no conflict.
+  /// What only one mapping may have. A port forward on the public address of a 1:1 mapping is no conflict: it is the more
+  /// specific rule.
   enum Claim: Hashable {
     case publicEndpoint(TransportProtocol, Endpoint)
     case publicAddress(IPv4Address)
     case privateAddress(IPv4Address)
   }
 
-  /// Checks a mapping for itself.
+  /// Checks a mapping without regard to others.
   func check(_ draft: StaticDraft) {
     if draft.mapping.publicText == draft.mapping.privateText {
       report.add(
@@ -67,7 +67,7 @@ struct StaticRules {
     }
   }
 
-  /// Why an address can be neither in the pool nor the public side of a static mapping.
+  /// Why an address can neither be in the pool nor be the public address of a static mapping; nil if it can.
   func publicProblem(_ address: IPv4Address) -> String? {
     if address == .machine, !outsideHasMachineAddress { return "and interfaces.outside.address is not host" }
     let networks = (inside.map { [$0.network] } ?? []) + insideNetworks
@@ -93,7 +93,7 @@ struct StaticRules {
     }
   }
 
-  /// Reports that a mapping wants what another has.
+  /// Reports that another mapping has what this one needs.
   func reportConflict(_ draft: StaticDraft, over claim: Claim, with other: StaticDraft) {
     let line = other.publicPlace.line.map { "line \($0)" } ?? "another mapping"
     switch claim {

@@ -1,7 +1,7 @@
 import Yams
 
 extension YAMLDocument {
-  /// Says in the words of a configuration what the YAML parser could not read.
+  /// Reports what the YAML parser could not read, in the words of a configuration file.
   func reportSyntax(_ error: any Error, in text: String) {
     let start = Place(setting: "YAML", line: 1, column: 1)
     switch error {
@@ -41,7 +41,7 @@ extension YAMLDocument {
     return index(line: line, column: column, in: scalars).map { scalars[$0] }
   }
 
-  /// The parser's own words are those of its grammar. These are for the slips that happen to people.
+  /// The parser speaks of its grammar. These words name the usual mistakes.
   private static func wording(
     of problem: String, context: YamlError.Context?, at mark: Mark, _ scalar: Unicode.Scalar?
   ) -> (found: String, expected: String) {

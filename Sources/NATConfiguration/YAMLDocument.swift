@@ -1,12 +1,11 @@
 import Yams
 
-/// Turns the text of a file into a ``Node``, by way of Yams, which keeps the places.
+/// Parses the text of a file with Yams, into a ``Node`` with the place of each value.
 ///
-/// Refused here, because no setting has a use for them: anchors (and with them aliases), tags, keys that are
-/// not text, repeated keys, a second document.
+/// No setting needs anchors, aliases, tags, keys that are not text, repeated keys or a second document, so they are refused.
 struct YAMLDocument {
   let report: Report
-  /// The first of each pair of repeated keys was altered before it was parsed; this is how it was written.
+  /// The first key of each repeated pair is altered before parsing. This is the key as it was written.
   private var alteredKeys: [Position: String] = [:]
 
   private struct Position: Hashable {
@@ -21,7 +20,7 @@ struct YAMLDocument {
 
   private init(report: Report) { self.report = report }
 
-  /// The only document of the text, or `nil` where the report says why there is none.
+  /// The document of the text; nil if the report says why there is none.
   static func read(_ text: String, report: Report) -> Node? {
     var document = YAMLDocument(report: report)
     return document.compose(text)
@@ -33,7 +32,7 @@ struct YAMLDocument {
       var parsed = String(String.UnicodeScalarView(scalars))
       parsed.makeContiguousUTF8()
       do {
-        // The parser must outlive the nodes: it alone keeps their anchors.
+        // The nodes refer to the anchors that the parser keeps, so the parser must live longer.
         let parser = try Parser(yaml: parsed, resolver: .basic, encoding: .utf8)
         return try withExtendedLifetime(parser) {
           guard let root = try parser.nextRoot() else {
@@ -75,11 +74,11 @@ struct YAMLDocument {
 // MARK: Repeated keys
 
 extension YAMLDocument {
-  /// Yams gives up at a mapping with a repeated key, and names the place of the first of them only. A key
-  /// whose first letter or digit is exchanged for a private one is not repeated any more, keeps every place,
-  /// and lets the rest of the file be checked; ``entries(of:at:)`` then finds the repetition and its place.
+  /// Replaces the first letter or digit of a repeated key by a private character.
   ///
-  /// - Returns: whether there was a letter to exchange, and one left to exchange it for.
+  /// Yams stops at a mapping with a repeated key, and names the place of the first one only. With the key altered, parsing
+  /// goes on and all places stay right; ``entries(of:at:)`` then finds the repetition and its place.
+  /// - Returns: whether a character could be replaced.
   private func alter(_ scalars: inout [Unicode.Scalar], at position: Position) -> Bool {
     guard alteredKeys.count < 256, alteredKeys[position] == nil,
       let standIn = Unicode.Scalar(0xE000 + UInt32(alteredKeys.count)),
@@ -91,7 +90,7 @@ extension YAMLDocument {
     return true
   }
 
-  /// Where a place of Yams lies in the text; `nil` at its end.
+  /// The index of a place that Yams reports; nil at the end of the text.
   static func index(line: Int, column: Int, in scalars: [Unicode.Scalar]) -> Int? {
     var start = 0
     for _ in 1..<line {
@@ -105,12 +104,12 @@ extension YAMLDocument {
 }
 
 extension Unicode.Scalar {
-  /// Of ASCII.
+  /// Whether it is an ASCII letter or digit.
   fileprivate var isLetterOrDigit: Bool {
     isASCII && (properties.isAlphabetic || properties.numericType == .decimal)
   }
 
-  /// The line breaks of YAML 1.1, which count in Yams' places.
+  /// Whether it is a line break of YAML 1.1, as Yams counts lines.
   var endsLine: Bool {
     switch self {
     case "\n", "\r", "\u{85}", "\u{2028}", "\u{2029}": true

@@ -277,7 +277,7 @@ extension Lab {
       }
       #expect(
         try await street.control.status().degraded == [
-          "static tcp host:8080: a socket of the host's has the port"
+          "static tcp host:8080: a socket of the machine has the port"
         ])
       #expect(try serves(8080))
       withExtendedLifetime((web, early, late, own)) {}

@@ -103,7 +103,7 @@ import Testing
     let resolved = configuration.resolved(host)
     #expect(resolved.configuration.nat.pool[0].ports == [10241...19999, 20002...32766])
     #expect(resolved.configuration.statics.map(\.protocolText) == ["udp"])
-    #expect(resolved.degraded == ["static tcp host:22: a socket of the host's has the port"])
+    #expect(resolved.degraded == ["static tcp host:22: a socket of the machine has the port"])
   }
 
   @Test("an outside address in an inside network is not taken: nothing is translated, and it says why")
@@ -141,7 +141,7 @@ import Testing
     let other = configuration.resolved(
       Configuration.Machine(
         outside: Configuration.MachineAddress(IPv4Address(203, 0, 113, 6), prefixLength: 24)))
-    #expect(other.degraded.contains("static all 203.0.113.6: the host has the address itself"))
+    #expect(other.degraded.contains("static all 203.0.113.6: the machine has the address itself"))
   }
 
   @Test("what cannot be with host is refused with its place and what would be right", arguments: refusals)
@@ -155,7 +155,7 @@ import Testing
           inside: { name: lan0, address: 192.168.1.1/24 }
           outside: { name: wan0, address: host, mac: "02:50:00:00:00:01" }
         """,
-      "3:46: interfaces.outside.mac: found 02:50:00:00:00:01, where the address is the host's; expected no mac, as the kernel answers for its address with the device's own"
+      "3:46: interfaces.outside.mac: found 02:50:00:00:00:01, where the address is the machine's; expected no mac, as the kernel answers for its address with the device's own"
     ),
     Refusal(
       "host in pool and statics without a host",
