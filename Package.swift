@@ -137,10 +137,10 @@ let package = Package(
       dependencies: ["NATConfiguration", "NATComposition", "NATGateway", "NATTable", "NATWire"],
       swiftSettings: house),
     .testTarget(
-      name: "NATCaptureFilesTests", dependencies: ["NATCaptureFiles", "NATLab", "NATWire"],
+      name: "NATCaptureFilesTests", dependencies: ["NATCaptureFiles", "NATWire"],
       swiftSettings: house),
     .testTarget(
-      name: "NATKernelTests", dependencies: ["NATKernel", "NATLab", "NATWire", "CLinuxPacket"],
+      name: "NATKernelTests", dependencies: ["NATKernel", "NATWire", "CLinuxPacket"],
       swiftSettings: house),
     .testTarget(
       name: "NATLiveIOTests", dependencies: ["NATLiveIO", "NATKernel", "NATWire", "CLinuxPacket"],
@@ -152,6 +152,8 @@ let package = Package(
         "NATControlSocket", "NATControl", "NATConfiguration", "NATDaemon", "NATWire", "portico",
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
+    // What tests share: packet builder, checksum, random numbers, captures.
+    .target(name: "TestSupport", dependencies: ["NATWire"], path: "Tests/Support", swiftSettings: house),
     // Oracles of the tests, which share no code with the rooms.
     .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),
     .testTarget(name: "ReferenceNATTests", dependencies: ["ReferenceNAT"], swiftSettings: house),
@@ -176,7 +178,7 @@ let package = Package(
     .executableTarget(
       name: "FaultyDaemon",
       dependencies: [
-        "CPcap", "CLinuxPacket", "NATConfiguration", "NATDaemon",
+        "CPcap", "CLinuxPacket", "NATConfiguration", "NATDaemon", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -203,6 +205,8 @@ let package = Package(
       ], swiftSettings: house),
   ]
 )
+
+for target in package.targets where target.type == .test { target.dependencies.append("TestSupport") }
 
 // The fuzzers, which only Tests/Fuzzers/run builds: libFuzzer brings a main function of its own.
 if Context.environment["PORTICO_FUZZERS"] != nil {

@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATWire
 import ReferenceNAT
+import TestSupport
 
 /// The first difference between engine and reference.
 struct Difference {

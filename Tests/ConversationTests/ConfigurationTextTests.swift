@@ -1,4 +1,5 @@
 import NATConfiguration
+import TestSupport
 import Testing
 
 /// Configurations written out, as a recording has them.

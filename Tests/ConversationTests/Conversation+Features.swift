@@ -1,5 +1,6 @@
 import NATConfiguration
 import NATWire
+import TestSupport
 
 extension Conversation {
   /// Whether a frame asks only for what is switched on, whatever chance has made of it.

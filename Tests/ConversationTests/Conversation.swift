@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATWire
 import ReferenceNAT
+import TestSupport
 
 /// Random but lifelike traffic around one gateway. Hosts open flows, answer what they got, make mistakes, and lie.
 struct Conversation {
@@ -205,9 +206,9 @@ struct Conversation {
   private mutating func synOptions() -> [UInt8] {
     let size = dice.pick([536, 1400, 1460, 8960, 65535, 40] as [UInt16])
     return dice.pick([
-      [], [2, 4] + two(size), [2, 4] + two(size), [1, 2, 4] + two(size) + [1, 1, 0],
-      [3, 3, 7, 2, 4] + two(size) + [0], [2, 4] + two(size) + [2, 4, 0xFF, 0xFF],
-      [5, 0, 2, 4] + two(size) + [0, 0],
+      [], [2, 4] + big(size), [2, 4] + big(size), [1, 2, 4] + big(size) + [1, 1, 0],
+      [3, 3, 7, 2, 4] + big(size) + [0], [2, 4] + big(size) + [2, 4, 0xFF, 0xFF],
+      [5, 0, 2, 4] + big(size) + [0, 0],
       [8, 40, 2, 4], [2, 3, 0xFF, 0xFF], [1, 1, 1, 2], [0, 2, 4, 0xFF, 0xFF, 0, 0, 0],
     ])
   }
@@ -487,7 +488,7 @@ struct Conversation {
       let header = 14 + Int(frame[14] & 0x0F) * 4
       if header >= 34, header <= frame.count {
         frame.replaceSubrange(24..<26, with: [0, 0])
-        frame.replaceSubrange(24..<26, with: two(~onesComplementSum(Array(frame[14..<header]))))
+        frame.replaceSubrange(24..<26, with: big(InternetChecksum.of(frame[14..<header])))
       }
     }
     return (side, frame)
@@ -508,7 +509,7 @@ struct Conversation {
     if dice.percent(5) { sender.mac[0] = 0x0B }
     let target = dice.percent(60) ? dice.pick(own) : dice.pick(stations).address
     var body: [UInt8] = [0, 1, 8, 0, 6, 4, 0, dice.pick([1, 1, 1, 2, 2, 3])]
-    body += sender.mac + four(sender.address.rawValue) + [0, 0, 0, 0, 0, 0] + four(target.rawValue)
+    body += sender.mac + big(sender.address.rawValue) + [0, 0, 0, 0, 0, 0] + big(target.rawValue)
     if dice.percent(5) { body[dice.number(0...5)] ^= 1 }
     if dice.percent(5) { body.removeLast(dice.number(1...28)) }
     if dice.percent(20) { body += [UInt8](repeating: 0, count: 18) }
@@ -537,7 +538,7 @@ struct Conversation {
       let header = Int(quote[0] & 0x0F) * 4
       if header >= 20, header <= quote.count {
         quote.replaceSubrange(10..<12, with: [0, 0])
-        quote.replaceSubrange(10..<12, with: two(~onesComplementSum(Array(quote[..<header]))))
+        quote.replaceSubrange(10..<12, with: big(InternetChecksum.of(quote[..<header])))
       }
     }
     var rest = dice.percent(70) ? 0 : UInt32(dice.number(68...1500))

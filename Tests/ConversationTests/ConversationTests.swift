@@ -2,6 +2,7 @@ import Foundation
 import NATConfiguration
 import NATWire
 import ReferenceNAT
+import TestSupport
 import Testing
 
 /// Random conversations through the engine and through the reference, byte for byte.

@@ -7,6 +7,7 @@ import NATMemory
 import NATTable
 import NATWire
 import ReferenceNAT
+import TestSupport
 
 /// The engine as a replay runs it, fed with frames from memory.
 struct EngineRun: ~Copyable {

@@ -1,5 +1,6 @@
 import NATControl
 import ReferenceNAT
+import TestSupport
 
 /// The table as lines in its own order.
 func lines(of table: TableDocument) -> [String] {

@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATWire
 import ReferenceNAT
+import TestSupport
 
 /// The reference. Where the page leaves the choice of a port to chance, it takes the engine's choice, if the page allows
 /// it.

@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATWire
 import ReferenceNAT
+import TestSupport
 
 extension ReferenceSettings {
   /// The same configuration in the reference's terms.

@@ -3,6 +3,7 @@ import NATControl
 import NATTable
 import NATWire
 import ReferenceNAT
+import TestSupport
 import Testing
 
 /// A gateway that was restored in the middle of a conversation, and one that went on.

@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATWire
 import ReferenceNAT
+import TestSupport
 
 /// One frame for the gateway.
 struct Input: Equatable {

@@ -1,5 +1,6 @@
 import NATConfiguration
 import NATWire
+import TestSupport
 
 /// A host, and the MAC address that its frames carry: its own, or that of its router.
 struct Station {

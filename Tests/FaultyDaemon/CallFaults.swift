@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 
 /// Decides what the system calls of the packet path answer.
 struct CallFaults: Sendable {
@@ -20,14 +21,14 @@ struct CallFaults: Sendable {
   }
 
   private let rates: FaultRates
-  private var random: FaultDice
+  private var random: Generator
   /// Calls for which the device stays full.
   private var callsFull = 0
   var tally = FaultTally.Calls()
 
   init(_ rates: FaultRates, seed: UInt64) {
     self.rates = rates
-    random = FaultDice(seed: seed)
+    random = Generator(seed: seed)
   }
 
   mutating func answer(messages count: Int) -> Answer {

@@ -1,6 +1,7 @@
 import CPcap
 import Glibc
 import Synchronization
+import TestSupport
 
 /// Decides what happens to each frame that comes in, and keeps those that come late.
 struct CaptureFaults: Sendable {
@@ -23,13 +24,13 @@ struct CaptureFaults: Sendable {
   static let shared = Mutex<CaptureFaults?>(nil)
 
   private let rates: FaultRates
-  private var random: FaultDice
+  private var random: Generator
   private var late: [Late] = []
   var tally = FaultTally.Capture()
 
   init(_ rates: FaultRates, seed: UInt64) {
     self.rates = rates
-    random = FaultDice(seed: seed)
+    random = Generator(seed: seed)
   }
 
   mutating func fate(length: Int, isIPv4: Bool) -> Fate {
@@ -70,20 +71,6 @@ struct CaptureFaults: Sendable {
   }
 }
 
-/// Random numbers from a seed (SplitMix64, Steele and others 2014).
-struct FaultDice: Sendable {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  private mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
-  }
-
+extension Generator {
   mutating func happens(_ rate: Double) -> Bool { Double(next() >> 11) < rate * 0x1p53 }
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

@@ -1,6 +1,7 @@
 import NATKernel
 import NATLab
 import NATWire
+import TestSupport
 import Testing
 
 extension Lab {

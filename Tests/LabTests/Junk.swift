@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import NATLab
 import Synchronization
+import TestSupport
 
 /// Random packets from the server's side to the gateway, 25,000 a second if the machine can, until told to stop.
 final class Junk: Sendable {
@@ -54,14 +55,8 @@ final class Junk: Sendable {
   /// IPv4 packets to the public address: half with a sound header and a random protocol and payload, half random
   /// altogether behind the Ethernet header.
   private static func frames(seed: UInt64, to: [UInt8], from: [UInt8]) -> [[UInt8]] {
-    var state = seed
-    // xorshift64 (Marsaglia 2003).
-    func next() -> UInt8 {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return UInt8(truncatingIfNeeded: state >> 32)
-    }
+    var random = Generator(seed: seed)
+    func next() -> UInt8 { random.byte() }
     return (0..<4096).map { index in
       let payload = (0..<(8 + Int(next()) % 200)).map { _ in next() }
       if index % 2 == 0 {

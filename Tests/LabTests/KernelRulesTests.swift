@@ -2,6 +2,7 @@ import Glibc
 import NATKernel
 import NATLab
 import NATWire
+import TestSupport
 import Testing
 
 extension Lab {
@@ -82,7 +83,7 @@ extension Lab {
 
       static func echo(_ from: WireFrames.Station, _ to: WireFrames.Station) -> [UInt8] {
         var message: [UInt8] = [8, 0, 0, 0, 0, 42, 0, 1, 1, 2, 3, 4]
-        message.replaceSubrange(2..<4, with: WireFrames.bytes(~WireFrames.folded(WireFrames.words(message))))
+        message.replaceSubrange(2..<4, with: big(InternetChecksum.of(message)))
         return WireFrames.ipv4(from, to, protocolNumber: 1, message)
       }
 

@@ -2,6 +2,7 @@ import NATKernel
 import NATLab
 import NATLiveIO
 import NATWire
+import TestSupport
 import Testing
 
 extension Lab {

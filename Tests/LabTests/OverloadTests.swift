@@ -3,6 +3,7 @@ import Glibc
 import NATControl
 import NATControlSocket
 import NATLab
+import TestSupport
 import Testing
 
 extension Lab {
@@ -36,12 +37,12 @@ extension Lab {
       let flood = FrameFlood(tap, rate: rate, count: count, syn) { frame, number in
         // Each from one of twice as many ports as a host may have, to a pair of address and port of its own. The transport checksum stays wrong:
         // nobody is to answer.
-        frame.replaceSubrange(34..<36, with: WireFrames.bytes(UInt16(1024 + number % ports)))
-        frame.replaceSubrange(36..<38, with: WireFrames.bytes(UInt16(1 + number % 65_535)))
+        frame.replaceSubrange(34..<36, with: big(UInt16(1024 + number % ports)))
+        frame.replaceSubrange(36..<38, with: big(UInt16(1 + number % 65_535)))
         frame[33] = UInt8(1 + number / 65_535)
         frame.replaceSubrange(24..<26, with: [0, 0])
         frame.replaceSubrange(
-          24..<26, with: WireFrames.bytes(~WireFrames.folded(WireFrames.words(Array(frame[14..<34])))))
+          24..<26, with: big(InternetChecksum.of(Array(frame[14..<34]))))
       }
       defer { flood.stop() }
       // Half of the flood fills what the host may have; then nothing more may stay.
@@ -121,7 +122,7 @@ extension Lab {
       let before = try await street.control.stats()
       let settled = try ProcessFigures(identifier)
       let flood = FrameFlood(tap, rate: Self.isFull ? 50_000 : 10_000, count: 65_536, syn) { frame, number in
-        frame.replaceSubrange(36..<38, with: WireFrames.bytes(UInt16(number)))
+        frame.replaceSubrange(36..<38, with: big(UInt16(number)))
       }
       defer { flood.stop() }
       while flood.isRunning { try await Task.sleep(for: .milliseconds(20)) }

@@ -4,6 +4,7 @@ import NATKernel
 import NATLab
 import NATLiveIO
 import NATWire
+import TestSupport
 
 /// A socket of the kernel's own stack, or a raw one, with bounded waits.
 struct PlainSocket: ~Copyable {
@@ -109,7 +110,7 @@ struct PlainSocket: ~Copyable {
     }
     guard count >= 0 else { throw LabFailure(description: "no datagram: error \(errno)") }
     let host = UInt32(bigEndian: address.sin_addr.s_addr)
-    return (Array(bytes[..<count]), WireFrames.bytes(host), UInt16(bigEndian: address.sin_port))
+    return (Array(bytes[..<count]), big(host), UInt16(bigEndian: address.sin_port))
   }
 
   /// The octet of DSCP and ECN that datagrams leave with.

@@ -3,6 +3,7 @@ import Glibc
 import NATControl
 import NATControlSocket
 import NATLab
+import TestSupport
 import Testing
 
 extension Lab {

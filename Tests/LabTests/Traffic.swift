@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import NATLab
 import Synchronization
+import TestSupport
 
 /// Ever new sessions between real sockets of a client and a server, so many a second: datagrams with an answer, TCP
 /// connections that are opened, used and closed, the server first, and pings. Each has a port, or an identifier, of its
@@ -126,7 +127,7 @@ final class Traffic: Sendable {
   /// - Returns: whether it was answered as it should be.
   private static func session(_ kind: Kind, _ number: Int, _ host: [UInt8]) throws -> Bool {
     let port = UInt16(1024 + number % 64_000)
-    let words = WireFrames.bytes(UInt32(truncatingIfNeeded: number))
+    let words = big(UInt32(truncatingIfNeeded: number))
     switch kind {
     case .udp:
       let socket = try PlainSocket.udp(port: port)
@@ -138,8 +139,8 @@ final class Traffic: Sendable {
       return socket.receive(exactly: 4) == words && socket.receive() == []
     case .ping:
       let socket = try PlainSocket.icmp()
-      var echo: [UInt8] = [8, 0, 0, 0] + WireFrames.bytes(port) + words
-      echo.replaceSubrange(2..<4, with: WireFrames.bytes(~WireFrames.folded(WireFrames.words(echo))))
+      var echo: [UInt8] = [8, 0, 0, 0] + big(port) + words
+      echo.replaceSubrange(2..<4, with: big(InternetChecksum.of(echo)))
       try socket.send(echo, to: host, 0)
       // The socket hears what others are answered, too.
       let answer = [UInt8](arrayLiteral: 0, 0)

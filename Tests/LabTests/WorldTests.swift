@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import NATLab
 import NATWire
+import TestSupport
 import Testing
 
 extension Lab {

@@ -1,6 +1,6 @@
 import NATCaptureFiles
-import NATLab
 import NATWire
+import TestSupport
 import Testing
 
 @Suite("Merging captures")

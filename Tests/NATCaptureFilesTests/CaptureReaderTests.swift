@@ -1,7 +1,7 @@
 import Foundation
 import NATCaptureFiles
-import NATLab
 import NATWire
+import TestSupport
 import Testing
 
 @Suite("Reading captures")

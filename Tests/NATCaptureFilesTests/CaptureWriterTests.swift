@@ -1,8 +1,8 @@
 import Foundation
 import NATCaptureFiles
-import NATLab
 import NATWire
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Writing captures")
@@ -41,7 +41,7 @@ struct CaptureWriterTests {
   func roundTrip() throws {
     let path = folder.file("out")
     let seed = UInt64.random(in: 0 ... .max)
-    var random = SplitMix(state: seed)
+    var random = Generator(seed: seed)
     var writer = try CaptureWriter(path: path)
     var expected: [CopiedRecord] = []
     let sizes = [0, 1, 14, 60, 1514, 65_549, CaptureWriter.longestFrame]
@@ -218,18 +218,5 @@ struct CaptureWriterTests {
       try CaptureWriter(path: path).close()
       return nil
     } catch { return error }
-  }
-}
-
-/// SplitMix64.
-struct SplitMix {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return value ^ value >> 31
   }
 }

@@ -1,5 +1,6 @@
 import NATCaptureFiles
 import NATWire
+import TestSupport
 
 /// A record, copied out of its reader.
 struct CopiedRecord: Equatable {

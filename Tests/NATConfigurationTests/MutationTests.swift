@@ -1,5 +1,6 @@
 import Foundation
 import NATConfiguration
+import TestSupport
 import Testing
 
 /// Damaged configurations: whatever the text, there is an answer, and its places lie in the text.
@@ -8,7 +9,7 @@ import Testing
   func randomDamage() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
-    var random = Generator(state: seed)
+    var random = Generator(seed: seed)
     let example = try String(contentsOfFile: ExampleTests.file("config/portico.yaml"), encoding: .utf8)
     let lines = Array(example.unicodeScalars)
     let pieces = Array("{}[]:,-\"'#&*!|>%@` \n\t0179aé\u{1F600}\u{0}\u{2028}\u{E000}".unicodeScalars)
@@ -54,18 +55,5 @@ import Testing
     let levels = (1..<40).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]" }.joined(separator: "\n")
     let text = interfaces + "a0: &a0 [x]\n\(levels)\n"
     #expect(throws: ConfigurationErrors.self) { try Configuration.parse(text, file: "portico.yaml") }
-  }
-
-  /// SplitMix64.
-  struct Generator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var value = state
-      value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-      value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-      return value ^ value >> 31
-    }
   }
 }

@@ -5,6 +5,7 @@ import NATEngine
 import NATGateway
 import NATMemory
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATDaemon
@@ -43,15 +44,8 @@ import Testing
 
   /// From 192.168.1.2 to 198.51.100.7.
   private static func frame(_ protocolNumber: UInt8, _ segment: [UInt8]) -> [UInt8] {
-    let length = 20 + segment.count
-    var header: [UInt8] = [0x45, 0, UInt8(length >> 8), UInt8(length & 0xFF), 0, 7, 0, 0, 64, protocolNumber]
-    header += [0, 0, 192, 168, 1, 2, 198, 51, 100, 7]
-    var sum: UInt32 = 0
-    for at in stride(from: 0, to: 20, by: 2) { sum += UInt32(header[at]) << 8 | UInt32(header[at + 1]) }
-    sum = sum >> 16 + sum & 0xFFFF
-    header[10] = UInt8(~sum >> 8 & 0xFF)
-    header[11] = UInt8(~sum & 0xFF)
-    return [2, 0x50, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0] + header + segment
+    let packet = PacketBuilder("192.168.1.2", "198.51.100.7", .other(protocolNumber, segment))
+    return EthernetFrame.bytes(to: EthernetFrame.gatewayInside, from: [2, 0, 0, 0, 0, 2], packet.bytes)
   }
 
   /// UDP without a checksum.
@@ -64,7 +58,7 @@ import Testing
   private static func frames(of stretch: RecordedStretch) -> [(bytes: [UInt8], wireLength: Int)] {
     var frames: [(bytes: [UInt8], wireLength: Int)] = []
     stretch.forEach { frame, wireLength, _, _ in
-      frames.append(((0..<frame.count).map { frame.uint8(at: $0) }, wireLength))
+      frames.append((frame.bytes, wireLength))
     }
     return frames
   }

@@ -3,6 +3,7 @@ import NATControl
 import NATEngine
 import NATMemory
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATComposition

@@ -2,6 +2,7 @@ import NATEngine
 import NATMemory
 import NATTable
 import NATWire
+import TestSupport
 
 @testable import NATGateway
 
@@ -103,8 +104,8 @@ struct Gate: ~Copyable {
       sent.append(
         Sent(
           side: entry.side, nanoseconds: entry.instant.nanoseconds,
-          bytes: (0..<entry.frame.count).map { entry.frame.uint8(at: $0) }, largestPacket: entry.largestPacket
-        ))
+          bytes: entry.frame.bytes,
+          largestPacket: entry.largestPacket))
     }
     outbox.removeAll()
   }
@@ -131,13 +132,8 @@ struct Gate: ~Copyable {
   /// The same to another address.
   static func datagram(to destination: IPv4Address) -> [UInt8] {
     var frame = datagram
-    for index in 0..<4 {
-      frame[30 + index] = UInt8(truncatingIfNeeded: destination.rawValue >> (24 - 8 * index))
-    }
-    frame.replaceSubrange(24..<26, with: [0, 0])
-    var sum = stride(from: 14, to: 34, by: 2).reduce(0) { $0 + (Int(frame[$1]) << 8 | Int(frame[$1 + 1])) }
-    while sum > 0xFFFF { sum = (sum & 0xFFFF) + (sum >> 16) }
-    frame.replaceSubrange(24..<26, with: [UInt8(~sum >> 8 & 0xFF), UInt8(~sum & 0xFF)])
+    setDoubleWord(&frame, 30, destination.rawValue)
+    InternetChecksum.write(to: &frame, at: 24, over: 14..<34)
     return frame
   }
 

@@ -2,6 +2,7 @@ import NATConfiguration
 import NATEngine
 import NATTable
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATComposition
@@ -42,13 +43,7 @@ import Testing
     var frame = Town.packet(
       .icmp, 0, from: Endpoint(source, identifier), to: Endpoint(destination, 0), .outside)
     frame[34] = type
-    frame.replaceSubrange(36..<38, with: [0, 0])
-    var sum: UInt32 = 0
-    for at in stride(from: 34, to: frame.count, by: 2) {
-      sum += UInt32(frame[at]) << 8 | UInt32(frame[at + 1])
-    }
-    while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
-    frame.replaceSubrange(36..<38, with: [UInt8(~sum >> 8 & 0xFF), UInt8(~sum & 0xFF)])
+    InternetChecksum.write(to: &frame, at: 36, over: 34..<frame.count)
     return frame
   }
 
@@ -212,17 +207,8 @@ import Testing
     var error = Self.icmp(3, 0, from: Self.s1.address, to: Self.h1)
     error += own[14...]
     error[17] = UInt8(error.count - 14)
-    for place in [24, 36] { error.replaceSubrange(place..<place + 2, with: [0, 0]) }
-    func sum(_ range: Range<Int>) -> [UInt8] {
-      var sum: UInt32 = 0
-      for at in stride(from: range.lowerBound, to: range.upperBound, by: 2) {
-        sum += UInt32(error[at]) << 8 | UInt32(error[at + 1])
-      }
-      while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
-      return [UInt8(~sum >> 8 & 0xFF), UInt8(~sum & 0xFF)]
-    }
-    error.replaceSubrange(24..<26, with: sum(14..<34))
-    error.replaceSubrange(36..<38, with: sum(34..<error.count))
+    InternetChecksum.write(to: &error, at: 24, over: 14..<34)
+    InternetChecksum.write(to: &error, at: 36, over: 34..<error.count)
     #expect(town.frame(error, .outside) == [])
     #expect(town.counters.events(.leftToKernel) == 8 && town.counters.totalDrops == 0)
   }

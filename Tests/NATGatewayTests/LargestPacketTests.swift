@@ -2,6 +2,7 @@ import NATEngine
 import NATGateway
 import NATTable
 import NATWire
+import TestSupport
 import Testing
 
 /// How large the packets may be that the gateway hands on: what a super-frame is cut to.
@@ -16,39 +17,20 @@ import Testing
   static let syn: UInt8 = 0x02
   static let ack: UInt8 = 0x10
 
-  static func words(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }
-
-  static func checksum(_ bytes: [UInt8]) -> [UInt8] {
-    var sum: UInt32 = 0
-    for index in stride(from: 0, to: bytes.count, by: 2) {
-      sum += UInt32(bytes[index]) << 8 + (index + 1 < bytes.count ? UInt32(bytes[index + 1]) : 0)
-    }
-    while sum > 0xFFFF { sum = sum & 0xFFFF + sum >> 16 }
-    return words(UInt16(~sum & 0xFFFF))
-  }
-
-  /// An IPv4 packet with the checksum of its header.
-  static func packet(_ number: UInt8, from: [UInt8], to: [UInt8], _ payload: [UInt8]) -> [UInt8] {
-    var header: [UInt8] = [0x45, 0] + words(UInt16(20 + payload.count)) + [0, 0, 0x40, 0, 64, number, 0, 0]
-    header += from + to
-    header.replaceSubrange(10..<12, with: checksum(header))
-    return header + payload
-  }
-
   static func tcp(_ ends: Ends, _ flags: UInt8, options: [UInt8] = []) -> [UInt8] {
-    let length = UInt8(20 + options.count)
-    var segment: [UInt8] = words(ends.sourcePort) + words(ends.destinationPort)
-    segment += [0, 0, 0, 1, 0, 0, 0, 1, length << 2, flags, 0xFF, 0xFF, 0, 0, 0, 0]
-    return packet(6, from: ends.source, to: ends.destination, segment + options)
+    PacketBuilder(
+      ends.source, ends.destination,
+      .tcp(ends.sourcePort, ends.destinationPort, flags: flags, options: options)
+    ).with { $0.doesNotFragment = true }.bytes
   }
 
-  static func mss(_ size: UInt16) -> [UInt8] { [2, 4] + words(size) }
+  static func mss(_ size: UInt16) -> [UInt8] { [2, 4] + big(size) }
 
   /// 3/4 about a packet.
   static func tooBig(_ quoted: [UInt8], mtu: UInt16, from: [UInt8], to: [UInt8]) -> [UInt8] {
-    var message: [UInt8] = [3, 4, 0, 0, 0, 0] + words(mtu) + quoted
-    message.replaceSubrange(2..<4, with: checksum(message))
-    return packet(1, from: from, to: to, message)
+    PacketBuilder(from, to, .icmp(type: 3, code: 4, rest: UInt32(mtu), data: quoted)).with {
+      $0.doesNotFragment = true
+    }.bytes
   }
 
   static func frame(_ packet: [UInt8], from side: Side, host: UInt8 = 2) -> [UInt8] {
@@ -168,9 +150,9 @@ import Testing
     #expect(gate.counters.drops(.icmpErrorUnmatched) == 1)
     // 3/1 with the same bytes where an MTU would stand.
     let quoted = Self.tcp((Self.outside, 5000, Self.server, 443), Self.ack)
-    var message: [UInt8] = [3, 1, 0, 0, 0, 0] + Self.words(600) + quoted
-    message.replaceSubrange(2..<4, with: Self.checksum(message))
-    let other = Self.packet(1, from: [203, 0, 113, 77], to: Self.outside, message)
+    let other = PacketBuilder(
+      [203, 0, 113, 77], Self.outside, .icmp(type: 3, code: 1, rest: 600, data: quoted)
+    ).bytes
     #expect(try Self.limit(&gate, other, from: .outside) == .max)
     #expect(try Self.limit(&gate, Self.tcp(Self.out, Self.ack), from: .inside) == 1500)
   }

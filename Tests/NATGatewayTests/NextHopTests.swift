@@ -1,6 +1,7 @@
 import NATEngine
 import NATTable
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATGateway

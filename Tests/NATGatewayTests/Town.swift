@@ -6,6 +6,7 @@ import NATGateway
 import NATMemory
 import NATTable
 import NATWire
+import TestSupport
 
 @testable import NATGateway
 
@@ -180,7 +181,7 @@ struct Town: ~Copyable {
     for index in 0..<outbox.count {
       let entry = outbox[index]
       let frame = entry.frame
-      lastFrames.append((0..<frame.count).map { frame.uint8(at: $0) })
+      lastFrames.append(frame.bytes)
       if frame.uint16(at: 12) == 0x0806 {
         sent.append(
           Sent(
@@ -205,50 +206,25 @@ struct Town: ~Copyable {
     _ transport: TransportProtocol, _ flags: UInt8, from source: Endpoint, to destination: Endpoint,
     _ side: Side
   ) -> [UInt8] {
-    func bytes(_ address: IPv4Address) -> [UInt8] {
-      (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> (24 - 8 * $0)) }
-    }
-    func bytes(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(truncatingIfNeeded: number)] }
-    func sum(_ bytes: [UInt8]) -> UInt16 {
-      var sum: UInt32 = 0
-      for index in stride(from: 0, to: bytes.count, by: 2) {
-        sum += UInt32(bytes[index]) << 8 + UInt32(index + 1 < bytes.count ? bytes[index + 1] : 0)
+    let content: PacketBuilder.Content =
+      switch transport {
+      case .udp: .udp(source.port, destination.port, data: [])
+      case .tcp: .tcp(source.port, destination.port, flags: flags)
+      case .icmp: .query(side == .inside ? 8 : 0, source.port)
       }
-      while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
-      return ~UInt16(sum)
-    }
-    var payload: [UInt8]
-    let number: UInt8
-    switch transport {
-    case .udp:
-      number = 17
-      payload = bytes(source.port) + bytes(destination.port) + [0, 8, 0, 0]
-    case .tcp:
-      number = 6
-      payload =
-        bytes(source.port) + bytes(destination.port) + [
-          0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0x20, 0, 0, 0, 0, 0,
-        ]
-    case .icmp:
-      number = 1
-      payload = [side == .inside ? 8 : 0, 0, 0, 0] + bytes(source.port) + [0, 1]
-      payload.replaceSubrange(2..<4, with: bytes(sum(payload)))
-    }
-    var header: [UInt8] = [0x45, 0] + bytes(UInt16(20 + payload.count)) + [0, 0, 0x40, 0, 64, number, 0, 0]
-    header += bytes(source.address) + bytes(destination.address)
-    header.replaceSubrange(10..<12, with: bytes(sum(header)))
-    let mac: [UInt8] = [2, 0x50, 0, 0, 0, side == .inside ? 1 : 2]
-    return mac + [0x52, 0x54, 0, 0, 0, 9, 8, 0] + header + payload
+    var builder = PacketBuilder(source.address, destination.address, content)
+    builder.doesNotFragment = true
+    builder.checksum = .none
+    return EthernetFrame.bytes(
+      to: side == .inside ? EthernetFrame.gatewayInside : EthernetFrame.gatewayOutside, from: neighbour,
+      builder.bytes)
   }
+
+  private static let neighbour: [UInt8] = [0x52, 0x54, 0, 0, 0, 9]
 
   /// Who has this address? From the outside router, or from an inside host.
   static func request(for address: IPv4Address, from sender: IPv4Address? = nil, _ side: Side) -> [UInt8] {
-    func bytes(_ address: IPv4Address) -> [UInt8] {
-      (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> (24 - 8 * $0)) }
-    }
-    let mac: [UInt8] = [0x52, 0x54, 0, 0, 0, 9]
     let asker = sender ?? (side == .inside ? IPv4Address(192, 168, 1, 99) : IPv4Address(203, 0, 113, 1))
-    return [255, 255, 255, 255, 255, 255] + mac + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + mac + bytes(asker)
-      + [0, 0, 0, 0, 0, 0] + bytes(address)
+    return EthernetFrame.arpRequest(from: (neighbour, asker.octets), for: address.octets)
   }
 }

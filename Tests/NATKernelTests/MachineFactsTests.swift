@@ -1,5 +1,6 @@
 import NATKernel
 import NATWire
+import TestSupport
 import Testing
 
 /// Messages of rtnetlink as a kernel 6.18 sent them when `ip` changed addresses and routes of wan0, its interface 3.

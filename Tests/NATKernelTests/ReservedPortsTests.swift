@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import NATKernel
-import NATLab
+import TestSupport
 import Testing
 
 /// The kernel's setting stands in an ordinary file here.

@@ -2,6 +2,7 @@ import CLinuxPacket
 import Glibc
 import NATLiveIO
 import NATWire
+import TestSupport
 import Testing
 
 /// What a transmitter does when the system does not take everything at once, under scripted answers.

@@ -1,4 +1,5 @@
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATTable
@@ -36,7 +37,7 @@ import Testing
     print("seed \(seed)")
     var random = Generator(seed: seed)
     let scales: (UInt8, UInt8) =
-      random.chance(70) ? (random.pick([0, 3, 7, 14]), random.pick([0, 2, 7, 14])) : (0, 0)
+      random.percent(70) ? (random.pick([0, 3, 7, 14]), random.pick([0, 2, 7, 14])) : (0, 0)
     var peers: [Side: Peer] = [:]
     for (side, own, other) in [(Side.inside, scales.0, scales.1), (.outside, scales.1, scales.0)] {
       peers[side] = Peer(
@@ -44,7 +45,7 @@ import Testing
         buffer: random.pick([0, 1, 1000, 65535, 200_000, 5_000_000]), scale: own, peerScale: other)
     }
     var connection = ConnectionWindows()
-    let isPickedUp = random.chance(25)
+    let isPickedUp = random.percent(25)
     let window = { (peer: Peer) in UInt16(min(65535, peer.buffer)) }
     if !isPickedUp {
       let (a, b) = (peers[.inside]!, peers[.outside]!)
@@ -133,12 +134,12 @@ import Testing
   private func take(_ queue: inout [Segment], _ random: inout Generator) -> Segment? {
     guard !queue.isEmpty else { return nil }
     // Late, but not by more than a few dozen segments.
-    let place = random.chance(80) ? 0 : random.below(min(queue.count, 8))
-    if random.chance(8) {
+    let place = random.percent(80) ? 0 : random.below(min(queue.count, 8))
+    if random.percent(8) {
       queue.remove(at: place)
       return nil
     }
-    return random.chance(5) ? queue[place] : queue.remove(at: place)
+    return random.percent(5) ? queue[place] : queue.remove(at: place)
   }
 
   private func hear(_ segment: Segment, _ peer: inout Peer) {

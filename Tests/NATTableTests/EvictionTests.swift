@@ -1,5 +1,6 @@
 import NATMemory
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATTable
@@ -22,7 +23,7 @@ import Testing
         queues.remove(SessionIndex(session), from: UInt32(host))
         expected[host].removeAll { $0 == session }
         // Taking it out again changes nothing.
-        if random.chance(20) { queues.remove(SessionIndex(session), from: UInt32(host)) }
+        if random.percent(20) { queues.remove(SessionIndex(session), from: UInt32(host)) }
       } else {
         let host = random.below(hosts)
         queues.append(SessionIndex(session), to: UInt32(host))

@@ -1,4 +1,5 @@
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATMemory
@@ -46,7 +47,7 @@ import Testing
         } else {
           let hash = random.pick(hashes)
           #expect(index.find(hash, { $0 == record }) == nil, "seed \(seed)")
-          if random.chance(60) {
+          if random.percent(60) {
             #expect(index.insert(hash, record: record), "seed \(seed), capacity \(capacity)")
             present[record] = hash
           }

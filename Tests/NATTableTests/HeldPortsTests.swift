@@ -1,5 +1,6 @@
 import NATMemory
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATTable

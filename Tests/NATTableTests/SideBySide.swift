@@ -1,5 +1,6 @@
 import NATMemory
 import NATWire
+import TestSupport
 
 @testable import NATTable
 
@@ -39,7 +40,7 @@ final class SideBySide {
     random = Generator(seed: seed)
     settings = SideBySide.settings(&random)
     privatePorts = SideBySide.privatePorts(of: settings)
-    resetIsFinal = random.chance(30)
+    resetIsFinal = random.percent(30)
     portRandom = RandomSource(seed: random.next())
     now = random.pick([1, 1 << 40, 1_700_000_000_000_000_000])
     table = TranslationTable(settings, random: &portRandom)
@@ -67,8 +68,8 @@ final class SideBySide {
     var settings = TableSettings(pool: pool)
     settings.workers = random.pick([1, 1, 3])
     settings.policy = PoolPolicy(
-      portChoice: random.pick([.sequential, .sequential, .preserve, .random]), parity: random.chance(50),
-      paired: random.chance(50), portRest: random.pick([0, 1, 70_000, 5_000_000_000, 120_000_000_000]))
+      portChoice: random.pick([.sequential, .sequential, .preserve, .random]), parity: random.percent(50),
+      paired: random.percent(50), portRest: random.pick([0, 1, 70_000, 5_000_000_000, 120_000_000_000]))
     settings.lifetimes = Lifetimes(
       icmp: random.pick([1_000_000, 60_000_000_000]), udp: random.pick([50_000, 300_000_000_000]),
       tcpEstablished: 7_440_000_000_000, tcpTransitory: random.pick([2_000_000_000, 240_000_000_000]))
@@ -89,8 +90,8 @@ final class SideBySide {
       PortForward(
         .udp, public: Endpoint(elsewhere, 8080), private: Endpoint(IPv4Address(192, 168, 1, 5), 4)),
     ]
-    settings.forwards = candidates.filter { _ in random.chance(40) }
-    if random.chance(50) {
+    settings.forwards = candidates.filter { _ in random.percent(40) }
+    if random.percent(50) {
       settings.oneToOne = [
         OneToOneMapping(public: IPv4Address(203, 0, 113, 30), private: IPv4Address(192, 168, 1, 6)),
         OneToOneMapping(public: IPv4Address(203, 0, 113, 31), private: IPv4Address(192, 168, 1, 7)),
@@ -180,7 +181,7 @@ final class SideBySide {
     case 3: return UInt64(random.below(1000)) * 65536
     case 4: return UInt64(random.below(1_000_000_000))
     case 5, 6: return UInt64(random.below(60)) * 1_000_000_000
-    case 7: return random.chance(10) ? UInt64(random.below(400)) * 60_000_000_000 : 1
+    case 7: return random.percent(10) ? UInt64(random.below(400)) * 60_000_000_000 : 1
     default:
       guard !due.isEmpty else { return 1 }
       let instant = random.pick(due)
@@ -225,7 +226,7 @@ final class SideBySide {
         models[worker].insertOneToOne(place, for: `private`, at: now)
       } else {
         // Now and then the session is only then found to have no room.
-        guard hasRoom || random.chance(50) else { return }
+        guard hasRoom || random.percent(50) else { return }
         binding = try insertDynamic(transport, `private`, worker)
       }
     }
@@ -285,7 +286,7 @@ final class SideBySide {
         choice.isAllowed(place.public.port), "\(place) for \(`private`), such as \(choice.lowest) was due")
     }
     // Choosing takes nothing: now and then nothing comes of it.
-    if random.chance(5) { return nil }
+    if random.percent(5) { return nil }
     try expect(shards[worker].shard.insertBinding(chosen, for: `private`, at: instant), "a binding")
     models[worker].insertDynamic(place, for: `private`, poolAddress: choice.poolAddress, at: now)
     return chosen
@@ -296,9 +297,9 @@ final class SideBySide {
     var place = Place(
       transport: transport, public: Endpoint(random.pick(settings.pool).address, random.pick(privatePorts)))
     let known = models[random.below(models.count)].places
-    if random.chance(80), !known.isEmpty {
+    if random.percent(80), !known.isEmpty {
       place = random.pick(known)
-    } else if let mapping = settings.oneToOne.first, random.chance(30) {
+    } else if let mapping = settings.oneToOne.first, random.percent(30) {
       place.public.address = mapping.public
     }
     let remote = Endpoint(random.pick(remotes), place.transport == .icmp ? 0 : random.pick(remotePorts))
@@ -344,7 +345,7 @@ final class SideBySide {
         state = opens ? .opened(by: side) : .established
         connection = opens ? .opened(by: side) : .pickedUp
       }
-      let isHairpin = random.chance(10)
+      let isHairpin = random.percent(10)
       session = shards[worker].shard.insertSession(
         binding, remote: remote, state: state, flags: isHairpin ? .hairpin : [], opener: remote.port,
         at: instant)

@@ -2,6 +2,7 @@ import Foundation
 import NATMemory
 import NATWire
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NATTable

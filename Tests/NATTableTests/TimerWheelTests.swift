@@ -1,5 +1,6 @@
 import NATMemory
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATTable
@@ -91,7 +92,7 @@ import Testing
           queued.append(session)
         default:
           let next = due.values.min() ?? now
-          now = random.chance(40) && next >= now ? next + UInt64(random.below(2)) : now + span()
+          now = random.percent(40) && next >= now ? next + UInt64(random.below(2)) : now + span()
           var previous: UInt64?
           // As a shard does: it asks only when something can be due.
           while now > fixture.wheel.quietUntil.nanoseconds || previous != nil,
@@ -107,7 +108,7 @@ import Testing
               return
             }
             // Something else may leave while the due are worked off.
-            if random.chance(10), let other = due.keys.min() {
+            if random.percent(10), let other = due.keys.min() {
               due[other] = nil
               queued.removeAll { $0 == other }
               fixture.wheel.cancel(other)

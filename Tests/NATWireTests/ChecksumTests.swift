@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import NATWire
@@ -14,7 +15,7 @@ import Testing
       let buffer = Buffer(bytes)
       for offset in 0..<17 {
         for length in 0...70 {
-          let expected = PacketBytes.slowSum(Array(bytes[offset..<offset + length]))
+          let expected = InternetChecksum.sum(Array(bytes[offset..<offset + length]))
           let sum = buffer.frame.sum(from: offset, count: length).folded
           #expect(
             sum == expected || (sum % 0xFFFF == 0 && expected % 0xFFFF == 0 && (sum == 0) == (expected == 0)))
@@ -40,7 +41,7 @@ import Testing
 
   /// Words at the edges of ones' complement, or any.
   private func word(_ random: inout Generator) -> UInt16 {
-    random.chance(40)
+    random.percent(40)
       ? random.pick([0, 0xFFFF, 1, 0xFFFE, 0x8000, 0x7FFF]) : UInt16(truncatingIfNeeded: random.next())
   }
 
@@ -164,7 +165,7 @@ import Testing
     var packet = packet
     packet.payload.replaceSubrange(offset..<offset + 2, with: [0, 0])
     packet.payload.replaceSubrange(
-      offset..<offset + 2, with: PacketBytes.octets(PacketBytes.slowSum(packet.pseudoHeader)))
+      offset..<offset + 2, with: big(InternetChecksum.sum(packet.pseudoHeader)))
     return packet
   }
 
@@ -200,9 +201,9 @@ import Testing
     // The segment's own words add up to what makes the field, as it stands, right.
     var packet = PacketBytes.udp([0, 0])
     packet = partial(packet, fieldAt: 6)
-    let field = PacketBytes.slowSum(packet.pseudoHeader)
-    let rest = PacketBytes.slowSum(packet.pseudoHeader + packet.payload)
-    packet.payload.replaceSubrange(8..<10, with: PacketBytes.octets(0xFFFF - rest))
+    let field = InternetChecksum.sum(packet.pseudoHeader)
+    let rest = InternetChecksum.sum(packet.pseudoHeader + packet.payload)
+    packet.payload.replaceSubrange(8..<10, with: big(0xFFFF - rest))
     #expect(packet.payload[6] == UInt8(field >> 8))
     let decoded = Buffer(packet.ipv4).decode().packet
     #expect(addsUp(decoded))
@@ -215,8 +216,8 @@ import Testing
     // Data that make the sum over pseudo-header and segment ffff, with the field counted as 0.
     var open = packet
     open.payload.replaceSubrange(6..<8, with: [0, 0])
-    let sum = PacketBytes.slowSum(open.pseudoHeader + open.payload)
-    packet.payload.replaceSubrange(8..<10, with: PacketBytes.octets(0xFFFF - sum))
+    let sum = InternetChecksum.sum(open.pseudoHeader + open.payload)
+    packet.payload.replaceSubrange(8..<10, with: big(0xFFFF - sum))
     let buffer = Buffer(packet.ipv4)
     var decoded = buffer.decode().packet
     #expect(decoded.hasPartialChecksum)

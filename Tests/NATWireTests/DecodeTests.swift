@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import NATWire
@@ -10,7 +11,7 @@ import Testing
     change(&bytes)
     let header = min(bytes.count, max(20, Int(bytes[0] & 15) * 4))
     bytes.replaceSubrange(10..<12, with: [0, 0])
-    bytes.replaceSubrange(10..<12, with: PacketBytes.octets(PacketBytes.checksum(Array(bytes[..<header]))))
+    bytes.replaceSubrange(10..<12, with: big(InternetChecksum.of(Array(bytes[..<header]))))
     return bytes
   }
 
@@ -279,7 +280,7 @@ import Testing
     }
     #expect(packet.totalLength == 65535 && packet.frame.count == 65549 && !packet.hasPartialChecksum)
     bytes.payload.replaceSubrange(
-      16..<18, with: PacketBytes.octets(PacketBytes.slowSum(bytes.pseudoHeader)))
+      16..<18, with: big(InternetChecksum.sum(bytes.pseudoHeader)))
     var partial = Buffer(bytes.ethernet).decode(link: .ethernet).packet
     #expect(partial.hasPartialChecksum)
     partial.completePartialChecksum()

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import NATWire
@@ -42,14 +43,14 @@ import Testing
         }
       }
       // Most damage would end at the header's checksum: it is mended half the time.
-      if random.chance(50), bytes.count >= 34 {
+      if random.percent(50), bytes.count >= 34 {
         let header = min(bytes.count - 14, max(20, Int(bytes[14] & 15) * 4))
         bytes.replaceSubrange(24..<26, with: [0, 0])
         bytes.replaceSubrange(
-          24..<26, with: PacketBytes.octets(PacketBytes.checksum(Array(bytes[14..<14 + header]))))
+          24..<26, with: big(InternetChecksum.of(Array(bytes[14..<14 + header]))))
       }
       let buffer = Buffer(bytes)
-      let link: LinkLayer = random.chance(90) ? .ethernet : .rawIP
+      let link: LinkLayer = random.percent(90) ? .ethernet : .rawIP
       let (outcome, decoded) = buffer.decode(link: link, wireLength: bytes.count + random.pick([0, 0, 10]))
       guard case .ipv4 = outcome else { continue }
       passed += 1
@@ -65,7 +66,7 @@ import Testing
       var delta = ChecksumDelta()
       delta.replace(packet.source, with: packet.destination)
       packet.carryIntoTransportChecksum(delta, pseudoHeader: delta)
-      if random.chance(30), !packet.isFragment {
+      if random.percent(30), !packet.isFragment {
         packet.hasPartialChecksum = packet.kind == .tcp || packet.kind == .udp
       }
       packet.completePartialChecksum()
@@ -81,7 +82,7 @@ import Testing
     var random = Generator(seed: seed)
     for _ in 0..<20_000 {
       var bytes = (0..<random.below(80)).map { _ in UInt8(random.below(256)) }
-      if random.chance(80), !bytes.isEmpty { bytes[0] = 0x45 }
+      if random.percent(80), !bytes.isEmpty { bytes[0] = 0x45 }
       let buffer = Buffer(bytes)
       for link in [LinkLayer.ethernet, .rawIP] {
         let (outcome, packet) = buffer.decode(link: link)

@@ -1,6 +1,8 @@
+import TestSupport
+
 @testable import NATWire
 
-/// Packets built by hand, with checksums from the slow reference.
+/// A packet whose header fields a test changes one by one; the IPv4 checksum follows.
 struct PacketBytes {
   var source: [UInt8] = [192, 168, 1, 2]
   var destination: [UInt8] = [198, 51, 100, 7]
@@ -13,67 +15,53 @@ struct PacketBytes {
   var options: [UInt8] = []
   var payload: [UInt8] = []
 
-  static func octets(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }
-
-  /// The checksum of RFC 1071, one word at a time.
-  static func checksum(_ bytes: [UInt8]) -> UInt16 { ~slowSum(bytes) }
-
-  static func slowSum(_ bytes: [UInt8]) -> UInt16 {
-    var sum = 0
-    for (index, byte) in bytes.enumerated() {
-      sum += index % 2 == 0 ? Int(byte) << 8 : Int(byte)
-      if sum > 0xFFFF { sum -= 0xFFFF }
-    }
-    return UInt16(sum)
+  private var builder: PacketBuilder {
+    var builder = PacketBuilder(source, destination, .other(protocolNumber, payload))
+    builder.typeOfService = typeOfService
+    builder.identification = identification
+    builder.fragmentField = fragment
+    builder.timeToLive = timeToLive
+    builder.options = options
+    return builder
   }
 
   /// The IPv4 packet.
-  var ipv4: [UInt8] {
-    let length = 20 + options.count + payload.count
-    var header: [UInt8] = [0x40 | UInt8((20 + options.count) / 4), typeOfService]
-    header += Self.octets(UInt16(length)) + Self.octets(identification) + Self.octets(fragment)
-    header += [timeToLive, protocolNumber, 0, 0] + source + destination + options
-    header.replaceSubrange(10..<12, with: Self.octets(Self.checksum(header)))
-    return header + payload
-  }
+  var ipv4: [UInt8] { builder.bytes }
 
   /// The same behind an Ethernet header.
   var ethernet: [UInt8] { [2, 0x50, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x08, 0x00] + ipv4 }
 
   var pseudoHeader: [UInt8] {
-    source + destination + [0, protocolNumber] + Self.octets(UInt16(payload.count))
+    InternetChecksum.pseudoHeader(
+      source: source, destination: destination, protocolNumber: protocolNumber, length: payload.count)
+  }
+
+  private init(_ content: PacketBuilder.Content) {
+    let builder = PacketBuilder(source, destination, content).with {
+      $0.sequence = 1
+      $0.acknowledgement = 0
+    }
+    protocolNumber = builder.protocolNumber
+    payload = builder.payload
   }
 
   static func udp(from source: UInt16 = 1234, to destination: UInt16 = 53, _ data: [UInt8] = [1, 2, 3])
     -> PacketBytes
   {
-    var packet = PacketBytes()
-    packet.payload = octets(source) + octets(destination) + octets(UInt16(8 + data.count)) + [0, 0] + data
-    let sum = checksum(packet.pseudoHeader + packet.payload)
-    packet.payload.replaceSubrange(6..<8, with: octets(sum == 0 ? 0xFFFF : sum))
-    return packet
+    PacketBytes(.udp(source, destination, data: data))
   }
 
   static func tcp(
     from source: UInt16 = 1234, to destination: UInt16 = 80, flags: UInt8 = 0x02, options: [UInt8] = [],
     _ data: [UInt8] = []
   ) -> PacketBytes {
-    var packet = PacketBytes()
-    packet.protocolNumber = 6
-    packet.payload = octets(source) + octets(destination) + [0, 0, 0, 1, 0, 0, 0, 0]
-    packet.payload += [UInt8((20 + options.count) / 4) << 4, flags, 0x20, 0, 0, 0, 0, 0] + options + data
-    packet.payload.replaceSubrange(16..<18, with: octets(checksum(packet.pseudoHeader + packet.payload)))
-    return packet
+    PacketBytes(.tcp(source, destination, flags: flags, options: options, data: data))
   }
 
   static func icmp(type: UInt8, code: UInt8 = 0, rest: [UInt8] = [0, 7, 0, 1], _ data: [UInt8] = [9, 9])
     -> PacketBytes
   {
-    var packet = PacketBytes()
-    packet.protocolNumber = 1
-    packet.payload = [type, code, 0, 0] + rest + data
-    packet.payload.replaceSubrange(2..<4, with: octets(checksum(packet.payload)))
-    return packet
+    PacketBytes(.icmp(type: type, code: code, rest: doubleWord(rest, 0), data: data))
   }
 }
 
@@ -92,7 +80,7 @@ struct PacketBytes {
 
   deinit { unsafe memory.deallocate() }
 
-  var bytes: [UInt8] { (0..<frame.count).map { frame.uint8(at: $0) } }
+  var bytes: [UInt8] { frame.bytes }
 
   /// What the bytes turn out to be.
   func decode(link: LinkLayer = .rawIP, wireLength: Int? = nil) -> (outcome: DecodeOutcome, packet: Packet) {

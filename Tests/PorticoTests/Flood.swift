@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// How long the floods are, and which build stands in them.
@@ -197,8 +198,9 @@ enum Bystanders {
   /// A gratuitous ARP reply: whose MAC address frames that leave are to have.
   static func introduction(on side: Flood.Side) -> [UInt8] {
     let (mac, address) = side == .inside ? (hostMAC, host) : (router, [203, 0, 113, 1])
-    let everybody = [UInt8](repeating: 0xFF, count: 6)
-    return everybody + mac + [8, 6, 0, 1, 8, 0, 6, 4, 0, 2] + mac + address + everybody + address
+    return EthernetFrame.bytes(
+      to: EthernetFrame.broadcast, from: mac, type: EthernetFrame.typeARP,
+      EthernetFrame.arp(2, from: (mac, address), to: (EthernetFrame.broadcast, address)))
   }
 
   private static func data(_ talk: Int) -> [UInt8] {
@@ -207,32 +209,34 @@ enum Bystanders {
 
   static func question(_ talk: Int) -> [UInt8] {
     Frames.udp(
-      Frames.gatewayInside, hostMAC, from: (host, port), to: (server, 9), timeToLive: 64, data: data(talk))
+      EthernetFrame.gatewayInside, hostMAC, from: (host, port), to: (server, 9), timeToLive: 64,
+      data: data(talk))
   }
 
   static func questionOutside(_ talk: Int) -> [UInt8] {
     Frames.udp(
-      router, Frames.gatewayOutside, from: (Frames.publicAddress, port), to: (server, 9), timeToLive: 63,
+      router, EthernetFrame.gatewayOutside, from: (Frames.publicAddress, port), to: (server, 9),
+      timeToLive: 63,
       data: data(talk))
   }
 
   static func answer(_ talk: Int) -> [UInt8] {
     Frames.udp(
-      Frames.gatewayOutside, router, from: (server, 9), to: (Frames.publicAddress, port), timeToLive: 64,
+      EthernetFrame.gatewayOutside, router, from: (server, 9), to: (Frames.publicAddress, port),
+      timeToLive: 64,
       data: data(talk + 7))
   }
 
   static func answerInside(_ talk: Int) -> [UInt8] {
     Frames.udp(
-      hostMAC, Frames.gatewayInside, from: (server, 9), to: (host, port), timeToLive: 63, data: data(talk + 7)
+      hostMAC, EthernetFrame.gatewayInside, from: (server, 9), to: (host, port), timeToLive: 63,
+      data: data(talk + 7)
     )
   }
 }
 
 /// Frames and records of floods.
 enum Frames {
-  static let gatewayInside: [UInt8] = [2, 0x50, 0, 0, 0, 1]
-  static let gatewayOutside: [UInt8] = [2, 0x50, 0, 0, 0, 2]
   static let publicAddress: [UInt8] = [203, 0, 113, 5]
   /// Of floods: the senders' MAC address.
   static let stranger: [UInt8] = [0x52, 0x54, 0, 0, 0, 9]
@@ -248,34 +252,20 @@ enum Frames {
   }
 
   static func append(_ nanoseconds: UInt64, _ frame: [UInt8], to bytes: inout [UInt8]) {
-    bytes += Bytes.little(UInt32(Bytes.start + nanoseconds / 1_000_000_000))
-    bytes += Bytes.little(UInt32(nanoseconds % 1_000_000_000))
-    let length = Bytes.little(UInt32(frame.count))
-    bytes += length
-    bytes += length
-    bytes += frame
+    var file = CaptureBytes()
+    file.record(
+      UInt32(Bytes.start + nanoseconds / 1_000_000_000), UInt32(nanoseconds % 1_000_000_000), frame)
+    bytes += file.bytes
   }
 
   /// The records whose UDP port, of the source outside and of the destination inside, is that one.
   static func records(_ capture: [UInt8], ofPort port: UInt16, isOutside: Bool) -> [Flood.Heard] {
-    var found: [Flood.Heard] = []
-    var offset = 24
     let field = isOutside ? 34 : 36
-    func little(_ at: Int) -> UInt64 { (0..<4).reduce(0) { $0 | UInt64(capture[at + $1]) << UInt64(8 * $1) } }
-    while offset + 16 <= capture.count {
-      let length = Int(little(offset + 8))
-      let frame = offset + 16
-      if length > 38, capture[frame + 23] == 17, capture[frame + field] == UInt8(port >> 8),
-        capture[frame + field + 1] == UInt8(port & 0xFF)
-      {
-        found.append(
-          Flood.Heard(
-            nanoseconds: (little(offset) - Bytes.start) * 1_000_000_000 + little(offset + 4),
-            frame: Array(capture[frame..<frame + length])))
-      }
-      offset = frame + length
+    return ((try? Capture.records(capture, name: "capture")) ?? []).compactMap { record in
+      let frame = record.bytes
+      guard frame.count > 38, frame[23] == 17, word(frame, field) == port else { return nil }
+      return Flood.Heard(nanoseconds: record.nanoseconds - Bytes.start * 1_000_000_000, frame: frame)
     }
-    return found
   }
 
   /// A UDP datagram with every checksum.
@@ -283,61 +273,43 @@ enum Frames {
     _ destinationMAC: [UInt8], _ sourceMAC: [UInt8], from: (address: [UInt8], port: UInt16),
     to: (address: [UInt8], port: UInt16), timeToLive: UInt8, data: [UInt8]
   ) -> [UInt8] {
-    let length = big(UInt16(8 + data.count))
-    let ports = big(from.port) + big(to.port)
-    var sum = checksum(from.address + to.address + [0, 17] + length + ports + length + [0, 0] + data)
-    if sum == 0 { sum = 0xFFFF }
+    let packet = PacketBuilder(from.address, to.address, .udp(from.port, to.port, data: data))
     return ipv4(
       destinationMAC, sourceMAC, from: from.address, to: to.address, protocolNumber: 17,
-      timeToLive: timeToLive, payload: ports + length + big(sum) + data)
+      timeToLive: timeToLive, payload: packet.payload)
   }
 
-  /// A TCP segment whose checksum is wrong: those in transit are not looked at.
+  /// A TCP segment whose checksum is wrong: the gateway does not check those in transit.
   static func tcp(
     _ destinationMAC: [UInt8], _ sourceMAC: [UInt8], from: (address: [UInt8], port: UInt16),
     to: (address: [UInt8], port: UInt16),
     flags: UInt8
   ) -> [UInt8] {
-    ipv4(
+    let packet = PacketBuilder(from.address, to.address, .tcp(from.port, to.port, flags: flags))
+    return ipv4(
       destinationMAC, sourceMAC, from: from.address, to: to.address, protocolNumber: 6, timeToLive: 64,
-      payload: big(from.port) + big(to.port) + [
-        0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xFF, 0xFF, 0x12, 0x34, 0, 0,
-      ])
+      payload: packet.with { $0.checksum = .wrong }.payload)
   }
 
   static func ipv4(
     _ destinationMAC: [UInt8], _ sourceMAC: [UInt8], from: [UInt8], to: [UInt8], protocolNumber: UInt8,
     timeToLive: UInt8, identification: UInt16 = 7, field: UInt16 = 0x4000, payload: [UInt8]
   ) -> [UInt8] {
-    var header: [UInt8] =
-      [0x45, 0] + big(UInt16(20 + payload.count)) + big(identification) + big(field)
-      + [timeToLive, protocolNumber, 0, 0] + from + to
-    header.replaceSubrange(10..<12, with: big(checksum(header)))
-    return destinationMAC + sourceMAC + [8, 0] + header + payload
+    let packet = PacketBuilder(from, to, .other(protocolNumber, payload)).with {
+      $0.timeToLive = timeToLive
+      $0.identification = identification
+      $0.fragmentField = field
+    }
+    return EthernetFrame.bytes(to: destinationMAC, from: sourceMAC, packet.bytes)
   }
 
-  /// Replaces 16 bits of a frame, without a look at any checksum.
+  /// Replaces 16 bits of a frame and updates no checksum.
   static func set(_ value: Int, at offset: Int, in frame: inout [UInt8]) {
-    frame[offset] = UInt8(truncatingIfNeeded: value >> 8)
-    frame[offset + 1] = UInt8(truncatingIfNeeded: value)
+    setWord(&frame, offset, UInt16(truncatingIfNeeded: value))
   }
 
   /// Makes the checksum of a header of 20 bytes right again.
   static func fixHeader(_ frame: inout [UInt8]) {
-    set(0, at: 24, in: &frame)
-    set(Int(checksum(frame[14..<34])), at: 24, in: &frame)
+    InternetChecksum.write(to: &frame, at: 24, over: 14..<34)
   }
-
-  static func checksum(_ bytes: some Collection<UInt8>) -> UInt16 {
-    var sum: UInt32 = 0
-    var isHigh = true
-    for byte in bytes {
-      sum += isHigh ? UInt32(byte) << 8 : UInt32(byte)
-      isHigh.toggle()
-    }
-    while sum > 0xFFFF { sum = (sum & 0xFFFF) + (sum >> 16) }
-    return ~UInt16(sum)
-  }
-
-  static func big(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Every way in which the command ends without having done what was asked: message and exit code (sysexits.h).

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("portico replay: memory")
@@ -53,7 +54,7 @@ struct ReplayMemoryTests {
     var sizes: [Int] = []
     for turn in 0..<ReplayMemoryTests.long {
       // A block every second: the seconds stand in front of each record of 76 bytes.
-      let seconds = Bytes.little(UInt32(Bytes.start) + UInt32(turn))
+      let seconds = little(UInt32(Bytes.start) + UInt32(turn))
       for record in stride(from: 0, to: block.count, by: 76) {
         for byte in 0..<4 { block[record + byte] = seconds[byte] }
       }

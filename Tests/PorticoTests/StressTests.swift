@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Floods that want to use up what the gateway has: its time, its memory, its ports, and its patience with others.
@@ -33,7 +34,8 @@ struct StressTests {
     let flood = try Flood(
       .inside, nat: ["  limits: { per-host: { sessions: \(limit) } }"], pause: UInt64(count) * 10_000 / 1000)
     var frame = Frames.tcp(
-      Frames.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1234), to: (StressTests.server, 80),
+      EthernetFrame.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1234),
+      to: (StressTests.server, 80),
       flags: 2)
     var start = try flood.use()
     for index in 0..<count {
@@ -66,7 +68,8 @@ struct StressTests {
       .inside, nat: ["  lifetimes: { udp: 300s, ports: { udp/53: 1s } }", "  port-rest: 2s"],
       pause: UInt64(count) * 1_000_000 / 1000)
     var frame = Frames.udp(
-      Frames.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1), to: (StressTests.server, 53),
+      EthernetFrame.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1),
+      to: (StressTests.server, 53),
       timeToLive: 64, data: [1])
     Frames.set(0, at: 40, in: &frame)
     // Everything has been used once when a twentieth is over.
@@ -94,7 +97,8 @@ struct StressTests {
       .inside, nat: ["  pool: [{ address: 203.0.113.5, ports: 5000 }]"], pause: UInt64(count) * 100_000 / 1000
     )
     var frame = Frames.udp(
-      Frames.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1), to: (StressTests.server, 53),
+      EthernetFrame.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1),
+      to: (StressTests.server, 53),
       timeToLive: 64, data: [1])
     let start = try flood.use()
     for index in 0..<count {
@@ -127,7 +131,8 @@ struct StressTests {
         "  limits: { per-host: { ports: 65536 } }",
       ], pause: 17_000_000 * UInt64(churn) / 1000)
     var frame = Frames.udp(
-      Frames.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1), to: (StressTests.server, 9),
+      EthernetFrame.gatewayInside, Frames.stranger, from: (StressTests.attacker, 1),
+      to: (StressTests.server, 9),
       timeToLive: 64, data: [1])
     Frames.set(0, at: 40, in: &frame)
     // 64,512 ports, the bystander's among them; 64 stay free.
@@ -175,10 +180,13 @@ struct StressTests {
     let gateway = (Frames.publicAddress, UInt16(1))
     var frames = [
       Frames.udp(
-        Frames.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: gateway, timeToLive: 64,
+        EthernetFrame.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: gateway,
+        timeToLive: 64,
         data: [1]),
-      Frames.tcp(Frames.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: gateway, flags: 2),
-      Frames.tcp(Frames.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: gateway, flags: 16),
+      Frames.tcp(
+        EthernetFrame.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: gateway, flags: 2),
+      Frames.tcp(
+        EthernetFrame.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: gateway, flags: 16),
     ]
     let start = try flood.use()
     for port in 0..<count {
@@ -206,7 +214,7 @@ struct StressTests {
     // A round takes 40 s, so that what waits has died when the next one comes.
     let flood = try Flood(.outside, nat: [], pause: UInt64(rounds) * 40_000_000_000 / 1000)
     var frame = Frames.ipv4(
-      Frames.gatewayOutside, Frames.router, from: StressTests.server, to: Frames.publicAddress,
+      EthernetFrame.gatewayOutside, Frames.router, from: StressTests.server, to: Frames.publicAddress,
       protocolNumber: 17,
       timeToLive: 64, field: 0x2000 | 185, payload: [UInt8](repeating: 0x55, count: 1480))
     var start = try flood.use()
@@ -224,7 +232,8 @@ struct StressTests {
       }
       try flood.send(
         Frames.tcp(
-          Frames.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: (Frames.publicAddress, 1),
+          EthernetFrame.gatewayOutside, Frames.router, from: (StressTests.server, 9),
+          to: (Frames.publicAddress, 1),
           flags: 16),
         after: 39_000_000_000)
     }
@@ -244,7 +253,8 @@ struct StressTests {
     let flood = try Flood(
       side, nat: ["  filtering: endpoint-independent"], pause: UInt64(count) * 10_000 / 1000)
     let (own, mac) =
-      side == .inside ? (Frames.gatewayInside, Frames.stranger) : (Frames.gatewayOutside, Frames.router)
+      side == .inside
+      ? (EthernetFrame.gatewayInside, Frames.stranger) : (EthernetFrame.gatewayOutside, Frames.router)
     let (source, destination) =
       side == .inside
       ? (StressTests.attacker, StressTests.server) : (StressTests.server, Frames.publicAddress)
@@ -266,11 +276,8 @@ struct StressTests {
         payload: [3, 3, 0, 0, 0, 0, 0, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0] + destination + source
           + [0, 53, 15, 160, 0, 8, 0, 0]),
     ]
-    var state: UInt64 = side == .inside ? 1 : 2
-    func next(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
+    var random = Generator(seed: side == .inside ? 1 : 2)
+    func next(_ bound: Int) -> Int { random.below(bound) }
     var start = try flood.use()
     for index in 0..<count {
       if index == count / 4 { start = try flood.use() }
@@ -310,7 +317,8 @@ struct StressTests {
           + lines,
         pause: UInt64(count) * 10_000 / 1000)
       var frame = Frames.udp(
-        Frames.gatewayOutside, Frames.router, from: (StressTests.server, 9), to: ([198, 18, 0, 1], 53),
+        EthernetFrame.gatewayOutside, Frames.router, from: (StressTests.server, 9),
+        to: ([198, 18, 0, 1], 53),
         timeToLive: 64, data: [1])
       var start = try flood.use()
       for index in 0..<count + count / 10 {

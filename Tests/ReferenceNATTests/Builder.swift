@@ -1,34 +1,14 @@
-import ReferenceNAT
+public import ReferenceNAT
+public import TestSupport
 
-/// Bytes of hexadecimal text; white space is left out.
-func hex(_ text: String) -> [UInt8] {
-  let digits = text.filter { !$0.isWhitespace }.compactMap(\.hexDigitValue)
-  return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+extension ReferenceAddress: AddressBytes {
+  public var octets: [UInt8] { big(number) }
 }
 
-/// Packets for scenarios, with right checksums unless asked otherwise. `Golden` checks the builder itself.
+/// Packets with right checksums. `Golden` checks the builder itself.
 enum Build {
   static let insideMAC: [UInt8] = [0x02, 0x50, 0, 0, 0, 1]
   static let outsideMAC: [UInt8] = [0x02, 0x50, 0, 0, 0, 2]
-
-  struct TCPFlag {
-    static let fin: UInt8 = 1
-    static let syn: UInt8 = 2
-    static let rst: UInt8 = 4
-    static let ack: UInt8 = 16
-  }
-
-  static func checksum(_ bytes: [UInt8]) -> UInt16 {
-    var sum: UInt32 = 0
-    for place in stride(from: 0, to: bytes.count, by: 2) {
-      sum += UInt32(bytes[place]) * 256 + (place + 1 < bytes.count ? UInt32(bytes[place + 1]) : 0)
-      sum = sum % 0x10000 + sum / 0x10000
-    }
-    return UInt16(0xFFFF - sum)
-  }
-
-  static func two(_ value: UInt16) -> [UInt8] { [UInt8(value / 256), UInt8(value % 256)] }
-  static func four(_ value: UInt32) -> [UInt8] { two(UInt16(value / 65536)) + two(UInt16(value % 65536)) }
 
   /// An Ethernet frame for the gateway on that side, from a neighbour whose MAC says which.
   static func frame(_ packet: [UInt8], on side: ReferenceSide, from neighbour: UInt8 = 9) -> [UInt8] {
@@ -40,30 +20,19 @@ enum Build {
     timeToLive: UInt8 = 64, identification: UInt16 = 0, dontFragment: Bool = false, more: Bool = false,
     offset: Int = 0, options: [UInt8] = []
   ) -> [UInt8] {
-    let flags = (dontFragment ? 0x4000 : 0) + (more ? 0x2000 : 0) + offset / 8
-    var header: [UInt8] = [0x45 + UInt8(options.count / 4), 0]
-    header += two(UInt16(20 + options.count + payload.count)) + two(identification) + two(UInt16(flags))
-    header += [timeToLive, transport, 0, 0] + four(source.number) + four(destination.number) + options
-    header.replaceSubrange(10..<12, with: two(checksum(header)))
-    return header + payload
-  }
-
-  private static func withSum(
-    _ segment: [UInt8], at place: Int, _ transport: UInt8, _ source: ReferenceAddress,
-    _ destination: ReferenceAddress
-  ) -> [UInt8] {
-    let pseudo =
-      four(source.number) + four(destination.number) + [0, transport] + two(UInt16(segment.count))
-    var segment = segment
-    segment.replaceSubrange(place..<place + 2, with: two(checksum(pseudo + segment)))
-    return segment
+    var builder = PacketBuilder(source, destination, .other(transport, payload))
+    builder.timeToLive = timeToLive
+    builder.identification = identification
+    builder.fragmentField = UInt16((dontFragment ? 0x4000 : 0) + (more ? 0x2000 : 0) + offset / 8)
+    builder.options = options
+    return builder.bytes
   }
 
   static func udpSegment(
     _ source: ReferenceEndpoint, _ destination: ReferenceEndpoint, _ data: [UInt8] = [1, 2, 3]
   ) -> [UInt8] {
-    let segment = two(source.port) + two(destination.port) + two(UInt16(8 + data.count)) + [0, 0] + data
-    return withSum(segment, at: 6, 17, source.address, destination.address)
+    PacketBuilder(source.address, destination.address, .udp(source.port, destination.port, data: data))
+      .payload
   }
 
   static func udp(
@@ -78,20 +47,17 @@ enum Build {
     _ source: ReferenceEndpoint, _ destination: ReferenceEndpoint, _ flags: UInt8, _ data: [UInt8] = [],
     timeToLive: UInt8 = 64, dontFragment: Bool = true, sequence: UInt32 = 1000, acknowledgement: UInt32 = 0
   ) -> [UInt8] {
-    let segment =
-      two(source.port) + two(destination.port) + four(sequence) + four(acknowledgement) + [0x50, flags]
-      + two(64240)
-      + [0, 0, 0, 0] + data
-    return ipv4(
-      source.address, destination.address, 6,
-      withSum(segment, at: 16, 6, source.address, destination.address), timeToLive: timeToLive,
-      dontFragment: dontFragment)
+    var builder = PacketBuilder(
+      source.address, destination.address, .tcp(source.port, destination.port, flags: flags, data: data))
+    builder.sequence = sequence
+    builder.acknowledgement = acknowledgement
+    builder.timeToLive = timeToLive
+    builder.doesNotFragment = dontFragment
+    return builder.bytes
   }
 
   static func icmpMessage(_ type: UInt8, _ code: UInt8, rest: UInt32, _ data: [UInt8] = []) -> [UInt8] {
-    var message = [type, code, 0, 0] + four(rest) + data
-    message.replaceSubrange(2..<4, with: two(checksum(message)))
-    return message
+    PacketBuilder([0, 0, 0, 0], [0, 0, 0, 0], .icmp(type: type, code: code, rest: rest, data: data)).payload
   }
 
   static func icmp(

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Frames written out, each computed apart from this code by the RFCs. The gateway is 192.168.1.1/24 inside
 /// and 203.0.113.5/24 outside with 203.0.113.1 as its gateway.
 enum Golden {

@@ -1,4 +1,5 @@
 import ReferenceNAT
+import TestSupport
 import Testing
 
 /// Central cases, whose output was computed apart from this code.
@@ -144,7 +145,7 @@ struct GoldenTests {
 
   @Test("an unsolicited SYN is answered after 6 s with 3/3, stamped with its due time, TCP16")
   func unsolicitedSYN() {
-    let syn = Build.tcp(.init(Host.one, 4000), .init("198.51.100.99", 80), Build.TCPFlag.syn)
+    let syn = Build.tcp(.init(Host.one, 4000), .init("198.51.100.99", 80), Flag.syn)
     var nat = ReferenceNAT(.plain)
     nat.give(syn, on: .inside)
     expect(nat.giveFrame(Golden.unsolicitedIn, on: .outside, at: second), .outside, [])

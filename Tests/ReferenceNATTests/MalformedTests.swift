@@ -1,9 +1,10 @@
 import ReferenceNAT
+import TestSupport
 import Testing
 
 struct MalformedTests {
   private static let good = Build.frame(
-    Build.tcp(.init(Host.one, 5000), .init(Host.server, 80), Build.TCPFlag.syn), on: .inside)
+    Build.tcp(.init(Host.one, 5000), .init(Host.server, 80), Flag.syn), on: .inside)
   private static let datagram = Build.frame(
     Build.udp(.init(Host.one, 5000), .init(Host.server, 80)), on: .inside)
   private static let ping = Build.frame(Build.icmp(Host.one, Host.server, 8), on: .inside)
@@ -14,7 +15,7 @@ struct MalformedTests {
     frame.replaceSubrange(14 + place..<14 + place + bytes.count, with: bytes)
     frame.replaceSubrange(24..<26, with: [0, 0])
     let header = min(frame.count, 14 + max(20, Int(frame[14] & 15) * 4))
-    frame.replaceSubrange(24..<26, with: Build.two(Build.checksum(Array(frame[14..<header]))))
+    frame.replaceSubrange(24..<26, with: big(InternetChecksum.of(Array(frame[14..<header]))))
     return frame
   }
 
@@ -116,7 +117,7 @@ struct MalformedTests {
   )
   func fuzz() {
     let seed = UInt64.random(in: 1...UInt64.max)
-    var random = SmallGenerator(state: seed)
+    var random = Generator(seed: seed)
     var nat = ReferenceNAT(
       .plain.with {
         $0.statics = [.oneToOne(public: "203.0.113.6", private: "192.168.1.2")]
@@ -141,7 +142,7 @@ struct MalformedTests {
       if frame.count >= 34, Int.random(in: 0..<4, using: &random) > 0 {
         let end = min(frame.count, 14 + max(20, Int(frame[14] & 15) * 4))
         frame.replaceSubrange(24..<26, with: [0, 0])
-        frame.replaceSubrange(24..<26, with: Build.two(Build.checksum(Array(frame[14..<end]))))
+        frame.replaceSubrange(24..<26, with: big(InternetChecksum.of(Array(frame[14..<end]))))
       }
       let side: ReferenceSide = Bool.random(using: &random) ? .inside : .outside
       if frame.count >= 6 && side == .outside { frame[5] = 2 }
@@ -162,17 +163,5 @@ struct MalformedTests {
     #expect(
       stats.events.sessionsCreated == stats.events.sessionsExpired + UInt64(stats.sessions), "seed \(seed)")
     #expect(stats.sessions > 0 && stats.drops.values.filter { $0 > 0 }.count > 15, "seed \(seed)")
-  }
-}
-
-/// A small generator, so that a printed seed repeats a run (xorshift64*).
-struct SmallGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state ^= state >> 12
-    state ^= state << 25
-    state ^= state >> 27
-    return state &* 0x2545_F491_4F6C_DD1D
   }
 }

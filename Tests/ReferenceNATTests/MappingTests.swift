@@ -1,4 +1,5 @@
 import ReferenceNAT
+import TestSupport
 import Testing
 
 struct MappingTests {
@@ -212,10 +213,10 @@ struct MappingTests {
         $0.limits.sessions = 1
         $0.evict = .oldestTransitory
       })
-    nat.give(Build.tcp(one, server, Build.TCPFlag.syn), on: .inside)
+    nat.give(Build.tcp(one, server, Flag.syn), on: .inside)
     nat.give(Build.udp(two, server), on: .inside)
     #expect(nat.counted.isEmpty && nat.table().map(\.flow) == [.udp])
-    nat.give(Build.tcp(one, server, Build.TCPFlag.syn), on: .inside)
+    nat.give(Build.tcp(one, server, Flag.syn), on: .inside)
     #expect(nat.counted == ["sessionLimit": 1])
   }
 
@@ -227,10 +228,10 @@ struct MappingTests {
         $0.evict = .oldestTransitory
       })
     nat.give(Build.udp(one, server), on: .inside)
-    nat.give(Build.tcp(one, server, Build.TCPFlag.syn), on: .inside)
+    nat.give(Build.tcp(one, server, Flag.syn), on: .inside)
     nat.give(Build.udp(.init(Host.one, 5001), server), on: .inside)
     #expect(nat.counted == ["portsExhausted": 1] && nat.table().count == 2)
-    nat.give(Build.tcp(.init(Host.one, 5001), server, Build.TCPFlag.syn), on: .inside)
+    nat.give(Build.tcp(.init(Host.one, 5001), server, Flag.syn), on: .inside)
     #expect(nat.counted == ["portsExhausted": 1] && nat.table().map(\.privateEnd.port) == [5001, 5000])
   }
 }

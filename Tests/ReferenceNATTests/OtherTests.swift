@@ -1,4 +1,5 @@
 import ReferenceNAT
+import TestSupport
 import Testing
 
 struct HairpinTests {
@@ -9,15 +10,15 @@ struct HairpinTests {
     var nat = ReferenceNAT(.plain)
     let first = ReferenceEndpoint(Host.one, 5000)
     let other = ReferenceEndpoint(Host.two, 6000)
-    let syn = Build.TCPFlag.syn
+    let syn = Flag.syn
     nat.give(Build.tcp(other, .init(Host.server, 80), syn), on: .inside, from: 3)
     let out = nat.give(Build.tcp(first, target, syn), on: .inside, from: 2)
     let seen = ReferenceEndpoint(Host.publicAddress, 5000)
     #expect(out.map(\.bytes) == [Build.sent(Build.tcp(seen, other, syn, timeToLive: 63), on: .inside, to: 3)])
-    let back = nat.give(Build.tcp(other, seen, syn | Build.TCPFlag.ack), on: .inside, from: 3)
+    let back = nat.give(Build.tcp(other, seen, syn | Flag.ack), on: .inside, from: 3)
     #expect(
       back.map(\.bytes) == [
-        Build.sent(Build.tcp(target, first, syn | Build.TCPFlag.ack, timeToLive: 63), on: .inside, to: 2)
+        Build.sent(Build.tcp(target, first, syn | Flag.ack, timeToLive: 63), on: .inside, to: 2)
       ])
     let hairpins = nat.table().flatMap(\.sessions).filter(\.hairpin)
     #expect(hairpins.map(\.state) == [.established, .established])
@@ -28,11 +29,11 @@ struct HairpinTests {
   func itself() {
     var nat = ReferenceNAT(.plain)
     let end = ReferenceEndpoint(Host.one, 6000)
-    nat.give(Build.tcp(end, .init(Host.server, 80), Build.TCPFlag.syn), on: .inside)
-    let out = nat.give(Build.tcp(end, target, Build.TCPFlag.syn), on: .inside)
+    nat.give(Build.tcp(end, .init(Host.server, 80), Flag.syn), on: .inside)
+    let out = nat.give(Build.tcp(end, target, Flag.syn), on: .inside)
     #expect(
       out.map(\.bytes) == [
-        Build.sent(Build.tcp(target, end, Build.TCPFlag.syn, timeToLive: 63), on: .inside, to: 9)
+        Build.sent(Build.tcp(target, end, Flag.syn, timeToLive: 63), on: .inside, to: 9)
       ])
     let session = nat.table()[0].sessions.first(where: \.hairpin)
     #expect(nat.table()[0].sessions.count == 2)
@@ -86,7 +87,7 @@ struct HairpinTests {
   private func lowerTimeToLive(_ packet: inout [UInt8]) {
     packet[8] -= 1
     packet.replaceSubrange(10..<12, with: [0, 0])
-    packet.replaceSubrange(10..<12, with: Build.two(Build.checksum(Array(packet[..<20]))))
+    packet.replaceSubrange(10..<12, with: big(InternetChecksum.of(Array(packet[..<20]))))
   }
 }
 
@@ -193,16 +194,16 @@ struct StaticAndForwardingTests {
       .plain.with { $0.statics = [.forward(.tcp, public: published, private: web)] })
     #expect(nat.table().count == 1)
     let client = ReferenceEndpoint(Host.server, 4444)
-    let syn = Build.TCPFlag.syn
+    let syn = Flag.syn
     let inward = nat.give(Build.tcp(client, published, syn), on: .outside)
     #expect(
       inward.map(\.bytes) == [Build.sent(Build.tcp(client, web, syn, timeToLive: 63), on: .inside, to: nil)])
-    let outward = nat.give(Build.tcp(web, client, syn | Build.TCPFlag.ack), on: .inside)
+    let outward = nat.give(Build.tcp(web, client, syn | Flag.ack), on: .inside)
     #expect(
       outward.map(\.bytes) == [
-        Build.sent(Build.tcp(published, client, syn | Build.TCPFlag.ack, timeToLive: 63), on: .outside, to: 9)
+        Build.sent(Build.tcp(published, client, syn | Flag.ack, timeToLive: 63), on: .outside, to: 9)
       ])
-    nat.give(Build.tcp(.init(Host.server, 5), published, Build.TCPFlag.ack), on: .outside)
+    nat.give(Build.tcp(.init(Host.server, 5), published, Flag.ack), on: .outside)
     #expect(nat.counted == ["noSession": 1])
     #expect(nat.stats().pool.map(\.ports) == [64511, 64512, 65536])
   }
@@ -261,7 +262,7 @@ struct StaticAndForwardingTests {
     func request(from sender: ReferenceAddress) -> [UInt8] {
       let neighbour: [UInt8] = [0x0A, 0, 0, 0, 0, 9]
       return [UInt8](repeating: 0xFF, count: 6) + neighbour + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + neighbour
-        + Build.four(sender.number) + [0, 0, 0, 0, 0, 0] + Build.four(Host.publicAddress.number)
+        + big(sender.number) + [0, 0, 0, 0, 0, 0] + big(Host.publicAddress.number)
     }
     var nat = ReferenceNAT(.plain)
     #expect(nat.giveFrame(request(from: Host.publicAddress), on: .outside).isEmpty)

@@ -1,12 +1,13 @@
 import ReferenceNAT
+import TestSupport
 import Testing
 
 struct TCPTests {
-  private static let fin = Build.TCPFlag.fin | Build.TCPFlag.ack
-  private static let syn = Build.TCPFlag.syn
-  private static let synACK = Build.TCPFlag.syn | Build.TCPFlag.ack
-  private static let rst = Build.TCPFlag.rst
-  private static let ack = Build.TCPFlag.ack
+  private static let fin = Flag.fin | Flag.ack
+  private static let syn = Flag.syn
+  private static let synACK = Flag.syn | Flag.ack
+  private static let rst = Flag.rst
+  private static let ack = Flag.ack
 
   /// One packet of a script: from inside ("o") or from outside ("i").
   struct Step: Sendable {

@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 768, RFC 1071, RFC 1624: what happens to checksums on the way.
@@ -14,9 +15,9 @@ struct ChecksumTests {
     func filled(_ word: UInt16) -> Datagram {
       packet.with {
         switch $0.payload {
-        case .udp: $0.payload = .udp([7, 7] + Datagram.big(word), hasChecksum: true)
+        case .udp: $0.payload = .udp([7, 7] + big(word), hasChecksum: true)
         case .tcp(var segment):
-          segment.data = [7, 7] + Datagram.big(word)
+          segment.data = [7, 7] + big(word)
           $0.payload = .tcp(segment)
         default: break
         }

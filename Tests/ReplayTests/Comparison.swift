@@ -1,3 +1,5 @@
+import TestSupport
+
 /// What differs between expected and found, in words; empty when nothing does.
 enum Comparison {
   /// Record by record, stamp and bytes. Only the first difference is described: what follows usually follows from it.

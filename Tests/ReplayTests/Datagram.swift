@@ -1,3 +1,5 @@
+import TestSupport
+
 /// An address and a port (or query identifier), written `"192.168.1.2:5000"`.
 struct End: Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
   var address: String
@@ -122,83 +124,42 @@ struct Datagram: Equatable {
 
   // MARK: Bytes
 
-  static func octets(_ address: String) -> [UInt8] { address.split(separator: ".").compactMap { UInt8($0) } }
-
-  static func big(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
-
-  static func big(_ value: UInt32) -> [UInt8] { big(UInt16(value >> 16)) + big(UInt16(value & 0xFFFF)) }
-
   /// Total length of the packet: what a session counts.
   var length: Int { bytes.count }
 
   /// The whole IPv4 packet.
-  var bytes: [UInt8] {
-    let body = transport
-    let length = 20 + options.count + body.count
-    func header(_ checksum: UInt16) -> [UInt8] {
-      [0x40 | UInt8(5 + options.count / 4), typeOfService] + Datagram.big(UInt16(truncatingIfNeeded: length))
-        + Datagram.big(identification) + Datagram.big(flagsAndOffset) + [timeToLive, protocolNumber]
-        + Datagram.big(checksum) + Datagram.octets(source.address) + Datagram.octets(destination.address)
-        + options
+  var bytes: [UInt8] { builder.bytes }
+
+  private var builder: PacketBuilder {
+    var builder = PacketBuilder(source.address, destination.address, content)
+    builder.checksum = .off(by: error)
+    if case .udp(_, hasChecksum: false) = payload { builder.checksum = .none }
+    if case .tcp(let segment) = payload {
+      builder.sequence = segment.sequence
+      builder.acknowledgement = segment.acknowledgement
+      builder.window = segment.window
     }
-    return header(Datagram.sum(InternetChecksum.of(header(0)), headerError)) + body
+    builder.headerError = headerError
+    builder.timeToLive = timeToLive
+    builder.typeOfService = typeOfService
+    builder.identification = identification
+    builder.fragmentField = flagsAndOffset
+    builder.options = options
+    return builder
   }
 
-  private var protocolNumber: UInt8 {
+  private var content: PacketBuilder.Content {
     switch payload {
-    case .udp: 17
-    case .tcp: 6
-    case .query, .icmp: 1
-    case .other(let number, _): number
-    }
-  }
-
-  private var transport: [UInt8] {
-    switch payload {
-    case .udp(let data, let hasChecksum):
-      func datagram(_ checksum: UInt16) -> [UInt8] {
-        Datagram.big(source.port) + Datagram.big(destination.port) + Datagram.big(UInt16(8 + data.count))
-          + Datagram.big(checksum) + data
-      }
-      guard hasChecksum else { return datagram(0) }
-      let checksum = Datagram.sum(InternetChecksum.of(pseudoHeader(8 + data.count) + datagram(0)), error)
-      return datagram(checksum == 0 ? 0xFFFF : checksum)
+    case .udp(let data, _): .udp(source.port, destination.port, data: data)
     case .tcp(let segment):
-      func bytes(_ checksum: UInt16) -> [UInt8] {
-        Datagram.big(source.port) + Datagram.big(destination.port) + Datagram.big(segment.sequence)
-          + Datagram.big(segment.acknowledgement)
-          + [UInt8((20 + segment.options.count) / 4) << 4, segment.flags.rawValue]
-          + Datagram.big(segment.window)
-          + Datagram.big(checksum) + [0, 0] + segment.options + segment.data
-      }
-      let zero = bytes(0)
-      return bytes(Datagram.sum(InternetChecksum.of(pseudoHeader(zero.count) + zero), error))
-    case .query(let type, let sequence, let data):
-      // A request's identifier is its sender's, a reply's is that of whom it answers; both ports hold it.
-      let identifier = source.port
-      func message(_ checksum: UInt16) -> [UInt8] {
-        [type, 0] + Datagram.big(checksum) + Datagram.big(identifier) + Datagram.big(sequence) + data
-      }
-      return message(Datagram.sum(InternetChecksum.of(message(0)), error))
-    case .icmp(let type, let code, let rest, let data):
-      func message(_ checksum: UInt16) -> [UInt8] {
-        [type, code] + Datagram.big(checksum) + Datagram.big(rest) + data
-      }
-      return message(Datagram.sum(InternetChecksum.of(message(0)), error))
-    case .other(_, let data): return data
+      .tcp(
+        source.port, destination.port, flags: segment.flags.rawValue, options: segment.options,
+        data: segment.data)
+    // A request's identifier is its sender's, a reply's is that of whom it answers; both ports hold it.
+    case .query(let type, let sequence, let data): .query(type, source.port, sequence: sequence, data: data)
+    case .icmp(let type, let code, let rest, let data): .icmp(type: type, code: code, rest: rest, data: data)
+    case .other(let number, let data): .other(number, data)
     }
-  }
-
-  private func pseudoHeader(_ length: Int) -> [UInt8] {
-    InternetChecksum.pseudoHeader(
-      source: Datagram.octets(source.address), destination: Datagram.octets(destination.address),
-      protocolNumber: protocolNumber, length: length)
-  }
-
-  /// Ones' complement addition.
-  private static func sum(_ a: UInt16, _ b: UInt16) -> UInt16 {
-    let (sum, overflow) = a.addingReportingOverflow(b)
-    return overflow ? sum + 1 : sum
   }
 }
 
@@ -213,7 +174,7 @@ enum Link {
 
   /// The MAC address of an inside host.
   static func mac(of host: String) -> String {
-    "52:54:" + Datagram.octets(host).map { PacketText.hex($0, 2) }.joined(separator: ":")
+    "52:54:" + host.octets.map { PacketText.hex($0, 2) }.joined(separator: ":")
   }
 
   static func octets(_ mac: String) -> [UInt8] {
@@ -223,14 +184,15 @@ enum Link {
   static func frame(_ destination: String, _ source: String, type: UInt16 = 0x0800, _ payload: [UInt8])
     -> [UInt8]
   {
-    octets(destination) + octets(source) + Datagram.big(type) + payload
+    EthernetFrame.bytes(to: octets(destination), from: octets(source), type: type, payload)
   }
 
   static func arp(
     _ operation: UInt16, from sender: (mac: String, address: String),
     to target: (mac: String, address: String)
   ) -> [UInt8] {
-    [0, 1, 8, 0, 6, 4] + Datagram.big(operation) + octets(sender.mac) + Datagram.octets(sender.address)
-      + octets(target.mac) + Datagram.octets(target.address)
+    EthernetFrame.arp(
+      operation, from: (octets(sender.mac), sender.address.octets),
+      to: (octets(target.mac), target.address.octets))
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import NATConfiguration
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// The same captures, configuration and seed give the same bytes; another seed changes what is random and nothing else.
@@ -89,7 +90,8 @@ struct DeterminismTests {
   }
 
   @Test(
-    "two runs give the same bytes, garbage among them", arguments: ["preserve", "random", "sequential"],
+    "two runs give the same bytes, garbage among them, RFC 4787 REQ-11",
+    arguments: ["preserve", "random", "sequential"],
     [UInt64(1), 7, .max])
   func again(choice: String, seed: UInt64) throws {
     let first = try run(Mixture(seed: seed, hasGarbage: true), choice, seed: seed)

@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// `evict: oldest-transitory`: where there is no room, the TCP session goes that has been half open, closed or reset for

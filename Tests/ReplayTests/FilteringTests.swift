@@ -97,7 +97,7 @@ struct FilteringTests {
     try script.check()
   }
 
-  @Test("FIL filtering is set for each protocol")
+  @Test("FIL1 filtering is set for each protocol, RFC 4787 REQ-8a, RFC 5382 REQ-3b")
   func byProtocol() throws {
     var script = try Script([
       "filtering": "{ udp: endpoint-independent, tcp: address-and-port-dependent, icmp: address-dependent }"

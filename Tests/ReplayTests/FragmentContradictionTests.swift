@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 5722, RFC 1858, RFC 791: fragments that do not fit together, or do not come.

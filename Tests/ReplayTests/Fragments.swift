@@ -1,4 +1,5 @@
 import NATWire
+import TestSupport
 
 /// Datagrams in pieces (RFC 791 section 3.2).
 extension Datagram {

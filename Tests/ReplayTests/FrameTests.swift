@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// What lies around a packet: Ethernet, ARP, next hops, VLAN tags, trailers, raw IP, super-frames, TTL.
@@ -235,7 +236,7 @@ struct FrameTests {
     var script = try Script()
     func tagged(_ tag: UInt16, _ packet: Datagram) -> [UInt8] {
       Link.frame(
-        Link.gatewayInside, Link.mac(of: Stage.c1), type: type, Datagram.big(tag) + [8, 0] + packet.bytes)
+        Link.gatewayInside, Link.mac(of: Stage.c1), type: type, big(tag) + [8, 0] + packet.bytes)
     }
     script.receive(.s(1), .inside, tagged(0, FrameTests.out))
     script.expect(.s(1), .outside, FrameTests.out.sent(as: FrameTests.x))

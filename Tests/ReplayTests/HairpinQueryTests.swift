@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// ICMP queries between inside hosts (RFC 5508 REQ-7, RFC 7857 section 12): over 1:1 mappings alone, under the sender's

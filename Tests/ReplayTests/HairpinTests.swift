@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 4787 REQ-9, RFC 5382 REQ-8, RFC 5508 REQ-7: inside hosts that reach each other by public endpoints.
@@ -71,7 +72,7 @@ struct HairpinTests {
     script.outbound(.s(1), .tcp(HairpinTests.b, HairpinTests.server, .syn), as: Stage.x(50001))
     script.dropped(.s(2), .inside, .tcp(HairpinTests.a, Stage.x(50001), flags), "noSession")
     func syn(_ source: End, _ destination: End, _ size: UInt16) -> Datagram {
-      let segment = Datagram.Segment(flags: .syn, options: [2, 4] + Datagram.big(size))
+      let segment = Datagram.Segment(flags: .syn, options: [2, 4] + big(size))
       return Datagram(source: source, destination: destination, payload: .tcp(segment))
     }
     script.receive(.s(3), .inside, syn(HairpinTests.a, Stage.x(50001), 9000))

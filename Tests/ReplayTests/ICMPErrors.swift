@@ -1,4 +1,5 @@
 import NATWire
+import TestSupport
 import Testing
 
 /// ICMP errors, as routers and hosts send them.

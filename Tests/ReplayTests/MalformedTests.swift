@@ -1,6 +1,7 @@
 import Foundation
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 1122, RFC 1812 section 5.2.2: what is no packet, or no packet for a gateway.
@@ -20,7 +21,7 @@ struct MalformedTests {
     let header = Int((bytes.first ?? 0) & 15) * 4
     if header >= 20, header <= bytes.count {
       (bytes[10], bytes[11]) = (0, 0)
-      let sum = Datagram.big(InternetChecksum.of(bytes[0..<header]))
+      let sum = big(InternetChecksum.of(bytes[0..<header]))
       (bytes[10], bytes[11]) = (sum[0], sum[1])
     }
     return bytes

@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 4787 section 4, RFC 5382 REQ-1.

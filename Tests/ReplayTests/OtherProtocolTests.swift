@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// Transport protocols that have no ports, or none that are translated: over 1:1 mappings, by address alone.
@@ -37,11 +38,11 @@ struct OtherProtocolTests {
     _ number: UInt8, _ source: String, _ destination: String, _ payload: [UInt8], covered: Int
   ) -> [UInt8] {
     let pseudoHeader = InternetChecksum.pseudoHeader(
-      source: Datagram.octets(source), destination: Datagram.octets(destination), protocolNumber: number,
+      source: source.octets, destination: destination.octets, protocolNumber: number,
       length: payload.count)
     let sum = InternetChecksum.of(pseudoHeader + payload.prefix(covered))
     var payload = payload
-    payload.replaceSubrange(6..<8, with: Datagram.big(number == 136 && sum == 0 ? 0xFFFF : sum))
+    payload.replaceSubrange(6..<8, with: big(number == 136 && sum == 0 ? 0xFFFF : sum))
     return payload
   }
 
@@ -107,7 +108,7 @@ struct OtherProtocolTests {
     // The last two covered bytes are chosen so that the sum is zero behind the gateway.
     let coverage: UInt16 = 10
     func packet(_ source: String, _ filler: UInt16) -> Datagram {
-      let payload = [0x0B, 0x59, 0, 80] + Datagram.big(coverage) + [0, 0] + Datagram.big(filler)
+      let payload = [0x0B, 0x59, 0, 80] + big(coverage) + [0, 0] + big(filler)
       return Datagram(
         source: End(source, 0), destination: End(Stage.s1, 0),
         payload: .other(

@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 4787 REQ-1 to REQ-3, RFC 6888 REQ-2: several public addresses, and what two hosts never share.

@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 4787 REQ-3 and REQ-4, RFC 6888 REQ-8: which public port a binding gets.

@@ -3,6 +3,7 @@ import NATCaptureFiles
 import NATComposition
 import NATConfiguration
 import NATControl
+import TestSupport
 
 /// What a replay made of its captures.
 struct ReplayOutcome {

@@ -1,5 +1,6 @@
 import Foundation
 import NATConfiguration
+import TestSupport
 import Testing
 
 /// A folder of `Scenarios`: a configuration, captures, and what must become of them.

@@ -1,6 +1,7 @@
 import NATConfiguration
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// A scenario written as code: each packet as it comes, and as it must go. The order is that of the stamps.
@@ -214,7 +215,7 @@ extension Script {
     var frame = Link.frame(Link.gatewayInside, Link.mac(of: Script.hosts[0]), prototype.bytes)
     let isICMP = frame[23] == 1
     for (index, source) in sources.enumerated() {
-      let octets = Datagram.octets(source.address)
+      let octets = source.address.octets
       for at in 0..<4 { frame[26 + at] = octets[at] }
       frame[24] = 0
       frame[25] = 0

@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 4787 REQ-13, RFC 1191, RFC 791: packets that are larger than the way on.

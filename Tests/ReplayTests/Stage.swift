@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Who takes part: two inside hosts, their usual public endpoints, three servers.
 enum Stage {
   static let c1 = "192.168.1.2"

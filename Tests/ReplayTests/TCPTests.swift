@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// RFC 5382, RFC 6146 section 3.5.2, RFC 7857 section 2: states and times of connections.
@@ -219,7 +220,7 @@ struct TCPTests {
     func packet(_ size: UInt16) -> Datagram {
       Datagram(
         source: TCPTests.host, destination: TCPTests.remote,
-        payload: .tcp(Datagram.Segment(flags: .syn, options: [2, 4] + Datagram.big(size))))
+        payload: .tcp(Datagram.Segment(flags: .syn, options: [2, 4] + big(size))))
     }
     script.receive(.s(1), .inside, packet(9000))
     script.expect(.s(1), .outside, packet(limit).sent(as: TCPTests.x))

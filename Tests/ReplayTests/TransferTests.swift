@@ -1,5 +1,6 @@
 import NATControl
 import NATWire
+import TestSupport
 import Testing
 
 /// Long connections: what one end says is what the other end reads.

@@ -1,46 +1,45 @@
-import Foundation
+public import Foundation
 
 /// One packet of a capture and its time.
-struct Record: Equatable {
+public struct Record: Equatable, Sendable {
   /// Since 1970.
-  var nanoseconds: UInt64
-  var bytes: [UInt8]
+  public var nanoseconds: UInt64
+  public var bytes: [UInt8]
   /// Length on the wire, if the capture cut the packet.
-  var wireLength: Int?
+  public var wireLength: Int?
 
-  init(_ nanoseconds: UInt64, _ bytes: [UInt8], wireLength: Int? = nil) {
+  public init(_ nanoseconds: UInt64, _ bytes: [UInt8], wireLength: Int? = nil) {
     self.nanoseconds = nanoseconds
     self.bytes = bytes
     self.wireLength = wireLength
   }
 }
 
-/// pcap files as these tests write and read them, without libpcap: nanoseconds, little endian.
-enum Capture {
-  enum Link: UInt32 {
+/// pcap files of nanoseconds, little endian, written and read without libpcap.
+public enum Capture {
+  public enum Link: UInt32 {
     case null = 0
     case ethernet = 1
     case rawIP = 101
   }
 
-  struct Unreadable: Error, CustomStringConvertible {
-    let description: String
+  public struct Unreadable: Error, CustomStringConvertible {
+    public let description: String
+
+    public init(description: String) { self.description = description }
   }
 
-  static func bytes(_ records: [Record], link: Link = .ethernet) -> [UInt8] {
-    var bytes =
-      little(0xA1B2_3C4D) + [2, 0, 4, 0] + little(0) + little(0) + little(262_144) + little(link.rawValue)
+  public static func bytes(_ records: [Record], link: Link = .ethernet) -> [UInt8] {
+    var file = CaptureBytes.pcap(magic: CaptureBytes.nanoseconds, snapLength: 262_144, link: link.rawValue)
     for record in records {
-      bytes +=
-        little(UInt32(record.nanoseconds / 1_000_000_000))
-        + little(UInt32(record.nanoseconds % 1_000_000_000))
-      bytes += little(UInt32(record.bytes.count)) + little(UInt32(record.wireLength ?? record.bytes.count))
-      bytes += record.bytes
+      file.record(
+        UInt32(record.nanoseconds / 1_000_000_000), UInt32(record.nanoseconds % 1_000_000_000), record.bytes,
+        wireLength: record.wireLength)
     }
-    return bytes
+    return file.bytes
   }
 
-  static func records(_ bytes: [UInt8], name: String) throws -> [Record] {
+  public static func records(_ bytes: [UInt8], name: String) throws -> [Record] {
     func word(_ offset: Int) -> UInt32 {
       UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
         | UInt32(bytes[offset + 3]) << 24
@@ -69,15 +68,7 @@ enum Capture {
     return records
   }
 
-  static func read(_ url: URL) throws -> [Record] {
+  public static func read(_ url: URL) throws -> [Record] {
     try records(Array(Data(contentsOf: url)), name: url.lastPathComponent)
-  }
-
-  private static func little(_ value: UInt32) -> [UInt8] {
-    [
-      UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8),
-      UInt8(truncatingIfNeeded: value >> 16),
-      UInt8(truncatingIfNeeded: value >> 24),
-    ]
   }
 }

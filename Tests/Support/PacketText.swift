@@ -1,14 +1,14 @@
-/// Frames as text, for people who have to find out why a test failed. Shares no code with the gateway.
-enum PacketText {
+/// Frames as text, to find out why a test failed. Shares no code with the gateway.
+public enum PacketText {
   /// One line for each header.
-  static func describe(_ frame: [UInt8]) -> String {
+  public static func describe(_ frame: [UInt8]) -> String {
     var text = Lines(frame)
     text.ethernet()
     return text.lines.joined(separator: "\n")
   }
 
   /// Sixteen bytes a line; those that differ from `other` stand in brackets.
-  static func dump(_ bytes: [UInt8], comparedWith other: [UInt8]? = nil) -> String {
+  public static func dump(_ bytes: [UInt8], comparedWith other: [UInt8]? = nil) -> String {
     stride(from: 0, to: bytes.count, by: 16).map { start in
       let cells = (start..<min(start + 16, bytes.count)).map { index in
         let isSame = other.map { index < $0.count && $0[index] == bytes[index] } ?? true
@@ -18,13 +18,13 @@ enum PacketText {
     }.joined(separator: "\n")
   }
 
-  static func hex(_ value: some BinaryInteger, _ digits: Int) -> String {
+  public static func hex(_ value: some BinaryInteger, _ digits: Int) -> String {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: max(0, digits - text.count)) + text
   }
 }
 
-/// A frame being read from its start; whatever is missing is said, never read.
+/// Reads a frame from its start. Missing bytes are reported, never read.
 private struct Lines {
   let bytes: [UInt8]
   var lines: [String] = []
