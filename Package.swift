@@ -118,6 +118,8 @@ let package = Package(
       ].map { .embedInCode("Installed/\($0)") },
       swiftSettings: house),
 
+    // What holds for the sources and documents as texts.
+    .testTarget(name: "SourceTests", swiftSettings: house),
     // Tests mirror the rooms.
     .testTarget(name: "NATWireTests", dependencies: ["NATWire"], swiftSettings: house),
     .testTarget(
@@ -229,4 +231,18 @@ if Context.environment["PORTICO_FUZZERS"] != nil {
       name: "fuzzer-seeds", dependencies: ["FuzzerSupport", "NATCaptureFiles"], path: "Tests/Fuzzers/Seeds",
       swiftSettings: house),
   ]
+}
+
+// PORTICO_TESTS=NATTableTests,NATWireTests leaves only these tests and what they need: a quick build.
+if let names = Context.environment["PORTICO_TESTS"] {
+  var needed = Set(names.split(separator: ",").map(String.init))
+  var count = 0
+  while needed.count > count {
+    count = needed.count
+    for target in package.targets where needed.contains(target.name) {
+      for case .byNameItem(let name, _) in target.dependencies { needed.insert(name) }
+    }
+  }
+  package.targets.removeAll { !needed.contains($0.name) }
+  package.products = []
 }

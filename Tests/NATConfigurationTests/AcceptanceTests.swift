@@ -125,7 +125,7 @@ import Testing
   }
 
   @Test(
-    "the ports of a pool",
+    "the ports of a pool, RFC 6888 REQ-3",
     arguments: [
       ("1024-65535", [1024...65535]), ("5000", [5000...5000]),
       ("1024-4999,5100-65535", [1024...4999, 5100...65535]),
@@ -159,7 +159,7 @@ import Testing
   }
 
   @Test(
-    "what no rule forbids",
+    "what no rule forbids, RFC 6888 REQ-3",
     arguments: [
       "nat: { pool: [] }",
       "nat: { pool: [{ address: 198.51.100.1 }] } # off the outside network",
