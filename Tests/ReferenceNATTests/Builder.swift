@@ -49,8 +49,8 @@ enum Build {
   ) -> [UInt8] {
     var builder = PacketBuilder(
       source.address, destination.address, .tcp(source.port, destination.port, flags: flags, data: data))
-    builder.sequence = sequence
-    builder.acknowledgement = acknowledgement
+    builder.numbers.sequence = sequence
+    builder.numbers.acknowledgement = acknowledgement
     builder.timeToLive = timeToLive
     builder.doesNotFragment = dontFragment
     return builder.bytes

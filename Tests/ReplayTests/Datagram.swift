@@ -135,9 +135,9 @@ struct Datagram: Equatable {
     builder.checksum = .off(by: error)
     if case .udp(_, hasChecksum: false) = payload { builder.checksum = .none }
     if case .tcp(let segment) = payload {
-      builder.sequence = segment.sequence
-      builder.acknowledgement = segment.acknowledgement
-      builder.window = segment.window
+      builder.numbers.sequence = segment.sequence
+      builder.numbers.acknowledgement = segment.acknowledgement
+      builder.numbers.window = segment.window
     }
     builder.headerError = headerError
     builder.timeToLive = timeToLive
