@@ -63,8 +63,9 @@ import Testing
 
   private static let capacity: TableCapacity = {
     var random = RandomSource(seed: 1)
-    let configuration = ExampleTests.gateway
-    return TranslationTable(GatewaySettings(configuration).table, random: &random).capacity
+    var table = GatewaySettings(ExampleTests.gateway).table
+    table.reserve = .live(table)
+    return TranslationTable(table, random: &random).capacity
   }()
 
   /// Checks that a reload does with a change what its declaration says.
