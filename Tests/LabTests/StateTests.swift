@@ -246,7 +246,8 @@ extension Lab {
         let waiting = try await street.control.status().restored
         #expect(waiting?.outcome == .waiting && waiting?.age != nil)
         let refused = try street.portico("snapshot")
-        #expect(refused.code != 0 && refused.output.contains("waits for the machine's addresses"), "\(refused)")
+        #expect(
+          refused.code != 0 && refused.output.contains("waits for the machine's addresses"), "\(refused)")
       }
       #expect(try await street.control.wholeTable().isEmpty)
       let events = try await street.control.events()
