@@ -3,14 +3,14 @@ import NATWire
 import TestSupport
 import Testing
 
-/// RFC 768, RFC 1071, RFC 1624: what happens to checksums on the way.
+/// RFC 768, RFC 1071, RFC 1624: checksums of translated packets.
 @Suite("CS checksums")
 struct ChecksumTests {
   private static let host: End = "192.168.1.2:5000"
   private static let remote: End = "142.250.195.100:9"
   private static let x = Stage.x(50001)
 
-  /// A packet whose last two data bytes are such that its checksum, as it leaves or arrives, is the other zero.
+  /// A packet whose last two data bytes make its checksum 0 or 0xFFFF, as it leaves or as it arrives.
   private func zeroed(_ packet: Datagram, asSeen: (Datagram) -> Datagram) -> Datagram {
     func filled(_ word: UInt16) -> Datagram {
       packet.with {
@@ -23,7 +23,7 @@ struct ChecksumTests {
         }
       }
     }
-    // With a word of zeros the checksum is what the word must be for the sum to be all ones.
+    // With a last word of zero the checksum is the word that makes the sum all ones.
     let seen = asSeen(filled(0)).bytes
     let field = seen[9] == 17 ? 26 : 36
     return filled(UInt16(seen[field]) << 8 | UInt16(seen[field + 1]))
@@ -100,7 +100,7 @@ struct ChecksumTests {
     script.hairpin(
       .s(7), Datagram.udp("192.168.1.3:6000", ChecksumTests.x).with(wrong), from: Stage.x(50002),
       to: ChecksumTests.host)
-    // It made state all the same.
+    // It still made state.
     let outcome = try script.check()
     #expect(outcome.stats.sessions == 5)
   }

@@ -1,8 +1,8 @@
 import TestSupport
 
-/// What differs between expected and found, in words; empty when nothing does.
+/// Describes the differences between expected and found; empty if there are none.
 enum Comparison {
-  /// Record by record, stamp and bytes. Only the first difference is described: what follows usually follows from it.
+  /// Compares time stamps and bytes. Describes only the first difference: later ones usually follow from it.
   static func records(_ name: String, expected: [Record], found: [Record]) -> [String] {
     let count = max(expected.count, found.count)
     guard
@@ -35,7 +35,7 @@ enum Comparison {
     JSONValue.differences(expected: try .parse(expected), found: try .parse(found)).map { "table: \($0)" }
   }
 
-  /// A drop reason that is not named in what is expected is expected to be zero.
+  /// A drop reason that the expectation does not name must be zero.
   static func stats(expected: String, found: String) throws -> [String] {
     JSONValue.differences(expected: try .parse(expected), found: try .parse(found), absentAsZero: "drops")
       .map { "stats: \($0)" }

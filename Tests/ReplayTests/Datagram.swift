@@ -29,7 +29,7 @@ struct SegmentFlags: OptionSet {
   static let ack = SegmentFlags(rawValue: 16)
 }
 
-/// An IPv4 packet in parts. Its bytes are always built anew, with every checksum summed up in full.
+/// An IPv4 packet in parts. Its bytes are built anew each time, with full checksums.
 struct Datagram: Equatable {
   var source: End
   var destination: End
@@ -39,7 +39,7 @@ struct Datagram: Equatable {
   var identification: UInt16 = 7
   var flagsAndOffset: UInt16 = 0x4000
   var options: [UInt8] = []
-  /// Added to the transport checksum, as a number of ones' complement: a sender's mistake.
+  /// Added to the transport checksum (ones' complement): a sender's error.
   var error: UInt16 = 0
   /// Added to the checksum of the IPv4 header.
   var headerError: UInt16 = 0
@@ -47,7 +47,7 @@ struct Datagram: Equatable {
   enum Payload: Equatable {
     case udp([UInt8], hasChecksum: Bool)
     case tcp(Segment)
-    /// The identifier is the port of the inside, or of the sender outside.
+    /// The identifier is the port of the inside endpoint, or of the sender outside.
     case query(type: UInt8, sequence: UInt16, data: [UInt8])
     case icmp(type: UInt8, code: UInt8, rest: UInt32, data: [UInt8])
     case other(protocolNumber: UInt8, [UInt8])
@@ -155,7 +155,7 @@ struct Datagram: Equatable {
       .tcp(
         source.port, destination.port, flags: segment.flags.rawValue, options: segment.options,
         data: segment.data)
-    // A request's identifier is its sender's, a reply's is that of whom it answers; both ports hold it.
+    // Both ports hold the identifier of the query.
     case .query(let type, let sequence, let data): .query(type, source.port, sequence: sequence, data: data)
     case .icmp(let type, let code, let rest, let data): .icmp(type: type, code: code, rest: rest, data: data)
     case .other(let number, let data): .other(number, data)

@@ -8,13 +8,13 @@ import Testing
 /// The same captures, configuration and seed give the same bytes; another seed changes what is random and nothing else.
 @Suite("Determinism")
 struct DeterminismTests {
-  /// Of everything something, in an order and at times that a generator chooses.
+  /// Packets of all kinds, in random order and at random times.
   private struct Mixture {
     var inside: [Record] = []
     var outside: [Record] = []
     private var state: UInt64
 
-    /// - Parameter answers: frames that left outside, to be answered by their remotes.
+    /// - Parameter answers: frames that left outside; their remotes answer them.
     init(seed: UInt64, hasGarbage: Bool, answers: [Record] = []) {
       state = seed
       var time = Script.start

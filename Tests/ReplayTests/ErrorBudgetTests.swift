@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// RFC 1812 section 4.3.2.8: how many ICMP errors the gateway writes.
+/// RFC 1812 section 4.3.2.8: the rate of ICMP errors that the gateway originates.
 @Suite("EX4 budget of ICMP errors")
 struct ErrorBudgetTests {
   private static let remote: End = "142.250.195.100:9"
@@ -33,11 +33,11 @@ struct ErrorBudgetTests {
     var script = try Script(["icmp-errors-per-second": "2"])
     told(&script, .s(1), .inside, about: ErrorBudgetTests.out)
     told(&script, .s(1), .inside, about: ErrorBudgetTests.out)
-    // Half a second brings one, a nanosecond less does not.
+    // Half a second refills one error; one nanosecond less does not.
     script.dropped(.s(1.5) - .nanosecond, .inside, ErrorBudgetTests.out, "ttlExceeded")
     told(&script, .s(1.5), .inside, about: ErrorBudgetTests.out)
     script.dropped(.s(1.5), .inside, ErrorBudgetTests.out, "ttlExceeded")
-    // One is left of two; a long quiet time makes two of it again, not three.
+    // One of two is left. A long quiet time refills to two, not three.
     told(&script, .s(10), .inside, about: ErrorBudgetTests.out)
     told(&script, .s(60), .inside, about: ErrorBudgetTests.out)
     told(&script, .s(60), .inside, about: ErrorBudgetTests.out)

@@ -3,8 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// `evict: oldest-transitory`: where there is no room, the TCP session goes that has been half open, closed or reset for
-/// longest.
+/// `evict: oldest-transitory`: without room, the TCP session ends that has been half open, closed or reset the longest.
 @Suite("LIM5 eviction")
 struct EvictionTests {
   private func script(_ nat: [String: String], more: [String] = []) throws -> Script {
@@ -68,7 +67,7 @@ struct EvictionTests {
       script.inbound(.s(3), .tcp(server, Stage.x(50001), [.fin, .ack]), to: "192.168.1.2:1")
     }
     script.outbound(.s(4), syn("192.168.1.4:1"), as: Stage.x(50003))
-    // The SYN of 2 s went, the connection of 1 s has its last ACK.
+    // The session of the SYN at 2 s is evicted; the connection of 1 s has its last ACK.
     script.inbound(.s(5), .tcp(server, Stage.x(50001), [.ack]), to: "192.168.1.2:1")
     script.dropped(.s(6), .outside, .tcp(server, Stage.x(50002), [.syn, .ack]), "noBinding")
     try script.check()
@@ -99,7 +98,7 @@ struct EvictionTests {
     script.outbound(.s(2), syn("192.168.1.2:1", "151.101.65.69:80"), as: Stage.x(50001))
     script.outbound(.s(3), syn("192.168.1.2:2"), as: Stage.x(50002))
     script.outbound(.s(4), syn("192.168.1.2:3"), as: Stage.x(50002))
-    // Then the first, once one of its sessions is established: neither of its two will do.
+    // With one of its sessions established, neither session of the first binding is evicted.
     script.inbound(.s(5), .tcp(server, Stage.x(50001), [.syn, .ack]), to: "192.168.1.2:1")
     script.inbound(.s(5), .tcp(server, Stage.x(50002), [.syn, .ack]), to: "192.168.1.2:3")
     script.dropped(
@@ -127,7 +126,7 @@ struct EvictionTests {
     script.outbound(.s(1), syn("192.168.1.3:1"), as: Stage.x(50001))
     script.outbound(.s(2), syn("192.168.1.2:1"), as: Stage.x(50002))
     script.outbound(.s(3), syn("192.168.1.4:1"), as: Stage.x(50001))
-    // A host's own port goes before others' older ones.
+    // A port of the same host is taken before older ports of other hosts.
     script.outbound(.s(4), syn("192.168.1.4:2"), as: Stage.x(50001))
     script.inbound(.s(5), .tcp(server, Stage.x(50002), [.syn, .ack]), to: "192.168.1.2:1")
     try script.check()

@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// What is not translated, and what a router says about what it cannot forward.
+/// Traffic that is not translated, and the ICMP errors of a router.
 @Suite("FW forwarding")
 struct ForwardingTests {
   private static let host: End = "192.168.1.2:5000"
@@ -59,9 +59,9 @@ struct ForwardingTests {
     var script = try Script(["exempt": "[172.16.0.0/12]", "filtering": "endpoint-independent"])
     script.outbound(.s(1), .udp(ForwardingTests.host, ForwardingTests.remote), as: Stage.x(50001))
     script.outbound(.s(2), .udp(ForwardingTests.host, "172.32.0.1:9"), as: Stage.x(50001))
-    // From an exempt network to a public endpoint: as from anybody.
+    // From an exempt network to a public endpoint: treated as from any remote.
     script.inbound(.s(3), .udp(ForwardingTests.branch, Stage.x(50001)), to: ForwardingTests.host)
-    // No clamp, and the sizes and the life of a router.
+    // No MSS clamp; MTU and TTL as for a router.
     let syn = Datagram(
       source: ForwardingTests.host, destination: ForwardingTests.branch,
       payload: .tcp(Datagram.Segment(flags: .syn, options: [2, 4, 0x23, 0])))
@@ -70,7 +70,7 @@ struct ForwardingTests {
     let tired = Datagram.udp(ForwardingTests.host, ForwardingTests.branch).with { $0.timeToLive = 1 }
     script.dropped(.s(5), .inside, tired, "ttlExceeded")
     script.expect(.s(5), .inside, .error(11, 0, from: "192.168.1.1", about: tired))
-    // Malformed is malformed, and a spoofed source is one.
+    // Malformed packets and spoofed sources are dropped here too.
     script.dropped(
       .s(6), .inside, .tcp(ForwardingTests.host, ForwardingTests.branch, [.syn, .fin]), "badTCPFlags")
     script.dropped(.s(7), .inside, .udp(ForwardingTests.host, "172.16.0.9:0"), "portZero")
@@ -159,7 +159,7 @@ struct ForwardingTests {
     script.expect(
       .s(6), .outside,
       Link.frame(Link.outsidePlaceholder, Link.gatewayOutside, near.sent(as: Stage.x(50001)).bytes))
-    // Who asks from where no route leads gets no answer, and that is no drop.
+    // A request from an address without a route gets no answer and counts as no drop.
     script.receive(.s(7), .outside, .echo(Stage.s1, Stage.gateway, 7))
     try script.check()
   }

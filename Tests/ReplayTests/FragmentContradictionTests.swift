@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// RFC 5722, RFC 1858, RFC 791: fragments that do not fit together, or do not come.
+/// RFC 5722, RFC 1858, RFC 791: fragments that contradict each other or never come.
 @Suite("FR contradictions")
 struct FragmentContradictionTests {
   // MARK: What does not fit together
@@ -12,7 +12,7 @@ struct FragmentContradictionTests {
   struct Pieces: CustomTestStringConvertible {
     var name: String
     var pieces: [(offset: Int, count: Int, isLast: Bool)]
-    /// What becomes of each: nil where it leaves.
+    /// The drop reason of each; nil if it leaves.
     var fates: [String?]
 
     var testDescription: String { name }
@@ -98,7 +98,7 @@ struct FragmentContradictionTests {
         }
       }
       if pieces.fates.contains(FragmentStage.dead) {
-        // Dead until its time is over, 30 s after its first arrival: a new first fragment too.
+        // The datagram stays dead until 30 s after its first fragment arrived; a new first fragment is dropped too.
         script.dropped(.s(31.999), side, packet.fragments([1480])[0], FragmentStage.dead)
         script.dropped(.s(32), side, packet.fragments([1480])[1], FragmentStage.dead)
         script.pass(
@@ -121,7 +121,7 @@ struct FragmentContradictionTests {
     script.receive(.s(4), .inside, piece(1608, 8))
     script.expectDrop(FragmentStage.dead, 3)
     script.dropped(.s(5), .inside, piece(0, 800), FragmentStage.dead)
-    // A duplicate of one that waits is dropped alone.
+    // Only the duplicate of a held fragment is dropped.
     script.receive(.s(40), .inside, piece(800, 800))
     script.dropped(.s(41), .inside, piece(800, 800), FragmentStage.again)
     script.pass(
@@ -227,7 +227,7 @@ struct FragmentContradictionTests {
     script.receive(.s(2), .inside, fragments[0])
     script.expect(
       .s(2), .outside, FragmentStage.out.sent(as: FragmentStage.x).fragments(FragmentStage.lengths)[0])
-    // 65,512 + 4 bytes and a header of 20 are one too many, 65,512 + 3 are not.
+    // 65,512 + 4 bytes and a header of 20 are one byte too many; 65,512 + 3 are not.
     script.dropped(
       .s(3), .inside, FragmentStage.out.fragment(65512, [1, 2, 3, 4], isLast: true), "malformedIPv4")
     script.dropped(
@@ -260,7 +260,7 @@ struct FragmentContradictionTests {
     }
     script.dropped(
       .s(5), .inside, FragmentStage.out.identified(9).fragment(0, [], isLast: false), "malformedIPv4")
-    // The same datagram, cut as RFC 791 says, passes: nothing of it was opened.
+    // The same datagram passes if cut as RFC 791 requires: the refused one opened nothing.
     script.outbound(
       .s(6), FragmentStage.out.identified(9), FragmentStage.lengths, as: FragmentStage.x)
     let outcome = try script.check()

@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// RFC 4787 REQ-14, RFC 6864: datagrams that come in fragments, in any order, of many hosts.
+/// RFC 4787 REQ-14, RFC 6864: fragments in any order, from many hosts.
 @Suite("FR fragments")
 struct FragmentTests {
   // MARK: In order, and not
@@ -71,7 +71,7 @@ struct FragmentTests {
     var script = try Script()
     script.outbound(.s(1), FragmentStage.out, lengths, as: FragmentStage.x, inOrder: order)
     script.inbound(.s(2), FragmentStage.back, lengths, to: FragmentStage.host, inOrder: order)
-    // The datagram is forgotten when it is complete: the same again is another one.
+    // A complete datagram is forgotten: the same fragments again are a new datagram.
     script.outbound(.s(3), FragmentStage.out, lengths, as: FragmentStage.x, inOrder: order.reversed())
     script.inbound(.s(4), FragmentStage.back, lengths, to: FragmentStage.host, inOrder: order.reversed())
     try script.check()
@@ -127,7 +127,7 @@ struct FragmentTests {
       script.receive(time, .inside, second.fragments(FragmentStage.lengths)[index])
       script.expect(time, .outside, seen.1[index])
     }
-    // Two remotes with one identification are two datagrams anyway, and keep it.
+    // The same identification from two remotes is two datagrams; both keep it.
     script.outbound(.s(5), .udp(FragmentStage.host, "151.101.65.69:9"), as: FragmentStage.x)
     let answers: [Datagram] = [FragmentStage.back, .long("151.101.65.69:9", FragmentStage.x, 3000)]
     for index in 0..<3 {
@@ -154,7 +154,7 @@ struct FragmentTests {
         .s(1) + .milliseconds(index * 10), .long(host(index), FragmentStage.remote, 2000), lengths,
         as: Stage.x(UInt16(50001 + index)), identification: UInt16(7 + index))
     }
-    // The next one free, whoever would have liked it; to another destination, or of another protocol, its own.
+    // The next free identification; for another destination or protocol it stays as it was.
     script.outbound(
       .s(2), .long(host(1), FragmentStage.remote, 2000, identification: 9), lengths, as: Stage.x(50002),
       identification: 17)

@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// RFC 4787 REQ-14a: what bounds fragments, and the other ways that they take.
+/// RFC 4787 REQ-14a: bounds on fragments; fragments of queries, static mappings and hairpinning.
 @Suite("FR bounds and ways")
 struct FragmentWayTests {
   // MARK: Refusals and bounds
@@ -56,7 +56,7 @@ struct FragmentWayTests {
     script.dropped(.s(4), .inside, fragments(12)[0], "fragmentDatagramLimit")
     script.dropped(
       .s(4), .outside, FragmentStage.back.fragments(FragmentStage.lengths)[2], "fragmentDatagramLimit")
-    // Those that are open go on; a complete one makes room.
+    // Open datagrams go on; a complete one makes room.
     script.receive(.s(5), .inside, fragments(10)[1])
     script.expect(.s(5), .outside, seen(10)[1])
     script.receive(.s(6), .inside, fragments(10)[2])
@@ -99,7 +99,7 @@ struct FragmentWayTests {
     script.receive(.s(3), .inside, later(201, 1016))
     script.dropped(.s(4), .inside, later(202, 8), "fragmentMemoryLimit")
     script.outbound(.s(5), FragmentStage.out, FragmentStage.lengths, as: FragmentStage.x)
-    // The refused one opened its datagram, and the piece may come again when the first is there.
+    // The refused fragment opened its datagram; it may come again once the first fragment is there.
     let again = FragmentStage.out.identified(200).fragments(FragmentStage.lengths)
     let seen = FragmentStage.out.sent(as: FragmentStage.x).identified(200).fragments(FragmentStage.lengths)
     for index in 0..<3 {

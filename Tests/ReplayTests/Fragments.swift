@@ -39,8 +39,8 @@ extension Datagram {
 }
 
 extension Script {
-  /// Fragments come one after the other, a millisecond apart; each leaves when the first is there, and the order is that
-  /// of the page: those that waited at once, by offset, behind the first.
+  /// Fragments come a millisecond apart. Each leaves as soon as the first fragment is there; held ones leave at once behind
+  /// it, by offset.
   ///
   /// - Parameter expected: the same fragments as they must leave.
   mutating func pass(

@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// What lies around a packet: Ethernet, ARP, next hops, VLAN tags, trailers, raw IP, super-frames, TTL.
+/// Ethernet, ARP, next hops, VLAN tags, trailers, raw IP, joined packets, TTL.
 @Suite("FW frames and forwarding")
 struct FrameTests {
   private static let host: End = "192.168.1.2:5000"
@@ -68,7 +68,7 @@ struct FrameTests {
     answer(1, .inside, host, "192.168.1.1")
     ask(2, .outside, router, "203.0.113.5")
     answer(2, .outside, router, "203.0.113.5")
-    // Asked of us directly, and of another station: whatever the Ethernet destination.
+    // The Ethernet destination does not matter: the gateway's, or another station's.
     ask(3, .outside, router, "203.0.113.5", to: Link.gatewayOutside)
     answer(3, .outside, router, "203.0.113.5")
     ask(3.5, .outside, router, "203.0.113.5", to: "02:01:02:03:04:05")
@@ -84,7 +84,7 @@ struct FrameTests {
     ask(8, .outside, router, "203.0.113.6")
     ask(9, .outside, (mac: Link.router, address: Stage.gateway), "203.0.113.5")
     ask(10, .inside, (mac: Link.mac(of: Stage.c1), address: "192.168.1.1"), "192.168.1.1")
-    // All of them were well-formed, so none is a drop.
+    // All were well-formed, so none counts as a drop.
     try script.check()
   }
 
@@ -147,7 +147,7 @@ struct FrameTests {
     send(3, from: "52:54:00:00:00:21")
     script.expect(.s(3), .outside, Link.frame("52:54:00:00:00:11", Link.gatewayOutside, bytes))
     answer(4, from: "52:54:00:00:00:12", to: "52:54:00:00:00:21")
-    // A dropped packet teaches as well; one that fails the first questions, or is for another station, does not.
+    // A dropped packet also teaches a MAC; one that is malformed or for another station does not.
     script.receive(
       .s(5), .outside,
       Link.frame(
@@ -350,7 +350,7 @@ struct FrameTests {
   @Test("CS7 a partial checksum is completed on output")
   func partialChecksum() throws {
     var script = try Script()
-    // The field holds the sum of the pseudo-header, as a device that is to do the rest gets it.
+    // The field holds the sum of the pseudo-header: a partial checksum that the device completes.
     func partial(_ packet: Datagram) -> [UInt8] {
       var bytes = packet.bytes
       let length = bytes.count - 20
@@ -388,7 +388,7 @@ struct FrameTests {
       script.dropped(.s(time), .inside, packet, "packetTooBig")
       script.expect(.s(time), .inside, .error(3, 4, rest: 1400, from: "192.168.1.1", about: packet))
     }
-    // Larger than the inside itself can be: a super-frame.
+    // Larger than the inside MTU: a joined packet.
     script.outbound(
       .s(5), FrameTests.segment(FrameTests.host, FrameTests.remote, length: 1501), as: FrameTests.x)
     try script.check()

@@ -103,7 +103,7 @@ struct HairpinQueryTests {
   }
 }
 
-/// What a hairpinned packet asks of the limits.
+/// Hairpinned packets and the limits.
 @Suite("HP hairpin and limits")
 struct HairpinLimitTests {
   @Test("HP9 a host that meets another public endpoint of its own needs a session for each")

@@ -99,7 +99,7 @@ struct HairpinTests {
   @Test("HP3 a query reaches a 1:1 host under the sender's translated identifier, and its reply comes back")
   func query() throws {
     var script = try Script(more: HairpinTests.oneToOne)
-    // Somebody else has identifier 0.
+    // Another host has identifier 0.
     script.outbound(.s(1), .echo("192.168.1.5", Stage.s1, 77), as: Stage.x(0))
     for (time, type) in [(2.0, UInt8(8)), (4, 13)] {
       script.hairpin(
@@ -124,7 +124,7 @@ struct HairpinTests {
     script.outbound(.s(1), .echo(Stage.c2, Stage.s1, 42), as: Stage.x(0))
     script.receive(.s(2), .inside, .echo(Stage.c1, Stage.gateway, 0))
     script.expect(.s(2), .inside, .echoReply(Stage.gateway, Stage.c1, 0).with { $0.identification = 0 })
-    // Other queries have nobody to answer them.
+    // The gateway answers no other queries.
     script.dropped(.s(3), .inside, .query(13, Stage.c1, Stage.gateway, 0), "noBinding")
     let outcome = try script.check()
     #expect(outcome.stats.sessions == 1 && outcome.stats.events.hairpins == 0)

@@ -267,7 +267,7 @@ struct ICMPErrorTests {
         .s(3), .inside, .passingError(3, 3, from: Stage.c1, to: Stage.s1, quoting: reversed),
         "icmpErrorUnmatched")
     }
-    // After its end the session is none.
+    // After its end the session no longer exists.
     script.dropped(
       .s(302), .outside,
       .passingError(3, 3, from: Stage.s1, to: Stage.gateway, quoting: ICMPErrorStage.udp.seen),

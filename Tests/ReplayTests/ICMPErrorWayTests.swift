@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// RFC 5508 REQ-5, REQ-6, REQ-9, REQ-10: errors from inside, and what they must not do.
+/// RFC 5508 REQ-5, REQ-6, REQ-9, REQ-10: errors from inside, and their effect on sessions.
 @Suite("IE ICMP errors, both ways")
 struct ICMPErrorWayTests {
   @Test(
@@ -175,7 +175,7 @@ struct ICMPErrorWayTests {
     let stranger: End = "151.101.65.69:9"
     script.outbound(.s(1), ICMPErrorStage.udp.packet, as: Stage.x(50001))
     script.outbound(.s(1), ICMPErrorStage.tcp.packet, as: Stage.x(50001))
-    // UDP that came unasked, and the host's error about it.
+    // An unsolicited UDP packet, and the host's error about it.
     let unasked = Datagram.udp(stranger, Stage.x(50001))
     script.inbound(.s(200), unasked, to: ICMPErrorStage.host)
     script.receive(
@@ -185,7 +185,7 @@ struct ICMPErrorWayTests {
       .s(201), .outside,
       .passingError(3, 3, from: Stage.gateway, to: Stage.s2, quoting: unasked.with { $0.timeToLive = 63 })
         .with { $0.timeToLive = 63 })
-    // A connection that came unasked, and the host's RST.
+    // An unsolicited connection, and the host's RST.
     script.inbound(.s(202), .tcp(stranger, Stage.x(50001), .syn), to: ICMPErrorStage.host)
     script.outbound(.s(203), .tcp(ICMPErrorStage.host, stranger, [.rst, .ack]), as: Stage.x(50001))
     // The bindings end with the sessions that the host used, at 241 s and 301 s.
@@ -208,7 +208,7 @@ struct ICMPErrorWayTests {
     script.inbound(
       .s(1.1), .tcp(ICMPErrorStage.remote, Stage.x(50001), [.syn, .ack]), to: ICMPErrorStage.host)
     script.outbound(.s(2), segment(1460), as: Stage.x(50001))
-    // As a router does it that quotes eight bytes more than the header.
+    // As from a router that quotes the header and eight bytes.
     let seen = segment(1460).sent(as: Stage.x(50001))
     script.delivered(
       .s(3),

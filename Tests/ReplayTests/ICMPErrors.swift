@@ -29,7 +29,7 @@ extension Datagram {
   }
 }
 
-/// One inside host and its packets, about which errors come and go.
+/// One inside host and packets that ICMP errors quote.
 enum ICMPErrorStage {
   static let host: End = "192.168.1.2:5000"
   static let remote: End = "142.250.195.100:9"

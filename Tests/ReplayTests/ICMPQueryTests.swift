@@ -96,7 +96,7 @@ struct ICMPQueryTests {
       more: ["static:", "  - { protocol: all, public: 203.0.113.9, private: 192.168.1.3 }"])
     script.inbound(.s(1), .echo(Stage.s1, "203.0.113.9", 42), to: End(Stage.c2, 42))
     script.outbound(.s(2), .echoReply(Stage.c2, Stage.s1, 42), as: End("203.0.113.9", 42))
-    // A reply that nobody asked for passes neither way.
+    // An unsolicited reply passes in neither direction.
     script.dropped(.s(3), .outside, .echoReply(Stage.s1, "203.0.113.9", 43), "noSession")
     script.dropped(.s(4), .inside, .echoReply(Stage.c2, Stage.s1, 43), "noSession")
     try script.check(sessions: [
@@ -132,7 +132,7 @@ struct ICMPQueryTests {
     var script = try Script()
     script.outbound(.s(1), .query(type, Stage.c1, Stage.s1, 42), as: Stage.x(0))
     script.inbound(.s(2), .query(type + 1, Stage.s1, Stage.gateway, 0), to: "192.168.1.2:42")
-    // The same identifier is the same binding, whatever is asked.
+    // All kinds of query with the same identifier share a binding.
     script.outbound(.s(3), .echo(Stage.c1, Stage.s1, 42), as: Stage.x(0))
     let outcome = try script.check()
     #expect(outcome.stats.sessions == 1)

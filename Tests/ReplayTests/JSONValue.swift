@@ -1,6 +1,6 @@
 import Foundation
 
-/// Any JSON, with numbers as they are written and not as the nearest binary fraction.
+/// Any JSON, with numbers as written, not as the nearest binary fraction.
 enum JSONValue: Equatable, Decodable {
   case null
   case boolean(Bool)

@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// RFC 6888 REQ-4, REQ-5 and REQ-11, RFC 5508 REQ-8: what happens when there is no more.
+/// RFC 6888 REQ-4, REQ-5 and REQ-11, RFC 5508 REQ-8: limits and exhaustion.
 @Suite("EX LIM exhaustion and limits")
 struct LimitTests {
   private static let remote: End = "142.250.195.100:9"
@@ -148,7 +148,7 @@ struct LimitTests {
     script.outbound(.s(3), .echo(Stage.c1, Stage.s1, 7), as: Stage.x(0))
     script.dropped(.s(4), .inside, .udp("192.168.1.2:5001", LimitTests.remote), "hostPortLimit")
     script.dropped(.s(5), .inside, .echo(Stage.c1, Stage.s1, 8), "hostPortLimit")
-    // What it has goes on, towards others too; other hosts are not concerned.
+    // Its bindings go on, towards other remotes too; other hosts are not affected.
     script.outbound(.s(6), .udp("192.168.1.2:5000", LimitTests.other), as: Stage.x(50001))
     script.outbound(.s(7), .udp("192.168.1.3:5000", LimitTests.remote), as: Stage.x(50002))
     // The query's binding ends at 63 s.
@@ -168,7 +168,7 @@ struct LimitTests {
     let fourth = Datagram.udp("192.168.1.2:5000", "198.51.100.7:9")
     script.dropped(.s(4), .inside, fourth, "hostSessionLimit")
     script.expect(.s(4), .inside, .error(3, 13, from: "192.168.1.1", about: fourth))
-    // Senders outside are never told.
+    // Outside senders get no ICMP error.
     script.dropped(.s(6), .outside, .udp("198.51.100.7:9", Stage.x(50001)), "hostSessionLimit")
     script.dropped(.s(8), .outside, .udp("198.51.100.7:9", Stage.x(53)), "hostSessionLimit")
     script.outbound(.s(9), .udp("192.168.1.3:5000", LimitTests.remote), as: Stage.x(50002))
@@ -196,7 +196,7 @@ struct LimitTests {
     for port in 1...4 { passes(.s(1), port) }
     refused(.s(1), 5, isTold: true)
     script.outbound(.s(1), .udp("192.168.1.3:5000", remote(1)), as: Stage.x(50002))
-    // A quarter of a second brings one; what has a session needs none.
+    // A quarter of a second allows one new session; packets of sessions need none.
     refused(.s(1.25) - .nanosecond, 5)
     passes(.s(1.25), 5)
     refused(.s(1.25), 6)
@@ -204,10 +204,10 @@ struct LimitTests {
     passes(.s(1.75), 6)
     passes(.s(1.75), 7)
     refused(.s(1.75), 8)
-    // However long it waits, it has no more than a second's worth.
+    // However long it waits, it saves up no more than one second's worth.
     for port in 11...14 { passes(.s(9), port) }
     refused(.s(9), 15, isTold: true)
-    // From outside too, and nobody there is told.
+    // Sessions from outside count too, and their senders get no ICMP error.
     for port in 1...4 { script.inbound(.s(20), .udp(remote(port), Stage.x(53)), to: "192.168.1.4:53") }
     script.dropped(.s(20), .outside, .udp(remote(5), Stage.x(53)), "hostSessionRate")
     script.inbound(.s(20.25), .udp(remote(5), Stage.x(53)), to: "192.168.1.4:53")

@@ -4,7 +4,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// RFC 1122, RFC 1812 section 5.2.2: what is no packet, or no packet for a gateway.
+/// RFC 1122, RFC 1812 section 5.2.2: malformed packets and invalid addresses.
 @Suite("MAL malformed packets")
 struct MalformedTests {
   private static let host: End = "192.168.1.2:5000"
@@ -42,8 +42,8 @@ struct MalformedTests {
     }
   }
 
-  /// Each fault comes from both sides, to live sessions and to none: it is dropped, makes and refreshes nothing, teaches
-  /// nothing, gets no answer, and what is in order goes on.
+  /// Sends each fault from both sides, on live sessions and without one. It must be dropped, make and refresh no state, teach
+  /// no MAC and get no answer, and correct packets must still pass.
   private func check(_ fault: Fault, sourceLocation: SourceLocation = #_sourceLocation) throws {
     var script = try Script(["filtering": "endpoint-independent", "exempt": "[172.16.0.0/12]"])
     script.outbound(.s(1), .udp(MalformedTests.host, MalformedTests.remote), as: MalformedTests.x)
@@ -161,7 +161,7 @@ struct MalformedTests {
     "203.0.113.5", "203.0.113.7", "203.0.113.8", "203.0.113.9",
   ]
 
-  /// A pool of its own, a forward and a 1:1 mapping: all of those addresses are ours.
+  /// A pool address, a port forward and a 1:1 mapping: the gateway's own addresses.
   private func addresses() throws -> Script {
     try Script(
       ["pool": "[{ address: 203.0.113.7, ports: 50001-60000 }]", "exempt": "[172.16.0.0/12]"],
@@ -245,7 +245,7 @@ struct MalformedTests {
       script.dropped(.s(1), .inside, packet, "invalidDestination")
     }
     script.dropped(.s(2), .outside, .udp(MalformedTests.remote, end), "invalidDestination")
-    // As such packets really come: to a group MAC.
+    // With a group MAC, as such packets really come.
     script.receive(.s(3), .inside, Link.frame("01:00:5e:00:00:16", Link.mac(of: Stage.c1), report.bytes))
     script.receive(
       .s(3), .outside, Link.frame(Link.broadcast, Link.router, Datagram.udp(MalformedTests.remote, end).bytes)

@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// Transport protocols that have no ports, or none that are translated: over 1:1 mappings, by address alone.
+/// Other transport protocols: translated by address alone, over 1:1 mappings.
 @Suite("FW7 other transport protocols")
 struct OtherProtocolTests {
   /// The 1:1 addresses of `Stage.c2` and `Stage.c3`.

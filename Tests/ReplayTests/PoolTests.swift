@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// RFC 4787 REQ-1 to REQ-3, RFC 6888 REQ-2: several public addresses, and what two hosts never share.
+/// RFC 4787 REQ-1 to REQ-3, RFC 6888 REQ-2: pools of several addresses; no shared public endpoints.
 @Suite("MAP PA pools")
 struct PoolTests {
   private static let choices = ["preserve", "random", "sequential"]
@@ -52,7 +52,7 @@ struct PoolTests {
     script.dropped(.s(3), .inside, third, "portsExhausted")
     script.expect(.s(3), .inside, .error(3, 13, from: "192.168.1.1", about: third))
     script.outbound(.s(4), .tcp("192.168.1.2:5002", PoolTests.remote, .syn), as: Stage.x(50001))
-    // New hosts go where there are ports, though both addresses have one host each when the third comes.
+    // A new host gets an address with free ports, though both addresses have one host each.
     script.outbound(.s(5), .udp("192.168.1.3:5000", PoolTests.remote), as: PoolTests.second(50001))
     script.outbound(.s(6), .udp("192.168.1.4:5000", PoolTests.remote), as: PoolTests.second(50002))
     try script.check()
@@ -127,7 +127,7 @@ struct PoolTests {
     "PA1 two private endpoints never share address, port and protocol, RFC 4787 REQ-3", arguments: choices)
   func unique(choice: String) throws {
     let remotes: [End] = ["142.250.195.100:9", "142.250.195.100:10", "151.101.65.69:9"]
-    // Everybody wants the same thirty ports; every endpoint speaks three times.
+    // All hosts use the same thirty ports; every endpoint sends three times.
     let packets = (0..<5400).map { index -> Datagram in
       let host = "192.168.1.\(2 + index % 60)"
       let port = UInt16(50001 + index / 60 % 30)
@@ -171,7 +171,7 @@ struct PoolTests {
       script.receive(time, .inside, .tcp(End("192.168.1.\(host)", 50002), PoolTests.remote, .syn))
       script.receive(time, .inside, .echo("192.168.1.\(host)", Stage.s1, 1))
     }
-    // Who comes from outside to the forward meets its host.
+    // Packets from outside to the port forward reach its host.
     let visitor = Datagram.tcp("198.51.100.7:33", Stage.x(50002), .syn)
     script.receive(.s(1), .outside, visitor)
     let outcome = try script.run()
@@ -215,7 +215,7 @@ struct PoolTests {
     #expect(try ports(seed: 1) == first)
     let others = try [2, 3, 4].map { try ports(seed: $0) }
     for ports in [first] + others {
-      // No step comes again and again, and neither direction prevails.
+      // No step between ports repeats too often, and neither direction prevails.
       let steps = zip(ports, ports.dropFirst()).map { $1 - $0 }
       #expect(Set(steps).count > 190)
       #expect((60...140).contains(steps.count { $0 > 0 }))

@@ -5,7 +5,7 @@ import NATConfiguration
 import NATControl
 import TestSupport
 
-/// What a replay made of its captures.
+/// The result of a replay.
 struct ReplayOutcome {
   var inside: [Record]
   var outside: [Record]
@@ -16,7 +16,7 @@ struct ReplayOutcome {
   var stats: StatsDocument
 }
 
-/// A folder that lives as long as a test needs it.
+/// Removes the folder afterwards.
 func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory.appending(path: "portico-tests-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

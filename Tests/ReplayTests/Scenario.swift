@@ -3,7 +3,7 @@ import NATConfiguration
 import TestSupport
 import Testing
 
-/// A folder of `Scenarios`: a configuration, captures, and what must become of them.
+/// A folder of `Scenarios`: a configuration, captures and the expected results.
 struct Scenario: CustomTestStringConvertible, Sendable {
   let folder: URL
 
@@ -22,7 +22,7 @@ struct Scenario: CustomTestStringConvertible, Sendable {
     try #require(all.first { $0.folder.lastPathComponent == name }, "there is a scenario \(name)")
   }
 
-  /// What the folder says must come out.
+  /// The expected results.
   struct Expectation {
     var inside: [Record]
     var outside: [Record]

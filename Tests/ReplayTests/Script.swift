@@ -4,11 +4,11 @@ import NATWire
 import TestSupport
 import Testing
 
-/// A scenario written as code: each packet as it comes, and as it must go. The order is that of the stamps.
+/// A scenario as code: each packet as it comes and as it must leave, in the order of the time stamps.
 ///
 /// Unless a test says otherwise, public ports are 50001-60000, taken in sequence, one sequence a protocol (identifiers
-/// from 0), and nobody answers unsolicited SYNs. At the start the outside router and the hosts 192.168.1.2 to .5
-/// make their MAC addresses known.
+/// from 0), and unsolicited SYNs get no answer. At the start the outside router and the hosts 192.168.1.2 to .5 announce
+/// their MAC addresses.
 struct Script {
   static let router = "203.0.113.1"
   static let publicAddress = "203.0.113.5"
@@ -52,7 +52,7 @@ struct Script {
 
   // MARK: What happens
 
-  /// Bytes that come in, nothing more said.
+  /// Bytes that come in.
   mutating func receive(_ time: Duration, _ side: Side, _ frame: [UInt8], wireLength: Int? = nil) {
     received[side]!.append(Record(Script.stamp(time), frame, wireLength: wireLength))
   }
@@ -64,7 +64,7 @@ struct Script {
 
   mutating func expectDrop(_ reason: String, _ count: UInt64 = 1) { drops[reason, default: 0] += count }
 
-  /// A gratuitous ARP reply teaches and asks nothing.
+  /// A gratuitous ARP reply: teaches a MAC and needs no answer.
   mutating func introduce(_ address: String, _ mac: String, on side: Side, at time: Duration) {
     receive(
       time, side,
@@ -112,7 +112,7 @@ struct Script {
     return start + UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
   }
 
-  // MARK: What came of it
+  // MARK: Results
 
   /// Runs the script and reports every difference: packets, drops, interface counters.
   ///
@@ -156,7 +156,7 @@ struct Script {
     return outcome
   }
 
-  /// Runs the script; what comes out is the caller's to judge.
+  /// Runs the script without any check.
   func run(seed: UInt64 = 1) throws -> ReplayOutcome {
     let came = allowsEarlierStamps ? received : received.mapValues(Script.inOrder)
     return try replay(
@@ -190,8 +190,7 @@ struct Script {
 }
 
 extension Script {
-  /// Under which public endpoint each packet leaves, or nil. All are sent by inside hosts to the outside, a
-  /// millisecond apart.
+  /// The public endpoint of each packet, or nil. Inside hosts send them to the outside, a millisecond apart.
   static func publicEnds(
     _ nat: [String: String], _ packets: [Datagram], seed: UInt64 = 1
   ) throws -> (ends: [End?], outcome: ReplayOutcome) {

@@ -3,14 +3,14 @@ import NATWire
 import TestSupport
 import Testing
 
-/// RFC 4787 REQ-13, RFC 1191, RFC 791: packets that are larger than the way on.
+/// RFC 4787 REQ-13, RFC 1191, RFC 791: packets larger than the MTU of the next link.
 @Suite("FR splitting")
 struct SplittingTests {
   private static let host: End = "192.168.1.2:5000"
   private static let remote: End = "142.250.195.100:9"
   private static let x = Stage.x(50001)
 
-  /// A script whose outside takes less than the inside.
+  /// A script whose outside MTU is smaller than the inside's.
   private func script(outsideMTU: Int, insideMTU: Int = 1500) throws -> Script {
     try Script(interfaces: (", mtu: \(insideMTU)", ", mtu: \(outsideMTU)"))
   }
@@ -59,7 +59,7 @@ struct SplittingTests {
     let outcome = try script.check(sessions: [
       "udp 192.168.1.2:5000 203.0.113.5:50001 142.250.195.100:9 active idle 0 expires 300 out 2/1529 in 0/0"
     ])
-    // FR13, looked at as a receiver does.
+    // FR13, as a receiver sees it.
     let pieces = outcome.outside.dropFirst().map { Array($0.bytes[14...]) }
     #expect(pieces.allSatisfy { $0.count <= mtu && $0[6] & 0x40 == 0 && $0[4...5] == [0, 77] })
     let whole = packet.sent(as: SplittingTests.x).bytes

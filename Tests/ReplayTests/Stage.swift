@@ -1,6 +1,6 @@
 import TestSupport
 
-/// Who takes part: two inside hosts, their usual public endpoints, three servers.
+/// The cast: two inside hosts, their usual public endpoints, three servers.
 enum Stage {
   static let c1 = "192.168.1.2"
   static let c2 = "192.168.1.3"

@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// Bindings of the operator's own: port forwards and 1:1 mappings.
+/// Static mappings: port forwards and 1:1 mappings.
 @Suite("ST static mappings")
 struct StaticTests {
   private static let remote: End = "142.250.195.100:9"
@@ -74,13 +74,13 @@ struct StaticTests {
     script.outbound(.s(3.1), .echoReply(Stage.c2, Stage.s1, 7), as: Stage.x(77))
     script.dropped(.s(4), .outside, .udp(StaticTests.remote, Stage.x(8080)), "noBinding")
     script.dropped(.s(5), .outside, .tcp(StaticTests.remote, Stage.x(5353), .syn), "noBinding")
-    // Port 50001 of UDP is a host's, that of TCP is the operator's.
+    // UDP port 50001 belongs to a host, TCP port 50001 to the port forward.
     script.outbound(.s(6), .udp("192.168.1.2:5000", StaticTests.remote), as: Stage.x(50001))
     script.inbound(.s(6.1), .tcp(StaticTests.other, Stage.x(50001), .syn), to: "192.168.1.3:81")
     script.inbound(.s(6.2), .udp(StaticTests.other, Stage.x(50001)), to: "192.168.1.2:5000")
-    // Only SYN opens, unfiltered though it is.
+    // Only a SYN opens a session, although there is no filter.
     script.dropped(.s(7), .outside, .tcp(StaticTests.other, Stage.x(8080), .ack), "noSession")
-    // The host's other ports have nothing to do with it.
+    // The host's other ports are not affected.
     script.outbound(.s(8), .tcp("192.168.1.3:82", StaticTests.remote, .syn), as: Stage.x(50002))
     try script.check()
   }
@@ -129,7 +129,7 @@ struct StaticTests {
       .s(1.1), .tcp("192.168.1.4:8080", StaticTests.remote, [.syn, .ack]), as: "203.0.113.9:80")
     script.inbound(.s(2), .tcp(StaticTests.remote, "203.0.113.9:81", .syn), to: "192.168.1.3:81")
     script.inbound(.s(3), .udp(StaticTests.remote, "203.0.113.9:80"), to: "192.168.1.3:80")
-    // What else the forward's host sends comes from the pool.
+    // Other sessions of the host use the pool.
     script.outbound(.s(4), .tcp("192.168.1.4:4000", StaticTests.remote, .syn), as: Stage.x(50001))
     try script.check()
   }
@@ -148,7 +148,7 @@ struct StaticTests {
       forward(1005, "lifetime: 60s"),
     ])
     let (remote, other) = (StaticTests.remote, StaticTests.other)
-    // Inbound: its answers go through it, what its host begins does not.
+    // Inbound: replies leave by the port forward, sessions that its host opens do not.
     script.inbound(.s(1), .udp(remote, Stage.x(1001)), to: host(1001))
     script.outbound(.s(1.1), .udp(host(1001), remote), as: Stage.x(1001))
     script.outbound(.s(1.2), .udp(host(1001), other), as: Stage.x(50001))
@@ -192,11 +192,11 @@ struct StaticTests {
     for port in UInt16(1)...20 {
       script.outbound(.s(2), .udp(End(Stage.c2, port), StaticTests.remote), as: End("203.0.113.9", port))
     }
-    // One dynamic binding there may be, and there is room for it still.
+    // The limit is one dynamic binding, and there is still room for it.
     script.outbound(.s(3), .udp("192.168.1.2:5000", StaticTests.remote), as: Stage.x(50001))
     script.dropped(.s(4), .inside, .udp("192.168.1.4:5000", StaticTests.remote), "bindingLimit")
     script.outbound(.s(5), .udp(End(Stage.c2, 21), StaticTests.remote), as: "203.0.113.9:21")
-    // Their sessions have ended, and a port of a static is there again at once.
+    // Their sessions have ended; the port of a static mapping has no hold-down.
     script.inbound(.s(12.5), .udp(StaticTests.other, Stage.x(1000)), to: "192.168.1.2:1000")
     script.inbound(.s(12.5), .udp(StaticTests.other, "203.0.113.9:1"), to: "192.168.1.3:1")
     let outcome = try script.check()

@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// A connection of one host over 50001, said segment by segment. All segments pass.
+/// A connection of one host over port 50001, segment by segment. All segments pass.
 struct TCPConnection {
   static let host: End = "192.168.1.2:5000"
   static let remote: End = "142.250.195.100:443"
@@ -34,7 +34,7 @@ struct TCPConnection {
   /// 1 s: SYN, SYN-ACK, ACK.
   mutating func open() { play([(1, .inside, .syn), (1.1, .outside, [.syn, .ack]), (1.2, .inside, .ack)]) }
 
-  /// What the table says of it as of its last segment.
+  /// Its row in the table after its last segment.
   func state() throws -> String {
     let session = try script.run().table.bindings.first?.sessions.first
     return session.map { "\($0.state.rawValue)" } ?? "none"
@@ -42,7 +42,7 @@ struct TCPConnection {
 
   /// Checks that the session lives until `due` and no longer.
   func endsAt(_ due: Duration, sourceLocation: SourceLocation = #_sourceLocation) throws {
-    // A segment to a port that nothing is bound to moves the clock and nothing else.
+    // A segment to an unbound port advances time and nothing else.
     var alive = self
     alive.script.dropped(
       due, .outside, .tcp(TCPConnection.remote, Stage.x(59999), .ack), "noBinding")
@@ -56,7 +56,7 @@ struct TCPConnection {
   }
 }
 
-/// Segments, the state they lead to, and when that ends (in milliseconds).
+/// Segments, the resulting state, and when that ends (in milliseconds).
 struct TCPHistory: CustomTestStringConvertible {
   var name: String
   var steps: [TCPConnection.Step]

@@ -1,4 +1,4 @@
-/// What has been said over a connection, and where that leads.
+/// Segments of a connection and the resulting state.
 extension TCPHistory {
   /// The histories of one identifier: their names begin with it.
   static func of(_ identifier: String) -> [TCPHistory] {

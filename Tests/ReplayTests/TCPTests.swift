@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// RFC 5382, RFC 6146 section 3.5.2, RFC 7857 section 2: states and times of connections.
+/// RFC 5382, RFC 6146 section 3.5.2, RFC 7857 section 2: states and timeouts of connections.
 @Suite("TCP states and times")
 struct TCPTests {
   private static let host = TCPConnection.host
@@ -126,7 +126,7 @@ struct TCPTests {
     var script = try Script()
     script.dropped(.s(1), .inside, .tcp(TCPTests.host, TCPTests.remote, flags), "noSession")
     script.dropped(.s(2), .outside, .tcp(TCPTests.remote, TCPTests.x, flags), "noBinding")
-    // The binding lives; another remote's session does not exist.
+    // The binding lives, but this remote has no session.
     script.outbound(.s(3), .tcp(TCPTests.host, TCPTests.remote, .syn), as: TCPTests.x)
     script.dropped(.s(4), .inside, .tcp(TCPTests.host, "151.101.65.69:443", flags), "noSession")
     script.dropped(.s(5), .outside, .tcp("142.250.195.100:444", TCPTests.x, flags), "noSession")
@@ -174,7 +174,7 @@ struct TCPTests {
       ([2, 4, 0x05, 0xB4], [2, 4, 0x05, 0xB4]), ([2, 4, 0x02, 0x00], [2, 4, 0x02, 0x00]), ([], []),
       ([1, 2, 4, 0x23, 0x00, 0, 0, 0], [1, 2, 4, 0x05, 0xB4, 0, 0, 0]),
       ([1, 1, 1, 2, 4, 0xFF, 0xFF, 0], [1, 1, 1, 2, 4, 0x05, 0xB4, 0]),
-      // A small first one does not end the scan, a lowered one does.
+      // A small first option does not end the scan; a lowered one does.
       (
         [2, 4, 0x02, 0, 2, 4, 0xFF, 0xFF, 2, 4, 0xFF, 0xFF],
         [2, 4, 0x02, 0, 2, 4, 0x05, 0xB4, 2, 4, 0xFF, 0xFF]
@@ -231,7 +231,7 @@ struct TCPTests {
     "TCP22 a keep-alive restarts the established clock from either side, RFC 5382 REQ-5, RFC 1122 section 4.2.3.6"
   )
   func keepAlive() throws {
-    // One octet before the next one, with it or without, and its acknowledgement.
+    // A keep-alive: sequence number one less, with or without one byte, and its acknowledgement.
     func probe(_ source: End, _ destination: End, hasOctet: Bool) -> Datagram {
       let segment = Datagram.Segment(flags: .ack, sequence: 999, data: hasOctet ? [0] : [])
       return Datagram(source: source, destination: destination, payload: .tcp(segment))

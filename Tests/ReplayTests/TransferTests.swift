@@ -3,7 +3,7 @@ import NATWire
 import TestSupport
 import Testing
 
-/// Long connections: what one end says is what the other end reads.
+/// Long connections: the receiver reads exactly what the sender sent.
 @Suite("TCP transfers")
 struct TransferTests {
   private static let host: End = "192.168.1.2:5000"
@@ -12,7 +12,7 @@ struct TransferTests {
   private static let length = 2 << 20
   private static let segment = 1448
 
-  /// What one end has to say: no two stretches are alike.
+  /// The data of one end; no two parts are alike.
   private static func data(_ start: UInt64) -> [UInt8] {
     var state = start
     return (0..<length).map { _ in
@@ -21,7 +21,7 @@ struct TransferTests {
     }
   }
 
-  /// Which segments arrive at the gateway, in which order: each is sent until it has arrived.
+  /// The segments that arrive at the gateway, in order. Each is sent until it arrives.
   private struct Line {
     private var state: UInt64
 
@@ -35,7 +35,7 @@ struct TransferTests {
         let index = waiting[next]
         next += 1
         if chance(lossPercent) {
-          // Sent again when some twenty others are on their way.
+          // Sent again after about twenty others.
           waiting.insert(index, at: min(waiting.count, next + 20))
         } else if chance(reorderPercent) {
           waiting.insert(index, at: min(waiting.count, next + 1 + Int(state >> 60) % 4))
@@ -52,7 +52,7 @@ struct TransferTests {
     }
   }
 
-  /// What the receiver puts together from the frames that reached it.
+  /// The stream that the receiver reassembles.
   private func reassembled(_ records: [Record]) -> [UInt8] {
     var data = [UInt8](repeating: 0, count: TransferTests.length)
     var filled = [Bool](repeating: false, count: TransferTests.length)

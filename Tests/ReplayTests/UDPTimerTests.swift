@@ -70,7 +70,7 @@ struct UDPTimerTests {
     var script = try Script()
     script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
     script.outbound(.s(200), .udp(UDPTimerTests.host, UDPTimerTests.other), as: Stage.x(50001))
-    // The first session has ended, and with it what it opened in the filter.
+    // The first session has ended, and its entry in the filter with it.
     script.dropped(.s(302), .outside, UDPTimerTests.back, "filtered")
     script.inbound(.s(303), .udp(UDPTimerTests.other, Stage.x(50001)), to: UDPTimerTests.host)
     script.outbound(.s(304), UDPTimerTests.out, as: Stage.x(50001))

@@ -2,7 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// RFC 5382 REQ-4: SYNs from outside that a filter refuses.
+/// RFC 5382 REQ-4: inbound SYNs that the filter drops.
 @Suite("TCP unsolicited SYNs")
 struct UnsolicitedSYNTests {
   private static let host: End = "192.168.1.2:5000"
@@ -12,7 +12,7 @@ struct UnsolicitedSYNTests {
   private static let syn = Datagram.tcp(stranger, x, .syn)
   private static let answer = Datagram.error(3, 3, from: Stage.gateway, about: syn)
 
-  /// A live binding whose filter admits the peer alone; SYNs are answered.
+  /// A live binding whose filter admits only the peer; unsolicited SYNs are answered.
   private func script(_ nat: [String: String] = ["unsolicited-syn": "answer"], more: [String] = []) throws
     -> Script
   {
@@ -22,7 +22,7 @@ struct UnsolicitedSYNTests {
     return script
   }
 
-  /// Something happens that changes nothing, so that what is due before is done.
+  /// A packet that changes nothing, so that earlier due times take effect.
   private func pass(_ script: inout Script, _ time: Duration) {
     script.dropped(time, .outside, .udp(UnsolicitedSYNTests.peer, Stage.x(59999)), "noBinding")
   }
@@ -45,7 +45,7 @@ struct UnsolicitedSYNTests {
     var script = try script()
     script.dropped(.s(2), .outside, UnsolicitedSYNTests.syn, "filtered")
     script.expect(.s(8), .outside, UnsolicitedSYNTests.answer)
-    // Though that packet is the SYN that would have cancelled it.
+    // Although that packet is the SYN that would have cancelled it.
     script.outbound(
       .s(8), .tcp(UnsolicitedSYNTests.host, UnsolicitedSYNTests.stranger, .syn), as: UnsolicitedSYNTests.x)
     try script.check()
@@ -118,7 +118,7 @@ struct UnsolicitedSYNTests {
     script.expect(.s(8), .outside, UnsolicitedSYNTests.answer)
     script.dropped(.s(9), .outside, UnsolicitedSYNTests.syn, "filtered")
     script.expect(.s(15), .outside, UnsolicitedSYNTests.answer)
-    // Each pair waits for itself.
+    // Each pair of endpoints has its own timer.
     let other = Datagram.tcp("151.101.65.69:81", UnsolicitedSYNTests.x, .syn)
     script.dropped(.s(10), .outside, other, "filtered")
     script.expect(.s(16), .outside, .error(3, 3, from: Stage.gateway, about: other))

@@ -2,8 +2,7 @@ import NATControl
 import NATWire
 import Testing
 
-/// `tcp.window-tracking: true` (RFC 7857 section 2.3, RFC 5961): what is outside the window neither passes nor changes
-/// anything.
+/// `tcp.window-tracking: true` (RFC 7857 section 2.3, RFC 5961): segments outside the window are dropped and change nothing.
 @Suite("TCP12 window tracking")
 struct WindowTrackingTests {
   private static let host: End = "192.168.1.2:5000"
@@ -29,7 +28,7 @@ struct WindowTrackingTests {
           data: [UInt8](repeating: 0x2E, count: data))))
   }
 
-  /// Numbers count from behind the SYN of the sender, and from that of the other side.
+  /// Sequence and acknowledgement numbers count from the byte after the SYN.
   private func out(
     _ flags: SegmentFlags, _ offset: Int, ack: Int = 0, window: UInt16 = 1000, data: Int = 0
   ) -> Datagram {
