@@ -59,7 +59,7 @@ import Testing
         == ["udp 192.168.1.2:5000 has two public endpoints, 203.0.113.5:5000 and 203.0.113.5:5001"])
     #expect(
       Self.faults(
-        Self.session(Self.c1, Self.x, Self.s1, .forward), Self.session(Self.c1, other, Self.s2, .forward),
+        Self.session(Self.c1, Self.x, Self.s1, .portForward), Self.session(Self.c1, other, Self.s2, .portForward),
         forwards: [
           PortForward(.udp, public: Self.x, private: Self.c1),
           PortForward(.udp, public: other, private: Self.c1),
