@@ -2,17 +2,17 @@ public import NATControl
 public import NATTable
 public import NATWire
 
-/// What each inside host has, out of one walk over the table.
+/// Bindings, sessions and traffic of each inside host, from one walk over the table.
 ///
 /// - Complexity: O(1) for each session; memory for each host and for each binding.
 public struct HostTally: Sendable {
   private var hosts: [IPv4Address: HostsDocument.Host] = [:]
-  /// The bindings that have been counted, by their keys without a remote endpoint.
+  /// The bindings counted so far, by their key without the remote endpoint.
   private var bindings: Set<BindingKey> = []
 
   public init() {}
 
-  /// Counts a session of the walk, unless it is due.
+  /// Counts a session of the walk, unless it has expired.
   public mutating func add(_ session: SessionSnapshot, at now: Instant) {
     guard session.expires >= now, session.kind.isLive else { return }
     let isNew = bindings.insert(BindingKey(session, Endpoint(.any, 0))).inserted
@@ -32,8 +32,7 @@ public struct HostTally: Sendable {
     body(&hosts[address, default: HostsDocument.Host(address: "\(address)")])
   }
 
-  /// The hosts with the most sessions, when all sessions have been counted; of as many sessions, in the order of their
-  /// addresses.
+  /// The hosts with the most sessions, after the walk. Hosts with equally many are sorted by address.
   ///
   /// - Complexity: O(h log h) for h hosts.
   public consuming func document(_ reader: TableReader, limit: Int) -> HostsDocument {

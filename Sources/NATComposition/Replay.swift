@@ -7,13 +7,13 @@ import NATMemory
 public import NATTable
 public import NATWire
 
-/// Captures through the gateway: what comes in is read from files, what leaves is written to files, and the clock is
-/// the captures'.
+/// Runs captures through a gateway: reads received frames from files and writes sent frames to files, with
+/// the clock of the captures.
 ///
-/// Memory does not grow with the captures: a batch is read, worked on and written before the next one.
+/// Memory does not grow with the captures: each batch is read, processed and written before the next one.
 public struct Replay: ~Copyable {
   public private(set) var gateway: Gateway
-  /// What became of the snapshot that it began with.
+  /// The result of restoring the snapshot, if there was one.
   public let restored: RestoredTable?
   private let counterStore: CounterStore
   private let table: TranslationTable
@@ -30,15 +30,15 @@ public struct Replay: ~Copyable {
 
   /// - Parameters:
   ///   - seed: of hash keys and port choice; the same seed gives the same bytes.
-  ///   - insideOut: gets what leaves on the inside; nil throws it away.
-  ///   - snapshot: the table to begin with, as it stood when it was taken by the time of the world, which is that of
-  ///     captures.
+  ///   - insideOut: the file for frames sent on the inside; nil for none.
+  ///   - snapshot: the table to begin with. It counts as taken at its own time of day, which is the time that
+  ///     captures have.
   public init(
     _ configuration: Configuration, seed: UInt64, insideOut: consuming CaptureWriter?,
     outsideOut: consuming CaptureWriter?, restoring snapshot: TableSnapshot? = nil
   ) {
     var settings = GatewaySettings(configuration)
-    // A replay is deterministic, so one worker does it, whatever the configuration says.
+    // A replay is deterministic, so it has one worker whatever the configuration says.
     settings.table.workers = 1
     var random = RandomSource(seed: seed)
     table = TranslationTable(settings.table, random: &random)
@@ -58,7 +58,7 @@ public struct Replay: ~Copyable {
     self.outsideOut = outsideOut
   }
 
-  /// Puts a record into the batch, working on it first where it has no room left.
+  /// Adds a record to the batch. If the batch is full, processes it first.
   public mutating func receive(
     _ bytes: UnsafeRawBufferPointer, wireLength: Int, at stamp: Instant, from side: Side, link: LinkLayer
   ) throws(CaptureWriteFault) {
@@ -67,7 +67,7 @@ public struct Replay: ~Copyable {
     unsafe batch.append(bytes, wireLength: wireLength, at: stamp, from: side, link: link)
   }
 
-  /// Works on what has been received, and writes what leaves.
+  /// Processes the batch and writes the frames that leave.
   public mutating func flush() throws(CaptureWriteFault) {
     while batch.processed < batch.count {
       gateway.process(&batch, into: &outbox)
@@ -92,7 +92,7 @@ public struct Replay: ~Copyable {
   #if DEBUG
   private static let framesPerAudit = 65536
 
-  /// So seldom that walking the table costs a frame next to nothing, however large the table.
+  /// Audits the table rarely, so that the cost for each frame stays small for any table size.
   private mutating func audit() {
     framesToAudit = max(Replay.framesPerAudit, 8 * gateway.translator.shard.counts.sessions)
     guard let reader = TableReader(table) else { preconditionFailure("a replay has no other readers") }
@@ -101,10 +101,10 @@ public struct Replay: ~Copyable {
   }
   #endif
 
-  /// Puts both captures through, to their ends.
+  /// Runs both captures through the gateway, to their ends.
   ///
-  /// - Parameter progress: called now and then with bytes read and to be read.
-  /// - Returns: what was found damaged; everything before the damage has been worked on.
+  /// - Parameter progress: called from time to time with bytes read and bytes in all.
+  /// - Returns: the damage found. Everything before it has been processed.
   public mutating func run(
     _ captures: inout CaptureMerge, progress: (_ read: UInt64, _ total: UInt64?) -> Void = { _, _ in }
   ) throws(CaptureWriteFault) -> [CaptureDamage] {
@@ -131,18 +131,18 @@ public struct Replay: ~Copyable {
 
   private static let recordsPerProgress = 65536
 
-  /// Writes what is left; only now the outputs are known to be whole.
+  /// Writes the rest and closes the outputs. Reports write errors that only appear now.
   public mutating func close() throws(CaptureWriteFault) {
     if let writer = insideOut.take() { try writer.close() }
     if let writer = outsideOut.take() { try writer.close() }
   }
 
-  /// The table as of the last packet.
+  /// The table after the last packet.
   public var tableDocument: TableDocument {
     guard let reader = TableReader(table) else { preconditionFailure("a replay has no other readers") }
     return TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock)
   }
 
-  /// The counters as of the last packet.
+  /// The counters after the last packet.
   public var statsDocument: StatsDocument { StatsDocument(gateway) }
 }

@@ -2,15 +2,15 @@ import Glibc
 import NATSystem
 public import NATTable
 
-/// Snapshots in files: 64-bit words, little-endian.
+/// Reads snapshots from files: 64-bit words, little-endian.
 public enum SnapshotFile {
-  /// Why a file cannot be restored from.
+  /// Why a file cannot be restored.
   public struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Sendable {
       case missing
-      /// There, and the system does not give it.
+      /// It exists, but cannot be read.
       case unreadable
-      /// What is in it is no snapshot, or none that this program knows.
+      /// It is not a snapshot, or not of a version that this program knows.
       case content
     }
 
@@ -30,11 +30,11 @@ public enum SnapshotFile {
     }
   }
 
-  /// The largest that is read: more than the largest table fills.
+  /// The size limit in bytes: more than a snapshot of the largest table.
   static let mostBytes = 16 << 30
 
   private static func words(path: String) throws(Fault) -> [UInt64] {
-    // It never waits, as the reading end of a pipe would.
+    // Non-blocking, so that opening a pipe does not wait.
     // Safety: the call does not keep the path.
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw Fault(path, errno) }
@@ -47,7 +47,7 @@ public enum SnapshotFile {
     }
     let count = Int(facts.st_size) / 8
     guard facts.st_size % 8 == 0, facts.st_size <= mostBytes else { throw Fault(path, .length) }
-    // A file that has nothing to do with it costs no memory.
+    // Check the header first, so that no memory is taken for another kind of file.
     let (first, last) = (
       min(count, TableSnapshot.headerWords), min(count, TableSnapshot.trailerWords)
     )
@@ -61,7 +61,7 @@ public enum SnapshotFile {
     return try read(path, descriptor, from: 0, count: count)
   }
 
-  /// Reads `count` words from a place on, counted in words.
+  /// Reads `count` words from a position, counted in words.
   private static func read(
     _ path: String, _ descriptor: Int32, from place: Int, count: Int
   ) throws(Fault) -> [UInt64] {
