@@ -56,7 +56,8 @@ extension Gateway {
   ) {
     if packet.hasPartialChecksum, settings.completesChecksums { packet.completePartialChecksum() }
     note(.forwarded)
-    var leaving = OutgoingFrame(packet.frame, packet.facts(isJoined: isJoined(packet, from: side.other)))
+    var leaving = OutgoingFrame(packet.frame, packet.facts)
+    if isJoined(packet, from: side.other) { leaving.facts.isJoined = true }
     leaving.largestPacket = translator.shard.sessions.largestPacket(of: hit.session, to: side)
     sendOnInterface(leaving, side, to: mac, at: now, &outbox)
   }

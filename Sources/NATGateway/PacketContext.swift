@@ -35,8 +35,6 @@ struct PacketContext: BitwiseCopyable {
   /// Whether the fragment contradicts its datagram, which dies.
   var isContradiction = false
   var hop: NextHop?
-  /// A joined packet (GSO, GRO, LRO): the device or the kernel cuts it.
-  var isJoined = false
   /// Larger than the MTU of the way on, and may be split.
   var mustSplit = false
   /// The packet as it came, where the next hop has to be asked for: an error may have to quote it.

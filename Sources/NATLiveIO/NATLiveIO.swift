@@ -20,7 +20,7 @@
 //     frame.setEthernet(destination: source, source: destination, type: frame.uint16(at: Ethernet.typeOffset))
 //     var packet = Packet(frame: frame)
 //     guard case .ipv4 = Packet.decode(frame, link: .ethernet, wireLength: wireLength, into: &packet) else { return }
-//     transmitter.add(packet.frame, packet.facts(isJoined: false))
+//     transmitter.add(packet.frame, packet.facts)
 //     transmitter.flush()
 //   }
 // }

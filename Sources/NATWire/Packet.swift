@@ -31,27 +31,35 @@ public struct Packet: BitwiseCopyable {
   @usableFromInline var storedTotalLength: UInt16 = 0
   /// DF, MF and the fragment offset, as in the header.
   public var fragmentField: UInt16 = 0
-  @usableFromInline var storedHeaderLength: UInt8 = 0
-  @usableFromInline var storedTransportHeaderLength: UInt8 = 0
+  /// Kind, header lengths, partial checksum.
+  public var facts = FrameFacts.arp
   public var protocolNumber: UInt8 = 0
   public var timeToLive: UInt8 = 0
-  public var kind = PacketKind.other
   public var tcpFlags = TCPFlags()
   public var icmpType: UInt8 = 0
-  /// Whether the TCP or UDP checksum field holds only the sum of the pseudo-header: the sender left the rest to its
-  /// device.
-  public var hasPartialChecksum = false
 
   @inlinable public init(frame: Frame) { self.frame = frame }
 
   /// Total length of the IPv4 packet in bytes.
   @inlinable public var totalLength: Int { Int(storedTotalLength) }
 
+  @inlinable public var kind: PacketKind {
+    @inline(__always) get { facts.kind }
+    @inline(__always) set { facts.kind = newValue }
+  }
+
+  /// Whether the TCP or UDP checksum field holds only the sum of the pseudo-header: the sender left the rest to its
+  /// device.
+  @inlinable public var hasPartialChecksum: Bool {
+    @inline(__always) get { facts.hasPartialChecksum }
+    @inline(__always) set { facts.hasPartialChecksum = newValue }
+  }
+
   /// Length of the IPv4 header in bytes, 20 to 60.
-  @inlinable public var headerLength: Int { Int(storedHeaderLength) }
+  @inlinable public var headerLength: Int { Int(facts.headerLength) }
 
   /// Length of the transport header in bytes: for TCP from its data offset, 8 for UDP and ICMP, otherwise 0.
-  @inlinable public var transportHeaderLength: Int { Int(storedTransportHeaderLength) }
+  @inlinable public var transportHeaderLength: Int { Int(facts.transportHeaderLength) }
 
   /// Describes a packet of which only the first bytes are known, for an ICMP error that quotes it.
   public mutating func describeQuoted(
@@ -176,7 +184,6 @@ extension Packet {
     packet.destination = IPv4Address(third)
     packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
     packet.fragmentField = UInt16(truncatingIfNeeded: first)
-    packet.storedHeaderLength = UInt8(IPv4.minimumHeaderLength)
     packet.protocolNumber = UInt8(truncatingIfNeeded: second >> 48)
     packet.timeToLive = UInt8(truncatingIfNeeded: second >> 56)
     packet.icmpType = 0
@@ -191,8 +198,9 @@ extension Packet {
       checksum = UInt16(truncatingIfNeeded: segment)
       guard checksummed >= UDP.headerLength, checksummed <= length, packet.destinationPort != 0
       else { return decodeAny(network, isCut: isCut, into: &packet) }
-      packet.storedTransportHeaderLength = UInt8(UDP.headerLength)
-      packet.kind = .udp
+      packet.facts = FrameFacts(
+        kind: .udp, headerLength: UInt8(IPv4.minimumHeaderLength),
+        transportHeaderLength: UInt8(UDP.headerLength))
       packet.tcpFlags = TCPFlags()
     } else {
       guard packet.protocolNumber == IPv4.protocolTCP, length >= TCP.minimumHeaderLength
@@ -205,8 +213,9 @@ extension Packet {
       else { return decodeAny(network, isCut: isCut, into: &packet) }
       checksummed = length
       checksum = UInt16(truncatingIfNeeded: word >> 16)
-      packet.storedTransportHeaderLength = UInt8(truncatingIfNeeded: header)
-      packet.kind = .tcp
+      packet.facts = FrameFacts(
+        kind: .tcp, headerLength: UInt8(IPv4.minimumHeaderLength),
+        transportHeaderLength: UInt8(truncatingIfNeeded: header))
       packet.tcpFlags = flags
     }
     packet.hasPartialChecksum = isPartial(
@@ -231,7 +240,7 @@ extension Packet {
     let frame = network.window(at: 0, count: totalLength).extendedForward(by: networkOffset)
     packet = Packet(frame: frame)
     packet.storedTotalLength = UInt16(truncatingIfNeeded: totalLength)
-    packet.storedHeaderLength = UInt8(truncatingIfNeeded: headerLength)
+    packet.facts.headerLength = UInt8(truncatingIfNeeded: headerLength)
     packet.fragmentField = frame.uint16(at: networkOffset &+ IPv4.fragmentOffset)
     packet.timeToLive = frame.uint8(at: networkOffset &+ IPv4.timeToLiveOffset)
     packet.protocolNumber = frame.uint8(at: networkOffset &+ IPv4.protocolOffset)
@@ -286,7 +295,7 @@ extension Packet {
       guard header >= TCP.minimumHeaderLength else { return .malformedTCP }
       guard header <= length else { return isFragment ? .firstFragmentTooSmall : .malformedTCP }
       kind = .tcp
-      storedTransportHeaderLength = UInt8(truncatingIfNeeded: header)
+      facts.transportHeaderLength = UInt8(truncatingIfNeeded: header)
       tcpFlags = TCPFlags(rawValue: frame.uint8(at: offset &+ TCP.flagsOffset))
       readPorts()
     case IPv4.protocolUDP:
@@ -294,13 +303,13 @@ extension Packet {
       let datagram = Int(frame.uint16(at: offset &+ UDP.lengthOffset))
       guard datagram >= UDP.headerLength, isFragment || datagram <= length else { return .malformedUDP }
       kind = .udp
-      storedTransportHeaderLength = UInt8(UDP.headerLength)
+      facts.transportHeaderLength = UInt8(UDP.headerLength)
       readPorts()
     case IPv4.protocolICMP:
       guard length >= ICMPv4.headerLength else { return isFragment ? .firstFragmentTooSmall : .malformedICMP }
       icmpType = frame.uint8(at: offset)
       kind = ICMPv4.kind(ofType: icmpType)
-      storedTransportHeaderLength = UInt8(ICMPv4.headerLength)
+      facts.transportHeaderLength = UInt8(ICMPv4.headerLength)
       if kind == .query || kind == .queryReply {
         sourcePort = frame.uint16(at: offset &+ ICMPv4.identifierOffset)
         destinationPort = sourcePort

@@ -222,6 +222,6 @@ extension Frame {
     guard case .ipv4 = Packet.decode(self, link: .ethernet, wireLength: count, into: &packet) else {
       return .arp
     }
-    return packet.facts(isJoined: false)
+    return packet.facts
   }
 }

@@ -20,7 +20,7 @@ import Testing
         guard case .ipv4 = Packet.decode(frame, link: .ethernet, wireLength: wireLength, into: &packet) else {
           return
         }
-        transmitter.add(packet.frame, packet.facts(isJoined: false))
+        transmitter.add(packet.frame, packet.facts)
         transmitter.flush()
       }
     }

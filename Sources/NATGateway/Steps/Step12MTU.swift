@@ -7,8 +7,8 @@ extension Gateway {
   func checkMTU(_ context: inout PacketContext) -> Verdict? {
     guard let hop = context.hop else { preconditionFailure("the step before found a route") }
     let mtu = mtu(of: hop.side)
-    context.isJoined = isJoined(context.packet, from: context.side)
-    context.mustSplit = context.packet.totalLength > mtu && !context.isJoined
+    context.packet.facts.isJoined = isJoined(context.packet, from: context.side)
+    context.mustSplit = context.packet.totalLength > mtu && !context.packet.facts.isJoined
     guard context.mustSplit, context.packet.doesNotFragment else { return nil }
     return .drop(.packetTooBig, .error(.fragmentationNeeded(mtu: mtu)))
   }

@@ -53,7 +53,7 @@ extension Gateway {
       context.packet.completePartialChecksum()
     }
     note(.forwarded)
-    var leaving = OutgoingFrame(context.packet.frame, context.packet.facts(isJoined: context.isJoined))
+    var leaving = OutgoingFrame(context.packet.frame, context.packet.facts)
     leaving.quoted = context.quoted
     if context.mustSplit {
       sendInPieces(context, leaving, to: hop, &outbox)
