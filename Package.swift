@@ -136,7 +136,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(
       name: "NATConfigurationTests",
-      dependencies: ["NATConfiguration", "NATComposition", "NATGateway", "NATTable", "NATWire"],
+      dependencies: ["NATConfiguration", "NATComposition", "NATGateway", "NATMemory", "NATTable", "NATWire"],
       swiftSettings: house),
     .testTarget(
       name: "NATCaptureFilesTests", dependencies: ["NATCaptureFiles", "NATWire"],

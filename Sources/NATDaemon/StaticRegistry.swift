@@ -55,12 +55,12 @@ struct StaticRegistry: Sendable {
   mutating func removeEnded(from inForce: inout ConfigurationInForce, _ table: TranslationTable) {
     let passing = inForce.live.statics.filter(\.terms.endsByItself)
     guard !passing.isEmpty, let reader = TableReader(table) else { return }
-    var standing: Set<StaticForward> = []
-    reader.forwards { standing.insert($0) }
+    var standing: Set<PortForward> = []
+    reader.portForwards { standing.insert($0) }
     let ended = Set(
       passing.filter { mapping in
         guard case .portForward(let transport, let outer, let inner, _) = mapping else { return false }
-        return !standing.contains(StaticForward(transport, public: outer, private: inner))
+        return !standing.contains(PortForward(transport, public: outer, private: inner))
       })
     guard !ended.isEmpty else { return }
     let outside = inForce.live.interfaces.outside.address

@@ -1,6 +1,7 @@
 import Logging
 import NATEngine
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 

@@ -89,9 +89,13 @@ import NATWire
     }
   }
 
+  private static let facts = FrameFacts(
+    kind: .udp, headerLength: UInt8(IPv4.minimumHeaderLength),
+    transportHeaderLength: UInt8(UDP.headerLength))
+
   private mutating func sendBatch(_ count: Int) {
     for _ in 0..<count {
-      transmitter.add(frame(next))
+      transmitter.add(frame(next), PacketSource.facts)
       next = next + 1 == flows ? 0 : next + 1
     }
     transmitter.flush()

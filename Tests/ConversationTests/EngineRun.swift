@@ -95,7 +95,7 @@ struct EngineRun: ~Copyable {
   private func hasEnded(_ mapping: Configuration.StaticMapping) -> Bool {
     guard case .portForward(let transport, let publicEndpoint, _, let terms) = mapping, terms.endsByItself
     else { return false }
-    return gateway.translator.shard.findForward(transport, public: publicEndpoint) == nil
+    return gateway.translator.shard.findPortForward(transport, public: publicEndpoint) == nil
   }
 
   /// The table as it stands.

@@ -50,9 +50,9 @@ enum WireFrames {
       from, to,
       .tcp(source, destination, flags: segment.flags, options: segment.options, data: segment.data), sum
     ) {
-      $0.sequence = segment.sequence
-      $0.acknowledgement = segment.acknowledgement
-      $0.window = 0xFFFF
+      $0.numbers.sequence = segment.sequence
+      $0.numbers.acknowledgement = segment.acknowledgement
+      $0.numbers.window = 0xFFFF
     }
   }
 

@@ -1,5 +1,5 @@
 import NATCaptureFiles
-import NATLab
+import TestSupport
 import Testing
 
 /// The example of the module's opening page, which ModuleExampleTests compares with it.

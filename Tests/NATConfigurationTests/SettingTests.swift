@@ -1,6 +1,7 @@
 import NATComposition
 import NATConfiguration
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 import Testing

@@ -1,5 +1,6 @@
 import NATControl
 import NATControlSocket
+import Synchronization
 import Testing
 
 extension StandIn {

@@ -1,6 +1,7 @@
 import Foundation
 import NATEngine
 import NATGateway
+import NATMemory
 import NATTable
 import NATWire
 import Testing

@@ -59,7 +59,8 @@ import Testing
         == ["udp 192.168.1.2:5000 has two public endpoints, 203.0.113.5:5000 and 203.0.113.5:5001"])
     #expect(
       Self.faults(
-        Self.session(Self.c1, Self.x, Self.s1, .portForward), Self.session(Self.c1, other, Self.s2, .portForward),
+        Self.session(Self.c1, Self.x, Self.s1, .portForward),
+        Self.session(Self.c1, other, Self.s2, .portForward),
         forwards: [
           PortForward(.udp, public: Self.x, private: Self.c1),
           PortForward(.udp, public: other, private: Self.c1),
@@ -72,7 +73,7 @@ import Testing
     #expect(Self.faults(session, session) == ["two sessions of udp 203.0.113.5:5000 with 198.51.100.7:53"])
     #expect(
       Self.faults(Self.session(Self.c1, Self.x, Self.s1, .held))
-        == ["a session of udp 203.0.113.5:5000, which is resting"])
+        == ["a session of udp 203.0.113.5:5000, which is held"])
   }
 
   private static func audit(_ gate: borrowing Gate) throws -> [String] {

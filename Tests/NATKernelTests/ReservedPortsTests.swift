@@ -137,10 +137,10 @@ struct ReservedPortsTests {
       found = "found a symbolic link"
     case .pipe:
       #expect(unsafe mkfifo(record, 0o600) == 0)
-      found = "found what is no file"
+      found = "found something other than a regular file"
     case .folder:
       try FileManager.default.createDirectory(atPath: record, withIntermediateDirectories: false)
-      found = "found what is no file"
+      found = "found something other than a regular file"
     case .writable:
       #expect(unsafe rename(target, record) == 0 && chmod(record, 0o620) == 0)
       found = "found a file that others may write"

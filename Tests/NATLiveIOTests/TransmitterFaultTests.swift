@@ -83,10 +83,11 @@ struct TransmitterFaultTests {
       let place = unsafe UnsafeMutableRawBufferPointer(
         rebasing: memory[index * 8192..<index * 8192 + bytes.count])
       unsafe place.copyBytes(from: bytes)
-      let isTCP = bytes.count > 1500
-      let facts =
-        isTCP
-        ? FrameFacts(kind: .tcp, headerLength: 20, transportHeaderLength: 20, hasPartialChecksum: true) : .arp
+      var facts = FrameFacts.arp
+      if bytes.count > 1500 {
+        facts = FrameFacts(kind: .tcp, headerLength: 20, transportHeaderLength: 20)
+        facts.hasPartialChecksum = true
+      }
       unsafe transmitter.add(Frame(unsafeBase: place.baseAddress!, count: bytes.count), facts)
     }
     transmitter.flush(through: &script)

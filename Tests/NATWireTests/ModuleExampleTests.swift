@@ -12,13 +12,13 @@ import Testing
     func text(_ path: String) throws -> String {
       try String(contentsOf: package.appending(path: path), encoding: .utf8)
     }
-    func words(_ text: some StringProtocol) -> String {
-      text.split { $0.isWhitespace }.joined(separator: " ")
+    func withoutSpaces(_ text: some StringProtocol) -> String {
+      String(text.filter { !$0.isWhitespace })
     }
     let page = try text("Sources/\(module)/\(module).swift").replacing("\n//", with: "\n")
     let parts = page.components(separatedBy: "```")
     try #require(parts.count == 3)
-    let code = words(parts[1].dropFirst("swift".count))
-    #expect(words(try text("Tests/\(module)Tests/\(module)Example.swift")).contains(code))
+    let code = withoutSpaces(parts[1].dropFirst("swift".count))
+    #expect(withoutSpaces(try text("Tests/\(module)Tests/\(module)Example.swift")).contains(code))
   }
 }

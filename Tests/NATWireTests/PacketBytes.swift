@@ -38,8 +38,8 @@ struct PacketBytes {
 
   private init(_ content: PacketBuilder.Content) {
     let builder = PacketBuilder(source, destination, content).with {
-      $0.sequence = 1
-      $0.acknowledgement = 0
+      $0.numbers.sequence = 1
+      $0.numbers.acknowledgement = 0
     }
     protocolNumber = builder.protocolNumber
     payload = builder.payload

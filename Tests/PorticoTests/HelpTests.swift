@@ -55,7 +55,7 @@ import Testing
     arguments: ["portico", "porticod"])
   func whole(program: String) throws {
     let commands = try Self.commands(program)
-    #expect(commands.count == (program == "portico" ? 32 : 1), "\(commands.map(\.path))")
+    #expect(commands.count == (program == "portico" ? 33 : 1), "\(commands.map(\.path))")
     for command in commands {
       let name = command.path.joined(separator: " ")
       #expect(command.abstract?.hasSuffix(".") == true, "\(name)")

@@ -1,4 +1,5 @@
 import ReferenceNAT
+import TestSupport
 import Testing
 
 /// `tcp.window-tracking` by numbers that were worked out by hand.
@@ -10,10 +11,10 @@ struct WindowTests {
   /// A connection that has begun: both windows are 64,240, the client's next number is 1001, the server's 5001.
   private static func connection() -> ReferenceNAT {
     var nat = ReferenceNAT(.plain.with { $0.windowTracking = true })
-    nat.give(Build.tcp(client, server, Build.TCPFlag.syn, sequence: 1000), on: .inside)
+    nat.give(Build.tcp(client, server, Flag.syn, sequence: 1000), on: .inside)
     nat.give(
       Build.tcp(
-        server, x, Build.TCPFlag.syn | Build.TCPFlag.ack, sequence: 5000, acknowledgement: 1001),
+        server, x, Flag.syn | Flag.ack, sequence: 5000, acknowledgement: 1001),
       on: .outside)
     return nat
   }
@@ -27,7 +28,7 @@ struct WindowTests {
   func reset(sequence: Int, passes: Bool) {
     var nat = Self.connection()
     let reset = Build.tcp(
-      Self.server, Self.x, Build.TCPFlag.rst, sequence: UInt32(truncatingIfNeeded: sequence))
+      Self.server, Self.x, Flag.rst, sequence: UInt32(truncatingIfNeeded: sequence))
     #expect(nat.give(reset, on: .outside).count == (passes ? 1 : 0))
     #expect(nat.counted == (passes ? [:] : ["outsideWindow": 1]))
     #expect(nat.table()[0].sessions[0].state == (passes ? .reset : .established))
@@ -38,9 +39,9 @@ struct WindowTests {
     arguments: [(1001, true), (1000, false), (1002, false)] as [(UInt32, Bool)])
   func answer(acknowledgement: UInt32, passes: Bool) {
     var nat = ReferenceNAT(.plain.with { $0.windowTracking = true })
-    nat.give(Build.tcp(Self.client, Self.server, Build.TCPFlag.syn, sequence: 1000), on: .inside)
+    nat.give(Build.tcp(Self.client, Self.server, Flag.syn, sequence: 1000), on: .inside)
     let reset = Build.tcp(
-      Self.server, Self.x, Build.TCPFlag.rst | Build.TCPFlag.ack, sequence: 0,
+      Self.server, Self.x, Flag.rst | Flag.ack, sequence: 0,
       acknowledgement: acknowledgement)
     #expect(nat.give(reset, on: .outside).count == (passes ? 1 : 0))
   }
