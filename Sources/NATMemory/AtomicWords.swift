@@ -37,21 +37,21 @@ public import Synchronization
     unsafe base[index].store(value, ordering: .releasing)
   }
 
-  /// An addition that loses nothing when several workers count in one word.
+  /// An atomic addition: several workers may count in one word.
   @inlinable @inline(__always) public func add(_ value: UInt64, at index: Int) {
     precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
     unsafe _ = base[index].wrappingAdd(value, ordering: .relaxed)
   }
 
-  /// Eight words from `group * 8` on: one cache line of a table. One check serves all accesses to it.
+  /// Eight words from `group * 8` on: one cache line of a table. One bounds check covers all accesses to it.
   @inlinable @inline(__always) public func group(_ group: Int) -> WordGroup {
     precondition(UInt(bitPattern: group) < UInt(bitPattern: count >> 3))
     // Safety: checked on the line above.
     return unsafe WordGroup(base: base + group &* 8)
   }
 
-  /// A store that no later load of this thread overtakes.
+  /// A store that comes before all later loads of this thread.
   public func exchange(_ value: UInt64, at index: Int) {
     precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
     // Safety: checked on the line above.
@@ -73,15 +73,15 @@ public import Synchronization
   }
 }
 
-/// Eight neighbouring words, checked to exist when the handle was made.
+/// Eight neighbouring words. Their bounds were checked when the handle was made.
 @safe public struct WordGroup: BitwiseCopyable {
   @usableFromInline let base: UnsafeMutablePointer<Atomic<UInt64>>
 
   @inlinable @inline(__always) init(base: UnsafeMutablePointer<Atomic<UInt64>>) { unsafe self.base = base }
 
-  /// - Parameter index: its three low bits count.
+  /// - Parameter index: only its three low bits are used.
   @inlinable public subscript(index: Int) -> UInt64 {
-    // Safety: `AtomicWords.group` made sure of eight words.
+    // Safety: `AtomicWords.group` checked the eight words.
     @inline(__always) get { unsafe base[index & 7].load(ordering: .relaxed) }
     @inline(__always) nonmutating set { unsafe base[index & 7].store(newValue, ordering: .relaxed) }
   }

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// When memory that readers may still look at can be used again: quiescent-state based reclamation.
+/// Decides when a removed record can be used again: quiescent-state based reclamation.
 ///
-/// A reader publishes the epoch it entered in; a record retired in an epoch is free once every reader that is inside
-/// has entered, or passed a quiescent point, since. A writer pays one fence for a removal, a reader one exchange for each
-/// of its quiescent points. Nobody waits.
+/// A reader publishes the epoch in which it entered. A retired record is free when every active reader has
+/// entered, or passed a quiescent point, since. A removal costs the writer one fence; a quiescent point costs
+/// the reader one exchange. Nobody waits.
 public struct Epochs: BitwiseCopyable, Sendable {
-  /// Readers at one time: workers besides the owner and control threads.
+  /// Readers at one time: other workers and control threads.
   public static let maximumReaders = 63
   public static let byteCount = (maximumReaders + 1) * 64
 
@@ -22,22 +22,22 @@ public struct Epochs: BitwiseCopyable, Sendable {
 
   public var current: UInt64 { words.acquire(0) }
 
-  /// Begins, or goes on, reading: everything retired before may be used again.
+  /// Begins to read, or passes a quiescent point: this reader no longer needs what was retired before.
   public func enter(_ reader: Int) { words.exchange(current, at: line(reader)) }
 
   public func leave(_ reader: Int) { words.release(0, at: line(reader)) }
 
-  /// The epoch to note for a record that was just made unreachable.
+  /// The epoch to store for a record that has just been made unreachable.
   public func retire() -> UInt64 {
-    // Orders the removal before the look at the readers; the reader's exchange is the other half.
+    // Orders the removal before the check of the readers. The reader's exchange is the other half.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     return current
   }
 
-  /// Lets the epochs go on, so that what was retired becomes free when all readers have passed.
+  /// Begins a new epoch, so that retired records become free when all readers have passed.
   public func advance() { words.add(1, at: 0) }
 
-  /// What was retired before this epoch is free; `.max` while nobody reads.
+  /// Records retired before this epoch are free. `.max` while nobody reads.
   public func oldestReader() -> UInt64 {
     var oldest = UInt64.max
     for reader in 0..<Epochs.maximumReaders {

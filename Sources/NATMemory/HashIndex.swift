@@ -2,22 +2,21 @@ public import CLinuxPacket
 
 /// A hash index from keys to record numbers: one writer, wait-free readers, and nothing ever moves.
 ///
-/// Buckets of 64 bytes hold eight slots of eight bytes. A slot is one word, so that it appears and disappears in one
-/// store: `overflow:8 | tag:28 | record + 1:28` (the overflow count lives in slot 0 of its bucket). The key itself
-/// is in the record; the tag, 27 bits of the hash, leaves one wrong candidate in 20 million lookups. A
-/// full bucket passes entries to the next one and counts them, so a lookup that misses ends at the first bucket that
-/// passed none on: one cache line, nearly always. Three bits of the hash say at which slot of a bucket a search begins,
-/// so a hit is found after one or two of the eight.
+/// A bucket has eight slots of one word: `overflow:8 | tag:28 | record + 1:28`. One store adds or removes an
+/// entry. The record holds the key. The tag, 27 bits of the hash, lets one wrong candidate through in 20
+/// million lookups. A full bucket passes an entry to the next one and counts it in slot 0. A lookup ends at
+/// the first bucket that passed none on, so a miss nearly always reads one cache line. Three bits of the hash
+/// choose the first slot of a search, so a hit reads one or two of the eight slots.
 ///
 /// - Complexity: find, insert and remove are O(1) expected, and at most ``maximumProbe`` buckets.
 public struct HashIndex: BitwiseCopyable, Sendable {
   @usableFromInline let words: AtomicWords
   @usableFromInline let bucketCount: Int
 
-  /// Bytes for `capacity` entries. At seven slots of ten in use 5 % of the entries lie beyond their own bucket.
+  /// Bytes for `capacity` entries. At 70 % use, 5 % of the entries lie beyond their own bucket.
   public static func byteCount(capacity: Int) -> Int { bucketCount(capacity: capacity) * 64 }
 
-  /// The most entries that a slot can name.
+  /// The most records that a slot can number.
   public static let maximumCapacity = 1 << 28 - 2
   /// How many buckets an insertion looks at before it gives up.
   @usableFromInline static let maximumProbe = 64
@@ -38,17 +37,17 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     Int(((hash >> 32) &* UInt64(bucketCount)) >> 32)
   }
 
-  /// The tag in its place; never zero, so an empty slot matches no tag.
+  /// The tag in its bits of a slot. It is never zero, so no empty slot matches.
   @inlinable @inline(__always) static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x0FFF_FFFF | 1) << 28 }
 
-  /// Where the search of a bucket begins; the bits are not in the tag, and least in the home bucket.
+  /// Where the search of a bucket begins. The tag does not use these bits, the home bucket hardly.
   @inlinable @inline(__always) static func firstSlot(_ hash: UInt64) -> Int { Int(hash >> 28) & 7 }
 
   @inlinable @inline(__always) public func prefetch(_ hash: UInt64) {
     unsafe portico_prefetch(words.address(of: home(hash) &* 8))
   }
 
-  /// The first record with the hash's tag: a guess for prefetching it, nothing more.
+  /// The first record with the hash's tag: only a guess, for a prefetch.
   @inlinable @inline(__always) public func likelyRecord(_ hash: UInt64) -> UInt32? {
     let word = words.group(home(hash))[HashIndex.firstSlot(hash)]
     if word & HashIndex.tagMask == HashIndex.tag(hash) {
@@ -61,7 +60,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   /// The record that `matches` confirms.
   @inlinable @inline(__always)
   public func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
-    // Most entries lie where the search begins; the rest of it is out of line, so that this stays short.
+    // Most entries lie in the first slot. The rest of the search is out of line to keep this code short.
     let word = words.group(home(hash)).acquire(HashIndex.firstSlot(hash))
     if word & HashIndex.tagMask == HashIndex.tag(hash) {
       let record = UInt32(truncatingIfNeeded: word & HashIndex.recordMask) &- 1
@@ -74,7 +73,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     return nil
   }
 
-  /// The next record with the hash's tag; `step` counts the slots looked at, eight a bucket, from the home bucket on.
+  /// The next record with the hash's tag. `step` counts the slots read so far, eight to a bucket.
   @inline(never) @usableFromInline
   func candidate(_ hash: UInt64, from step: inout Int) -> UInt32? {
     let tag = HashIndex.tag(hash)
@@ -96,7 +95,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     return nil
   }
 
-  /// Adds an entry; false if all buckets within reach are full, and then nothing is changed.
+  /// Adds an entry. False, with nothing changed, if all buckets within reach are full.
   public func insert(_ hash: UInt64, record: UInt32) -> Bool {
     let entry = HashIndex.tag(hash) | UInt64(record) + 1
     let start = home(hash)
@@ -106,8 +105,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
         let slot = (HashIndex.firstSlot(hash) + step) & 7
         let word = words[bucket * 8 + slot]
         if word & HashIndex.recordMask == 0 {
-          // Readers must find the full buckets' overflow counts before they can miss the entry, and the record
-          // before the entry.
+          // Readers must see the overflow counts and the record before the entry.
           var passed = start
           while passed != bucket {
             changeOverflow(of: passed, by: 1)
@@ -136,7 +134,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     return true
   }
 
-  /// Lets the entry of `record` name `other`, which has the same key.
+  /// Changes the entry of `record` to `other`, which has the same key.
   public func replace(_ hash: UInt64, record: UInt32, with other: UInt32) {
     guard let (bucket, slot) = locate(hash, record: record) else { return }
     let at = bucket * 8 + slot
@@ -156,7 +154,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
     return nil
   }
 
-  /// The count saturates at 255 and then stays: lookups walk on, never short.
+  /// The count stays at 255 once it gets there. Lookups may then read too many buckets, but never too few.
   private func changeOverflow(of bucket: Int, by change: Int) {
     let word = words[bucket * 8]
     let count = Int(word >> 56)

@@ -2,14 +2,14 @@ public import NATWire
 
 /// A keyed hash: without the key nobody can send packets whose entries collide.
 ///
-/// A 64 by 64 to 128 bit multiplication folded to 64 bits, of words that secret keys mask, and the same again. One is
-/// not enough: neighbouring addresses or ports then come at equal distances, and one key in ten put 10 to 90 % of them
-/// beyond their bucket. (The distribution is tested against the expected bucket loads.)
+/// Secret keys mask the two words. They are multiplied to 128 bits and folded to 64; then the same once more
+/// with a constant. One round is not enough: it spaces neighbouring addresses or ports evenly, and with one
+/// key in ten 10 to 90 % of them lay beyond their bucket.
 public struct KeyHash: BitwiseCopyable, Sendable {
   @usableFromInline let first: UInt64
   @usableFromInline let second: UInt64
 
-  /// Draws the keys from `random`: secret in a live gateway, a seed's in a replay.
+  /// Draws the keys from `random`: secret in a live gateway, seeded in a replay.
   public init(from random: inout RandomSource) {
     first = random.next()
     second = random.next()
@@ -21,7 +21,7 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     return again ^ rest
   }
 
-  // Each kind of key has a number of its own in its second word: 4 and 7 here, the others where the table's keys are.
+  // The second word contains the kind of key: 4 and 7 here, the others in `KeyHash+Table.swift`.
 
   @inlinable @inline(__always) public func ofAddress(_ address: IPv4Address) -> UInt64 {
     self(UInt64(address.rawValue), 4)

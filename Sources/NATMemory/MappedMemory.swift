@@ -4,14 +4,13 @@ import Synchronization
 
 /// Zeroed memory of a fixed size from the kernel. Pages cost nothing until they are touched.
 ///
-/// It stays mapped while this object lives, so a reader that holds an old index reads an old or a new record, never other
-/// memory.
+/// It stays mapped while this object lives: a reader with an old index never reads other memory.
 @safe public final class MappedMemory: @unchecked Sendable {
   // Safety of all handles: they carry `base` and a count, and the holder of a handle keeps this object.
   let base: UnsafeMutableRawPointer
   let byteCount: Int
 
-  /// - Parameter hugePages: asks for 2 MiB pages, which spares a table of many pages most of its TLB misses.
+  /// - Parameter hugePages: asks for 2 MiB pages, which saves a large table most TLB misses.
   public init(byteCount: Int, hugePages: Bool = false) {
     let hugePage = 2 << 20
     let pageSize = hugePages && byteCount >= hugePage ? hugePage : 4096
@@ -32,7 +31,7 @@ import Synchronization
 
   public func words(count: Int, at byteOffset: Int = 0) -> AtomicWords {
     precondition(byteOffset >= 0 && byteOffset + count * 8 <= byteCount)
-    // Safety: inside the mapping by the line above; zeroed bytes are valid `Atomic<UInt64>` values.
+    // Safety: checked on the line above. Zeros are valid `Atomic<UInt64>` values.
     return unsafe AtomicWords(
       unsafeBase: (base + byteOffset).assumingMemoryBound(to: Atomic<UInt64>.self), count: count)
   }
@@ -49,7 +48,7 @@ import Synchronization
   ) -> OwnedArray<Element> {
     precondition(byteOffset >= 0 && byteOffset + count * MemoryLayout<Element>.stride <= byteCount)
     precondition(byteOffset % MemoryLayout<Element>.alignment == 0)
-    // Safety: inside the mapping by the lines above; callers use types of which all zeros is a value, or write first.
+    // Safety: checked on the lines above. Callers use types for which zeros are valid, or write first.
     return unsafe OwnedArray(
       unsafeBase: (base + byteOffset).assumingMemoryBound(to: Element.self), count: count)
   }

@@ -23,7 +23,7 @@ public import CLinuxPacket
     }
   }
 
-  /// Asks for the cache line of an element.
+  /// Prefetches the cache line of an element.
   @inlinable @inline(__always) public func prefetch(_ index: Int) {
     // Safety: a prefetch reads nothing and never faults, whatever the address.
     unsafe portico_prefetch(base + index)

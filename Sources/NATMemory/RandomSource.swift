@@ -1,5 +1,5 @@
-/// Numbers that nobody can predict from earlier ones without the key: SipHash-2-4 in counter mode
-/// (RFC 6056 section 3.3 asks this of port choice). With the same key the same numbers, so that a replay repeats.
+/// Random numbers that nobody can predict without the key, as port choice needs (RFC 6056 section 3.3):
+/// SipHash-2-4 in counter mode. The same key gives the same numbers, so that a replay repeats.
 public struct RandomSource: BitwiseCopyable, Sendable {
   public let key0: UInt64
   public let key1: UInt64
@@ -10,7 +10,7 @@ public struct RandomSource: BitwiseCopyable, Sendable {
     key1 = key.1
   }
 
-  /// The source of a replay.
+  /// For a replay.
   public init(seed: UInt64) { self.init(key: (seed, 0x706f_7274_6963_6f21)) }
 
   public mutating func next() -> UInt64 {
@@ -37,7 +37,7 @@ public struct RandomSource: BitwiseCopyable, Sendable {
     round()
     round()
     v0 ^= counter
-    // The message is 8 bytes long, which SipHash writes into the top byte of its last word.
+    // SipHash puts the length of the message, 8 bytes, into the top byte of its last word.
     let last: UInt64 = 8 &<< 56
     v3 ^= last
     round()

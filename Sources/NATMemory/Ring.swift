@@ -1,13 +1,12 @@
-/// A bounded queue from the one thread that writes to the one that reads. An element that finds no room is counted.
+/// A bounded queue from one writing thread to one reading thread. It counts elements that do not fit.
 ///
 /// - Complexity: O(1), without allocation or waiting.
 public struct Ring<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendable {
-  // The writer publishes an element by storing `head`, the reader gives its place back by storing `tail`; so no element is
-  // written and read at once.
+  // The writer publishes an element by storing `head`. The reader frees its place by storing `tail`.
   @usableFromInline let words: AtomicWords
   @usableFromInline let elements: OwnedArray<Element>
 
-  // Head, tail and the lost ones, each on a cache line of its own.
+  // Head, tail and the count of lost elements, each on its own cache line.
   @usableFromInline static var head: Int { 0 }
   @usableFromInline static var tail: Int { 8 }
   @usableFromInline static var lost: Int { 16 }
@@ -25,7 +24,7 @@ public struct Ring<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendab
 
   @inlinable func place(_ number: UInt64) -> Int { Int(number & UInt64(elements.count &- 1)) }
 
-  /// The writer's.
+  /// Only the writer calls it.
   @inlinable public func write(_ element: Element) {
     let head = words[Ring.head]
     guard head &- words.acquire(Ring.tail) < UInt64(elements.count) else {
@@ -36,7 +35,7 @@ public struct Ring<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendab
     words.release(head &+ 1, at: Ring.head)
   }
 
-  /// The reader's: the oldest element that has not been read, or nil.
+  /// Removes the oldest element; nil if the ring is empty. Only the reader calls it.
   @inlinable public func read() -> Element? {
     let tail = words[Ring.tail]
     guard tail != words.acquire(Ring.head) else { return nil }
@@ -45,6 +44,6 @@ public struct Ring<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendab
     return element
   }
 
-  /// Elements that found no room, since the beginning.
+  /// Elements lost so far because the ring was full.
   public var lostCount: UInt64 { words[Ring.lost] }
 }

@@ -1,20 +1,19 @@
 public import NATWire
 
-/// A hierarchical timer wheel over numbered records, with lazy rescheduling and exact due times, and beside it a queue
-/// for records that need no wheel.
+/// A hierarchical timer wheel over numbered records, with lazy rescheduling and exact due times. Beside it, a
+/// queue for records that need no wheel.
 ///
-/// A record says itself when it is due, in one word. It stands in the slot of a time at which it may be due, never later
-/// than that word says. A due time that moves back changes only the word: when the slot comes up, the record moves to
-/// the slot where it now belongs. Six levels of 256 slots reach from 65.5 us to the end of the clock (16.8 ms, 4.3 s,
-/// 18 min, 78 h, 2.3 years a slot). Records come due in the order of their due times, also across a jump of hours. Bitmaps
-/// skip empty slots.
+/// One word of a record holds its due time. The record is in the slot of that time or an earlier one. To
+/// postpone it, only the word is written: when the slot comes up, the record moves to its new slot. Six
+/// levels of 256 slots cover all times (a slot lasts 65.5 us, 16.8 ms, 4.3 s, 18 min, 78 h, 2.3 years).
+/// Records come due in the order of their due times, even if time jumps by hours. Bitmaps skip empty slots.
 ///
-/// Records that all have the same lifetime, which nothing restarts, stand in one queue in the order in which they came:
-/// that is the order of their due times. The links are the same.
+/// The queue holds records with one common lifetime that nothing restarts. Their order of arrival is the
+/// order of their due times. It uses the same links.
 ///
-/// - Complexity: schedule, enqueue and cancel O(1). A record is touched at most six times on its way down.
+/// - Complexity: schedule, enqueue and cancel O(1). A record moves at most six times before it is due.
 public struct TimerWheel: ~Copyable {
-  /// A record's place: next and previous record in its slot. `previous` of the first names the slot.
+  /// The next and previous record in the same slot. In the first record, `previous` is the slot.
   public struct Link: BitwiseCopyable {
     public var next: UInt32
     public var previous: UInt32
@@ -25,7 +24,7 @@ public struct TimerWheel: ~Copyable {
     }
   }
 
-  /// Where records say when they are due, in nanoseconds.
+  /// The word of each record that holds its due time, in nanoseconds.
   public struct DueTimes: BitwiseCopyable {
     let words: AtomicWords
     let wordsPerRecord: Int
@@ -46,7 +45,7 @@ public struct TimerWheel: ~Copyable {
   private let occupied: OwnedArray<UInt64>
   private let links: OwnedArray<Link>
   private let due: DueTimes
-  /// Units of 2^16 ns; every record stands in a slot of this time or later.
+  /// In units of 2^16 ns. No record is in a slot of an earlier time.
   private var current: UInt64 = 0
   /// No record in a slot is due at or before this instant.
   private var slotsQuietUntil = Instant.never
@@ -55,7 +54,7 @@ public struct TimerWheel: ~Copyable {
   private static let tickBits: UInt64 = 16
   private static let levels = 6
   private static let slots = levels * 256
-  /// The list of those that are due, in the order of their due times.
+  /// The list of due records, in the order of their due times.
   private static let dueSlot = slots
   private static let queueSlot = slots + 1
   private static let isSlot: UInt32 = 0x8000_0000
@@ -72,15 +71,15 @@ public struct TimerWheel: ~Copyable {
     for slot in 0...TimerWheel.queueSlot { self.heads[slot] = TimerWheel.none }
   }
 
-  /// Puts a record into the slot of its due time, or of `instant` where that is earlier.
+  /// Puts a record into the slot of its due time or of `instant`, whichever is earlier.
   public mutating func schedule(_ record: UInt32, noLaterThan instant: Instant = .never) {
     let place = min(due[record], instant)
     slotsQuietUntil = min(slotsQuietUntil, place)
     push(record, to: slot(for: place))
   }
 
-  /// Puts a record behind all others of the queue.
-  /// - Precondition: none of them is due later.
+  /// Puts a record at the end of the queue.
+  /// - Precondition: no record of the queue is due later.
   public mutating func enqueue(_ record: UInt32) {
     if lastQueued == TimerWheel.none {
       links[record] = Link(
@@ -93,22 +92,21 @@ public struct TimerWheel: ~Copyable {
     lastQueued = record
   }
 
-  /// Whether a record due at `instant` may stand last in the queue: not while one is due later, from before the lifetime
-  /// became shorter.
+  /// Whether a record due at `instant` may join the queue. Not while the last one is due later, because it
+  /// was added before the lifetime became shorter.
   public func mayEnqueue(dueAt instant: Instant) -> Bool {
     lastQueued == TimerWheel.none || due[lastQueued] <= instant
   }
 
-  /// The record that has stood in the queue for longest.
+  /// The oldest record of the queue.
   public var firstQueued: UInt32? { TimerWheel.record(heads[TimerWheel.queueSlot]) }
 
-  /// The one behind it.
-  /// - Precondition: `record` stands in the queue.
+  /// - Precondition: `record` is in the queue.
   public func queued(after record: UInt32) -> UInt32? { TimerWheel.record(links[record].next) }
 
   private static func record(_ node: UInt32) -> UInt32? { node == TimerWheel.none ? nil : node }
 
-  /// Takes a record out, wherever it stands.
+  /// Removes a record from its slot or the queue.
   public mutating func cancel(_ record: UInt32) { unlink(record) }
 
   /// No record is due at or before this instant.
@@ -117,10 +115,10 @@ public struct TimerWheel: ~Copyable {
     return min(slotsQuietUntil, due[first])
   }
 
-  /// The next record that is due before `now`, taken out. They come in the order of their due times.
+  /// Removes and returns the next record that is due before `now`, in the order of due times.
   ///
-  /// - Parameter earliest: when a record that is not due yet may become due at the earliest, if its due time may move
-  ///   forward; it is put into a slot no later than that.
+  /// - Parameter earliest: the earliest time to which the due time of a record may still move. A record that
+  ///   is not due yet goes into a slot no later than that.
   public mutating func popDue(
     before now: Instant, earliest: (UInt32) -> Instant = { _ in .never }
   ) -> UInt32? {
@@ -136,7 +134,7 @@ public struct TimerWheel: ~Copyable {
     return first
   }
 
-  /// Fills the due list with the earliest slot that holds anything due before `now`, or finds that there is none.
+  /// Fills the due list from the earliest slot with a record due before `now`, if there is one.
   private mutating func collect(before now: Instant, _ earliest: (UInt32) -> Instant) {
     let nowTick = now.nanoseconds >> TimerWheel.tickBits
     while let (slot, start) = firstOccupied() {
@@ -169,7 +167,7 @@ public struct TimerWheel: ~Copyable {
         return
       }
       if start == nowTick, slot < 256 {
-        // Only the slot of the present itself can keep records that are not due yet.
+        // Only the slot of the current tick can keep records that are not due yet.
         slotsQuietUntil = earliestLeft
         if earliestLeft.nanoseconds >> TimerWheel.tickBits == nowTick { return }
       }
@@ -178,7 +176,7 @@ public struct TimerWheel: ~Copyable {
     slotsQuietUntil = .never
   }
 
-  /// The slot for a due time, by the highest digit (base 256) in which it differs from the present.
+  /// The slot for a due time, by the highest digit (base 256) in which it differs from the current tick.
   private func slot(for instant: Instant) -> Int {
     let tick = max(instant.nanoseconds >> TimerWheel.tickBits, current)
     let difference = tick ^ current
@@ -187,7 +185,7 @@ public struct TimerWheel: ~Copyable {
     return level * 256 + Int(tick >> UInt64(8 * level) & 255)
   }
 
-  /// The occupied slot whose time comes first, with the tick at which it begins.
+  /// The earliest occupied slot, with its first tick.
   private func firstOccupied() -> (slot: Int, start: UInt64)? {
     for level in 0..<TimerWheel.levels {
       let shift = UInt64(8 * level)
@@ -253,7 +251,7 @@ public struct TimerWheel: ~Copyable {
     }
   }
 
-  /// A merge sort of a chain by due time, without memory of its own. A slot of 65 us holds few records.
+  /// Merge-sorts a list by due time, in place. A slot of 65 us holds few records.
   private func sorted(_ first: UInt32, count: Int) -> UInt32 {
     guard count > 1 else { return first }
     var width = 1
