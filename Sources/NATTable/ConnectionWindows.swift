@@ -1,36 +1,34 @@
 import NATMemory
 public import NATWire
 
-/// What a gateway knows of the windows of a TCP connection, and the rule by which it tells a segment of the connection
-/// from one that merely has its addresses and ports (`tcp.window-tracking`; RFC 7857 section 2.3 asks for it of RST, RFC
-/// 5961 describes the attack).
+/// The windows of a TCP connection. They tell whether a segment belongs to the connection, or only has its
+/// addresses and ports (`tcp.window-tracking`; RFC 7857 section 2.3 asks for it of RST, RFC 5961 describes
+/// the attack).
 ///
-/// Numbers are compared as RFC 1982 section 3.2 says: of two numbers the later one is less than 2^31 ahead. For each
-/// side it holds `end`, behind the highest number that the side has sent; `limit`, the highest acknowledgement and
-/// window of the other side, behind which it may not send; and `window`, the largest window that it has announced, in
-/// bytes.
+/// Sequence numbers are compared modulo 2^32 (RFC 1982 section 3.2). For each side, `end` is the number after
+/// the highest one sent; `limit` is the highest acknowledgement plus window of the other side, the end of
+/// what the side may send; `window` is the largest window that the side has announced, in bytes.
 ///
-/// 1. A segment with SYN passes. Without ACK it is remembered as the opening, in place of an earlier one. A SYN-ACK of
-///    the other side that acknowledges the opening begins the connection: all numbers are taken from these two. Windows
-///    are scaled if both carry the option (RFC 7323 section 1.3), but never those of the two themselves. Any other
-///    segment with SYN teaches nothing: its receiver will challenge it (RFC 5961 section 4).
-/// 2. A RST passes if it belongs to the opening: one of the other side acknowledges it, one of the opener itself has a
-///    number of its own SYN.
-/// 3. While nothing has begun, everything else passes but a RST of the side that did not open. Without an opening, in a
-///    session picked up in the middle (`tcp.loose`), the first segment with ACK says where both sides are. Their scales
-///    and windows are taken to be the largest, 14 and 65,535: nearly 1 GiB, back and forth.
-/// 4. In a connection that has begun, a segment passes if its first number is not behind its sender's `limit`, and its
-///    end is not more than the receiver's `window`, or 65,535 if that is larger, before its sender's `end`.
-/// 5. What passes by rule 4, and is no RST, moves its sender's `end` up to its own end or the `limit`. With an
-///    acknowledgement of not more than 65,535 beyond what the other side has sent, it moves `window` and the other
-///    side's `limit` up. Nothing ever moves back.
+/// 1. Every SYN passes. A SYN without ACK becomes the opening and replaces an earlier one. A SYN-ACK of the
+///    other side that acknowledges the opening begins the connection: both sides take their numbers from
+///    these two segments. If both carry the window scale option, later windows are scaled (RFC 7323 section
+///    1.3). No other SYN changes anything: its receiver will challenge it (RFC 5961 section 4).
+/// 2. A RST passes if it belongs to the opening: the other side's if it acknowledges the opening, the
+///    opener's if its sequence number lies in the opening or just after it.
+/// 3. Before the connection has begun, everything else passes, except a RST of the side that did not send the
+///    opening. Without an opening (`tcp.loose`), the first segment with ACK gives the numbers of both sides.
+///    Both windows then count as the largest possible: 65,535 with scale 14, nearly 1 GiB.
+/// 4. After the connection has begun, a segment passes if it begins at or before its sender's `limit`, and
+///    ends at most the receiver's `window`, or 65,535 if that is larger, before its sender's `end`.
+/// 5. A segment other than RST that passes by rule 4 raises its sender's `end`, at most to the `limit`. If it
+///    acknowledges at most 65,535 more than the other side has sent, it also raises its sender's `window` and
+///    the other side's `limit`. No value ever falls.
 ///
-/// The 65,535 bytes of slack forgive late duplicates under a small window, and first fragments, of which only what is in
-/// them is counted.
+/// The 65,535 bytes of slack let late duplicates under a small window pass, and first fragments, which count
+/// only the data that they contain.
 public struct ConnectionWindows: BitwiseCopyable, Equatable, Sendable {
-  // 48 bytes. All zeros is a connection of which nothing is known.
+  // 48 bytes. All zeros: nothing is known yet.
 
-  /// What one side has sent, may send, and has announced.
   struct Sender: BitwiseCopyable, Equatable, Sendable {
     var end: UInt32 = 0
     var limit: UInt32 = 0
@@ -38,9 +36,9 @@ public struct ConnectionWindows: BitwiseCopyable, Equatable, Sendable {
     var scale: UInt8 = 0
   }
 
-  /// A SYN without ACK that waits for its answer.
+  /// A SYN without ACK that waits for its SYN-ACK.
   struct Opening: BitwiseCopyable, Equatable, Sendable {
-    /// Behind the SYN, and behind the data that came with it (RFC 7413): what its answer may acknowledge.
+    /// The numbers that a SYN-ACK may acknowledge: from after the SYN to after its data (RFC 7413).
     var first: UInt32 = 0
     var end: UInt32 = 0
     var window: UInt16 = 0
@@ -83,7 +81,7 @@ public struct ConnectionWindows: BitwiseCopyable, Equatable, Sendable {
     return !segment.sequence.isBehind(sender.limit) && !(sender.end &- reach).isBehind(segment.end)
   }
 
-  /// Learns from a segment that was admitted, and passes.
+  /// Updates the windows by a segment that passes.
   public mutating func learn(_ segment: TCPSegment, from side: Side) {
     let flags = segment.flags
     if flags.contains(.rst) { return }
@@ -130,7 +128,7 @@ public struct ConnectionWindows: BitwiseCopyable, Equatable, Sendable {
     hasBegun = true
   }
 
-  /// Earlier windows may have been larger than this segment's.
+  /// Assumes the largest windows: earlier ones may have been larger than this segment's.
   private mutating func pickUp(_ segment: TCPSegment, from side: Side) {
     func sender(at end: UInt32) -> Sender {
       let largest = ConnectionWindows.largestWindow
@@ -160,6 +158,6 @@ public struct ConnectionWindows: BitwiseCopyable, Equatable, Sendable {
 }
 
 extension UInt32 {
-  /// Whether a sequence number comes after another (RFC 1982 section 3.2).
+  /// Whether this sequence number comes after the other (RFC 1982 section 3.2).
   fileprivate func isBehind(_ other: UInt32) -> Bool { Int32(bitPattern: self &- other) > 0 }
 }

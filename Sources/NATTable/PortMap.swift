@@ -1,16 +1,17 @@
 import NATMemory
 import NATWire
 
-/// Which ports of one address and protocol a worker may hand out: a bitmap with summaries.
+/// The ports of one address and protocol that a worker may hand out: a bitmap with summaries.
 ///
-/// One bit of a port says that it is taken: in use, in hold-down or by a static mapping; another that the configuration
-/// offers it. Two summaries, for even and for odd ports, say which words of the map still have such a port in the granules (512
-/// ports) of this worker; a top word says which words of a summary are not empty. So the lowest, or a random, free
-/// port of any class and parity is found in three steps at any occupancy.
+/// Each port has two bits: taken (in use, in hold-down or by a static mapping), and offered by the
+/// configuration. Two summaries, for even and odd ports, have a bit for each word of the map with a free port
+/// in this worker's granules (512 ports each). A top word has a bit for each word of a summary that is not
+/// zero. So a search for the lowest or a random free port of any class and parity takes three steps, however
+/// full the map is.
 ///
 /// - Complexity: O(1) for every operation.
 struct PortMap: BitwiseCopyable {
-  /// Words of memory: 1,024 of the map, which workers share (each writes its own granules), and the summaries.
+  /// Words of the map. All workers share it; each writes its own granules.
   static let mapWords = 1024
   static let summaryWords = 34
 
@@ -24,7 +25,7 @@ struct PortMap: BitwiseCopyable {
 
   enum Parity: BitwiseCopyable { case even, odd, any }
 
-  /// The ranges that RFC 4787 REQ-3a keeps apart, in words of the map.
+  /// The port ranges of RFC 4787 REQ-3a, in words of the map.
   enum Class: BitwiseCopyable {
     case wellKnown, registered, all
 
@@ -39,9 +40,7 @@ struct PortMap: BitwiseCopyable {
     static func of(_ port: UInt16) -> Class { port < 1024 ? .wellKnown : .registered }
   }
 
-  /// - Parameters:
-  ///   - ports: the bits of ports that are taken, from `mapBase` on, and of those that may be handed out, at the same
-  ///     place.
+  /// - Parameter ports: the bits of taken and of offered ports, both from `mapBase` on.
   /// - Precondition: no port is offered, or ``summarize()`` follows.
   init(
     _ ports: (taken: OwnedArray<UInt64>, offered: OwnedArray<UInt64>), mapBase: Int,
@@ -56,12 +55,12 @@ struct PortMap: BitwiseCopyable {
     self.workers = workers
   }
 
-  /// To be called when other ports are offered.
+  /// Updates all summaries. Call it after the offered ports have changed.
   func summarize() {
     for word in 0..<PortMap.mapWords { summarize(word) }
   }
 
-  /// Offers the ports of an address of the pool. Identifiers of ICMP queries are not bound to ranges of ports.
+  /// Offers the ports of a pool address. Port ranges do not apply to ICMP query identifiers.
   static func offer(
     _ ports: [ClosedRange<UInt16>], _ transport: TransportProtocol, in offered: OwnedArray<UInt64>, place: Int
   ) {
@@ -81,10 +80,8 @@ struct PortMap: BitwiseCopyable {
     PortMap.granule(of: port) % workers == worker && free(in: Int(port >> 6)) & bit(port) != 0
   }
 
-  /// Whether the configuration offers the port, taken or not.
   func isOffered(_ port: UInt16) -> Bool { offered[mapBase + Int(port >> 6)] & bit(port) != 0 }
 
-  /// Ports that the configuration offers.
   /// - Complexity: O(1), a thousand words.
   var offeredCount: Int {
     (mapBase..<mapBase + PortMap.mapWords).reduce(0) { $0 + offered[$1].nonzeroBitCount }
@@ -100,14 +97,13 @@ struct PortMap: BitwiseCopyable {
     summarize(Int(port >> 6))
   }
 
-  /// The lowest free port of the class and parity.
   func lowest(_ portClass: Class, _ parity: Parity) -> UInt16? {
     let range = portClass.words
     guard let word = firstWord(from: range.lowerBound, before: range.upperBound, parity) else { return nil }
     return UInt16(word * 64 + free(in: word, parity).trailingZeroBitCount)
   }
 
-  /// A free port of the class and parity that cannot be foreseen.
+  /// An unpredictable free port of the class and parity.
   func random(_ portClass: Class, _ parity: Parity, _ random: inout RandomSource) -> UInt16? {
     let range = portClass.words
     let start = range.lowerBound + random.next(below: range.count)
@@ -160,7 +156,7 @@ struct PortMap: BitwiseCopyable {
     return word < upper ? word : nil
   }
 
-  /// Brings the summaries up to date with a word of the map; words of other workers' granules count as full.
+  /// Updates the summaries for a word of the map. Words in other workers' granules count as full.
   private func summarize(_ word: Int) {
     let isMine = (word >> 3) % workers == worker
     for (offset, parity) in [(0, Parity.even), (17, Parity.odd)] {

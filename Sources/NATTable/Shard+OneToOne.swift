@@ -1,11 +1,13 @@
 import NATMemory
 public import NATWire
 
-/// 1:1 mappings, and the bindings of their ports that have sessions.
+/// 1:1 mappings, and a binding for each of their ports that has sessions.
 extension Shard {
-  /// Puts a 1:1 mapping in force; false, and nothing has changed, where there is no room.
+  /// Adds a 1:1 mapping. False, with nothing changed, if there is no room or an address has a mapping
+  /// already.
   ///
-  /// The caller then ends the dynamic bindings of its host: a host with a public address of its own has no other.
+  /// The caller then ends the dynamic bindings of the inside host, which uses only its own public address
+  /// from now on.
   /// - Complexity: O(1).
   public mutating func addOneToOne(_ mapping: OneToOneMapping) -> Bool {
     guard oneToOne(public: mapping.public) == nil, oneToOne(private: mapping.private) == nil else {
@@ -29,7 +31,7 @@ extension Shard {
     return true
   }
 
-  /// Takes a 1:1 mapping back: no packet makes a binding of it any more; those that live are to be ended.
+  /// Removes a 1:1 mapping: packets make no more bindings of it. The caller ends those that live.
   /// - Complexity: O(1).
   public mutating func removeOneToOne(_ mapping: OneToOneMapping) -> Bool {
     let found = oneToOneByPublic.find(hash.ofAddress(mapping.public)) { oneToOne[$0] == mapping }
@@ -51,8 +53,8 @@ extension Shard {
     oneToOneByPrivate.find(hash.ofAddress(address)) { oneToOne[$0].private == address }.map { oneToOne[$0] }
   }
 
-  /// The binding of one port of a 1:1 mapping, while it has sessions. A forward may have the same public endpoint, so it
-  /// is looked for from inside.
+  /// The binding of one port of a 1:1 mapping, while it has sessions. The search uses the private endpoint,
+  /// because a port forward may have the same public endpoint.
   public func findOneToOne(
     _ transport: TransportProtocol, _ mapping: OneToOneMapping, port: UInt16
   ) -> BindingIndex? {
@@ -61,7 +63,8 @@ extension Shard {
     return at
   }
 
-  /// Makes the binding for one port of a 1:1 mapping; nil if there is no place. The places of forwards are not theirs.
+  /// Makes the binding for one port of a 1:1 mapping; nil if there is no place. The places of port forwards
+  /// stay free.
   public mutating func insertOneToOne(
     _ transport: TransportProtocol, _ mapping: OneToOneMapping, port: UInt16, at now: Instant
   ) -> BindingIndex? {
@@ -70,14 +73,14 @@ extension Shard {
     }
     let privately = hash.ofPrivate(transport, Endpoint(mapping.private, port))
     let publicEndpoint = Endpoint(mapping.public, port)
-    // A forward of the same private endpoint goes before it, and leads to it.
+    // A port forward of the same private endpoint comes first and links to this binding.
     let specific = findBinding(transport, private: Endpoint(mapping.private, port))
     if let specific, bindings.kind(of: last(from: specific)) == .dynamic {
-      // From before the mapping: it is about to end, and its host has no second public endpoint until then.
+      // It is older than the mapping and about to end. Until then its host gets no second public endpoint.
       return nil
     }
     if specific == nil { guard byPrivate.insert(privately, record: binding.rawValue) else { return nil } }
-    // Where a forward has the public endpoint, that is the way in.
+    // If a port forward has the public endpoint, inbound packets use the port forward.
     if findBinding(transport, public: publicEndpoint) == nil {
       guard byPublic.insert(hash.ofPublic(transport, publicEndpoint), record: binding.rawValue) else {
         if specific == nil { byPrivate.remove(privately, record: binding.rawValue) }
@@ -105,7 +108,8 @@ extension Shard {
       hash.ofPublic(transport, bindings.publicEndpoint(of: binding)), record: binding.rawValue)
   }
 
-  /// Takes a 1:1 or dynamic binding from its private endpoint: it stands alone, or behind the endpoint's forwards.
+  /// Removes a 1:1 or dynamic binding from its private endpoint: it is the only one, or follows the port
+  /// forwards.
   func unindexPrivate(_ binding: BindingIndex, _ transport: TransportProtocol, _ endpoint: Endpoint) {
     if byPrivate.remove(hash.ofPrivate(transport, endpoint), record: binding.rawValue) { return }
     var at = findBinding(transport, private: endpoint)

@@ -1,17 +1,17 @@
 import NATMemory
 public import NATWire
 
-/// Ends selected sessions of a shard in steps of about a millisecond, so that packets pass between the steps.
+/// Ends selected sessions of a shard in steps of about a millisecond. Packets pass between the steps.
 ///
-/// A selected session that lives during the whole walk ends. One that is made meanwhile may end.
+/// A selected session that lives during the whole walk ends. A session made during the walk may end.
 ///
-/// - Complexity: O(sessions that there have been at a time), O(1) a step.
+/// - Complexity: O(most sessions that ever lived at a time), O(1) a step.
 public struct Sweep: BitwiseCopyable, Sendable {
   /// What ends with a selected session.
   public enum Scope: BitwiseCopyable, Sendable {
     case session
-    /// Its binding, with all sessions. The walk is repeated until it finds nothing, because sessions may be made where
-    /// it has already been.
+    /// Its binding with all sessions. The walk repeats until it finds nothing, because a packet may make a
+    /// session behind it.
     case binding
   }
 
@@ -21,7 +21,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
   private var hasFound = false
   private var closing: Shard.Closing?
 
-  /// Records that a step looks at, and sessions that it ends at most.
+  /// The most records that a step reads, and the most sessions that it ends.
   static let recordsPerStep = 2048
   public static let endsPerStep = 512
 
@@ -49,7 +49,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
       else { continue }
       hasFound = true
       switch scope {
-      // With the last session that its inside host used a binding ends, and all sessions that only remotes used.
+      // The last session that the inside host used ends with its binding, and with all other sessions of it.
       case .session where !shard.endsDynamicBinding(session):
         shard.end(session, at: now, because: reason)
         limit -= 1
@@ -69,7 +69,7 @@ public struct Sweep: BitwiseCopyable, Sendable {
   }
 }
 
-/// Ends all that draws from an address of the pool, place by place: nothing new comes to them, for the address is closed.
+/// Ends all bindings and hold-downs on a closed pool address, port by port.
 ///
 /// - Complexity: O(ports of the address), O(1) a step.
 public struct PoolSweep: BitwiseCopyable, Sendable {
@@ -88,7 +88,7 @@ public struct PoolSweep: BitwiseCopyable, Sendable {
     self.reason = reason
   }
 
-  /// - Returns: whether nothing is left.
+  /// - Returns: whether the walk is at its end.
   public mutating func step(_ shard: inout Shard, at now: Instant) -> Bool {
     var limit = Sweep.endsPerStep
     if let binding = closing {
@@ -118,9 +118,9 @@ public struct PoolSweep: BitwiseCopyable, Sendable {
   }
 }
 
-/// Reschedules sessions after lifetimes became shorter: a packet may now give a session an earlier end than it had.
+/// Reschedules sessions after lifetimes became shorter: a packet may now bring the end of a session forward.
 ///
-/// - Complexity: O(sessions that there have been at a time), O(1) a step.
+/// - Complexity: O(most sessions that ever lived at a time), O(1) a step.
 public struct LifetimeSweep: BitwiseCopyable, Sendable {
   private var record = 0
 

@@ -1,14 +1,14 @@
 public import NATWire
 
-/// What a session knows of its TCP connection, in one byte that is never zero.
+/// The state of a session in one byte that is never zero.
 ///
-/// The low bits remember which side has done what in the present state: sent the opening SYN (`synSent`), sent a SYN
-/// since the close (`closed`, `reset`), sent its FIN (`halfClosed`).
+/// The low bits are marks for the two sides: it sent the opening SYN (`synSent`), a SYN since the close
+/// (`closed`, `reset`), or its FIN (`halfClosed`).
 public struct SessionState: BitwiseCopyable, Equatable, Sendable {
   public enum Phase: UInt8, BitwiseCopyable, Sendable {
     case free = 0
     case synSent, established, halfClosed, closed, reset
-    /// UDP and ICMP: no connection to follow.
+    /// UDP and ICMP.
     case active
   }
 
@@ -25,7 +25,7 @@ public struct SessionState: BitwiseCopyable, Equatable, Sendable {
   /// A session picked up in the middle of its connection (`tcp.loose`).
   @inlinable public static var established: SessionState { SessionState(.established) }
 
-  /// A session that a SYN opens; a host that meets its own endpoint sends both sides' SYN at once.
+  /// A session that a SYN opens.
   @inlinable public static func opened(by side: Side) -> SessionState {
     SessionState(.synSent, marks: mark(of: side))
   }
@@ -50,16 +50,16 @@ public struct SessionState: BitwiseCopyable, Equatable, Sendable {
 ///             |  SYN of both sides, or (had been established) any other segment but RST
 ///             '-------------------------------------------------------------> established
 /// ```
-/// Established and half-closed have the established timeout, which every segment but RST and the second FIN restarts. The
-/// others have the transitory timeout, which starts once, when they are entered (RFC 5382 REQ-5, RFC 6146 section 3.5.2,
-/// RFC 7857 section 2).
+/// Established and half-closed have the established timeout. Every segment except RST and the second FIN
+/// restarts it. The other states have the transitory timeout, which starts once, on entry (RFC 5382 REQ-5,
+/// RFC 6146 section 3.5.2, RFC 7857 section 2).
 public enum TCPTracker {
   /// What happens to the session's timeout.
   public enum Clock: BitwiseCopyable, Sendable {
     case keep
     case restartEstablished
     case startTransitory
-    /// The old connection has ended and a new one begins under the same endpoints, established.
+    /// The old connection has ended; a new one with the same endpoints is established.
     case reopen
   }
 
@@ -75,7 +75,7 @@ public enum TCPTracker {
 
   /// - Parameters:
   ///   - side: the side that sent the segment.
-  ///   - resetIsFinal: `tcp.after-reset: transitory`, a reset connection stays one.
+  ///   - resetIsFinal: a reset connection stays reset (`tcp.after-reset: transitory`).
   /// - Precondition: the flags are not malformed.
   @inlinable
   public static func advance(

@@ -1,6 +1,6 @@
 import NATMemory
 
-/// CRC-64/XZ: ECMA-182's polynomial, reflected. It detects any change within 64 neighbouring bits.
+/// CRC-64/XZ: the polynomial of ECMA-182, reflected. It detects any change within 64 neighbouring bits.
 ///
 /// - Complexity: O(words), eight bytes a step.
 public struct Checksum64: Sendable {
@@ -9,7 +9,7 @@ public struct Checksum64: Sendable {
   public init() {}
 
   private struct Tables {
-    /// Table `k` holds the remainders of a byte with `k` bytes of zeros behind it, one table behind the other.
+    /// Eight tables in a row. Table `k` holds the remainder of each byte followed by `k` zero bytes.
     var entries = [UInt64](repeating: 0, count: 8 * 256)
 
     init() {
@@ -27,7 +27,7 @@ public struct Checksum64: Sendable {
 
   private static let tables = Tables()
 
-  /// Adds words as their bytes, the lowest first.
+  /// Adds words as little-endian bytes.
   public mutating func add(_ words: ArraySlice<UInt64>) {
     let tables = Checksum64.tables.entries
     var at = remainder

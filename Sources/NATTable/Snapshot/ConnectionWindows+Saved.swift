@@ -23,7 +23,7 @@ extension ConnectionWindows {
     words.append(sent | UInt64(opening.sender.rawValue) << 32 | scales | (hasBegun ? 1 << 8 : 0))
   }
 
-  /// Nil where the words are none.
+  /// Nil if the words are invalid.
   init?(_ words: ArraySlice<UInt64>) {
     let at = words.startIndex
     func high(_ number: Int) -> UInt32 { UInt32(truncatingIfNeeded: words[at + number] >> 32) }

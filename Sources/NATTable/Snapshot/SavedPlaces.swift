@@ -1,17 +1,17 @@
 import NATMemory
 public import NATWire
 
-/// A port in hold-down as a snapshot keeps it: three words.
+/// A port in hold-down in a snapshot: three words.
 ///
 /// | word | holds |
 /// |---|---|
-/// | 0 | public address:32, address of the host that had it:32 |
-/// | 1 | public port:16, the host's port:16, protocol:8, 0:24 |
+/// | 0 | public address:32, private address:32 |
+/// | 1 | public port:16, private port:16, protocol:8, 0:24 |
 /// | 2 | free from, ns |
 public struct SavedPort: BitwiseCopyable, Sendable, Equatable {
   public var transport: TransportProtocol
   public var `public`: Endpoint
-  /// Whose it was.
+  /// The private endpoint that had it.
   public var owner: Endpoint
   public var freeFrom: Instant
 
@@ -31,7 +31,7 @@ public struct SavedPort: BitwiseCopyable, Sendable, Equatable {
     words.append(freeFrom.nanoseconds)
   }
 
-  /// Nil where the words are none.
+  /// Nil if the words are invalid.
   init?(_ words: ArraySlice<UInt64>) {
     let (addresses, ports, free) = (
       words[words.startIndex], words[words.startIndex + 1], words[words.startIndex + 2]
@@ -48,8 +48,8 @@ public struct SavedPort: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// The pool address of an inside host as a snapshot keeps it, in one word: host:32, pool address:32. Where a host's
-/// address has left the pool, that is 0.0.0.0.
+/// The pool address of an inside host in a snapshot, one word: host:32, pool address:32. The pool address is
+/// 0.0.0.0 if it has left the pool.
 public struct SavedHost: BitwiseCopyable, Sendable, Equatable {
   public var address: IPv4Address
   public var poolAddress: IPv4Address

@@ -1,7 +1,7 @@
 import NATMemory
 import NATWire
 
-/// A session and its binding as a snapshot keeps them.
+/// A session and its binding in a snapshot.
 ///
 /// | word | holds |
 /// |---|---|
@@ -12,11 +12,11 @@ import NATWire
 /// | 4, 5, 6 | expires, last packet, binding made, ns |
 /// | 7, 8 | packets and bytes out |
 /// | 9, 10 | packets and bytes in |
-/// | 11 to 15 | the windows of the connection, where they are tracked |
+/// | 11 to 15 | the windows of the connection, if they are tracked |
 public struct SavedSession: BitwiseCopyable, Sendable {
   public var session: SessionSnapshot
   public var lifetime: LifetimeClass
-  /// Bytes with the IPv4 header; `.max` while nothing is known.
+  /// In bytes, IPv4 header included; `.max` while nothing is known.
   public var largestPacket: (inside: UInt16, outside: UInt16)
   public var windows: ConnectionWindows?
 
@@ -55,7 +55,7 @@ public struct SavedSession: BitwiseCopyable, Sendable {
     windows?.append(to: &words)
   }
 
-  /// Nil where the words are no session: a snapshot that a program of another kind has written.
+  /// Nil if the words are no valid session: another program wrote the snapshot.
   init?(_ words: ArraySlice<UInt64>, hasWindows: Bool) {
     let at = words.startIndex
     func word(_ number: Int) -> UInt64 { words[at + number] }
@@ -83,7 +83,7 @@ public struct SavedSession: BitwiseCopyable, Sendable {
 }
 
 extension SessionState {
-  /// Whether a session of the protocol can be in it.
+  /// Whether a session of the protocol can be in this state.
   fileprivate func isOf(_ transport: TransportProtocol) -> Bool {
     let (marks, sides) = (rawValue & 0b1111, rawValue & SessionState.bothMarks)
     return switch phase {
@@ -91,7 +91,7 @@ extension SessionState {
     case .active: transport != .tcp && marks == 0
     case .synSent: transport == .tcp && marks == sides && marks != 0
     case .established: transport == .tcp && marks == 0
-    // What both sides did has led on from there.
+    // With both marks the session would be in the next state.
     case .halfClosed: transport == .tcp && (marks == 0b01 || marks == 0b10)
     case .closed: transport == .tcp && marks < 0b11
     case .reset: transport == .tcp && marks & 0b1000 == 0 && sides != SessionState.bothMarks

@@ -1,16 +1,16 @@
 import NATMemory
 public import NATWire
 
-/// How much of a snapshot was restored.
+/// The result of restoring a snapshot.
 public struct RestoredTable: BitwiseCopyable, Equatable, Sendable {
   public internal(set) var sessions = 0
-  /// Dynamic ones.
+  /// Dynamic bindings.
   public internal(set) var bindings = 0
-  /// Ports whose hold-down goes on.
+  /// Ports whose hold-down continues.
   public internal(set) var heldPorts = 0
-  /// Sessions that ended since, at their time.
+  /// Sessions whose timeout is over.
   public internal(set) var expired = 0
-  /// Sessions whose public endpoint no longer belongs to their host by the configuration.
+  /// Sessions that the configuration no longer allows.
   public internal(set) var notAllowed = 0
   /// Sessions beyond a limit.
   public internal(set) var withoutRoom = 0
@@ -19,7 +19,7 @@ public struct RestoredTable: BitwiseCopyable, Equatable, Sendable {
 
   public init() {}
 
-  /// Whether nothing of it is left.
+  /// Whether neither a session nor a hold-down was restored.
   public var isEmpty: Bool { sessions == 0 && heldPorts == 0 }
 
   mutating func count(_ refusal: Shard.RestoreRefusal) {
@@ -34,18 +34,18 @@ public struct RestoredTable: BitwiseCopyable, Equatable, Sendable {
 extension Shard {
   enum RestoreRefusal: Error { case notAllowed, noRoom, contradiction }
 
-  /// Makes the bindings and sessions of a snapshot as packets would have made them. Then ends those that have fallen due
-  /// since, each at its own time.
+  /// Makes the bindings and sessions of a snapshot as packets would have made them. Then ends those whose
+  /// time is over, each at its own due time.
   ///
-  /// Bindings that the table already has win over the snapshot's. A binding on a port that the pool no longer offers lives
-  /// on, as it does when the pool changes at run time.
+  /// Bindings of the table win over those of the snapshot. A binding on a port that the pool no longer offers
+  /// lives on, as it does when the pool changes at run time.
   ///
   /// - Parameters:
-  ///   - offset: from the clock of the snapshot to that of this table.
-  ///   - shared: an address of the pool's whose other ports are the kernel's.
-  ///   - isInside: whether the address is in a network that is translated.
-  /// - Precondition: the shard is the only one of its table.
-  /// - Complexity: O(n log n) in what the snapshot holds.
+  ///   - offset: nanoseconds from the snapshot's clock to this table's.
+  ///   - shared: a pool address whose other ports the kernel uses.
+  ///   - isInside: whether an address is in an inside network.
+  /// - Precondition: the table has only this shard.
+  /// - Complexity: O(n log n) in the size of the snapshot.
   public mutating func restore(
     _ snapshot: TableSnapshot, offset: Int64, at now: Instant, shared: IPv4Address? = nil,
     isInside: (IPv4Address) -> Bool
@@ -66,7 +66,7 @@ extension Shard {
         restore(saved, snapshot, rules, isInside, &restored)
       }
     }
-    // They stand in one queue, in the order in which they end.
+    // Transitory sessions share one queue in the order of their due times.
     transitory.sort { $0.expires < $1.expires }
     for (_, number) in transitory {
       if let saved = snapshot.session(number) { restore(saved, snapshot, rules, isInside, &restored) }
@@ -82,9 +82,9 @@ extension Shard {
     return restored
   }
 
-  /// Ends dynamic bindings without a session that their host used: where a table was saved in steps, that session had ended
-  /// before its turn came, and the binding with it.
-  /// - Returns: how many sessions that were.
+  /// Ends dynamic bindings without a session that the inside host used. While the table was saved in steps,
+  /// that session ended before it could be saved, and its binding with it.
+  /// - Returns: how many sessions ended.
   private mutating func endOrphans(at instant: Instant) -> Int {
     let before = counts.sessions
     for record in 0..<freshSessions {
@@ -122,7 +122,7 @@ extension Shard {
     }
   }
 
-  /// The binding of a saved session, made if it is not there yet.
+  /// Finds or makes the binding of a saved session.
   private mutating func restoreBinding(
     _ session: SessionSnapshot, _ rules: RestoreRules, _ isInside: (IPv4Address) -> Bool
   ) throws(RestoreRefusal) -> BindingIndex {
@@ -184,7 +184,7 @@ extension Shard {
         current: session.state.isTransitory ? .tcpTransitory : saved.lifetime, expires: session.expires,
         at: session.lastPacket)
     else { return false }
-    // Its lifetime may be a shorter one by now, and its next packet bring its end nearer.
+    // The lifetime may be shorter by now. Then the next packet brings the end forward.
     if session.expires > now.advanced(by: durations[Int(saved.lifetime.rawValue)]) {
       reschedule(index, at: now)
     }
@@ -197,7 +197,8 @@ extension Shard {
     return true
   }
 
-  /// Counts a host on the pool address of its first binding, which may not be the first one restored.
+  /// Restores the pool address of a host. It is that of its first binding, which may not be the first one
+  /// restored.
   private mutating func restore(_ saved: SavedHost) {
     guard let host = hosts.find(saved.address), hosts[host].bindings > 0,
       let place = poolPlace(of: saved.poolAddress), hosts[host].poolAddress != UInt32(place)
@@ -207,11 +208,11 @@ extension Shard {
     pools[place].hosts += 1
   }
 
-  /// Continues the hold-down of the snapshot's ports, together with those that were released since.
+  /// Continues the hold-down of the snapshot's ports, together with that of the ports released since.
   /// - Returns: how many ports are in hold-down.
   private mutating func restorePorts(_ snapshot: TableSnapshot, _ rules: RestoreRules) -> Int {
     var ports: [(freeFrom: Instant, binding: BindingIndex)] = []
-    // The queue is in the order of time, so all of them go through it again.
+    // The queue is in the order of time, so all held ports are taken out, sorted and added again.
     while let binding = held.popFree(at: .never) { ports.append((bindings.instant(of: binding), binding)) }
     for number in 0..<snapshot.counts.ports {
       guard let saved = snapshot.port(number), let place = poolPlace(of: saved.public.address) else {
@@ -240,18 +241,17 @@ extension Shard {
   }
 }
 
-/// The rules by which a snapshot is restored.
 struct RestoreRules {
-  /// From the clock of the snapshot to that of the table.
+  /// Nanoseconds from the snapshot's clock to the table's.
   var offset: Int64
   var now: Instant
-  /// An address whose ports are the kernel's where the pool does not offer them.
+  /// A pool address whose other ports the kernel uses.
   var shared: IPv4Address?
 
   /// The longest that `port-rest` may be, in nanoseconds.
   static let longestHoldDown: UInt64 = 600_000_000_000
 
-  /// Whether a binding may keep its public endpoint of the pool.
+  /// Whether a binding may keep its public endpoint.
   func keeps(_ endpoint: Endpoint, _ map: PortMap) -> Bool {
     endpoint.address != shared || map.isOffered(endpoint.port)
   }
@@ -268,8 +268,8 @@ extension SessionState {
 }
 
 extension LifetimeTable {
-  /// The class that a saved one is today: the same of the protocols, that of the same lifetime of a port, or where no
-  /// port has that any more the protocol's own.
+  /// The class of a saved session today: that of the same port lifetime, if there still is one, otherwise
+  /// that of the protocol.
   func known(_ saved: LifetimeClass, lasting duration: UInt64?, _ transport: TransportProtocol)
     -> LifetimeClass
   {

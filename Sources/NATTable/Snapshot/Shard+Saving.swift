@@ -1,21 +1,20 @@
 import NATMemory
 import NATWire
 
-/// Saves a shard in steps, so that packets pass between the steps.
+/// Saves a shard in steps. Packets pass between the steps.
 ///
-/// What lives all the while is saved exactly once. What is made, ends or changes meanwhile may be saved as it was before
-/// or after; where two entries then contradict each other, ``Shard/restore(_:offset:at:isInside:)`` takes the first.
+/// Entries that live during the whole walk are saved exactly once. An entry that is made, ends or changes
+/// meanwhile may be saved in its old or its new state. If two entries then contradict each other,
+/// ``Shard/restore(_:offset:at:isInside:)`` takes the first.
 public struct SavingWalk: BitwiseCopyable, Sendable {
   enum Part: BitwiseCopyable, Sendable { case lifetimes, sessions, ports, hosts, end }
 
   var part = Part.lifetimes
   var next = 0
-  /// What has been saved so far.
   public internal(set) var counts = SnapshotCounts()
 
   public init() {}
 
-  /// Whether all has been saved.
   public var isAtEnd: Bool { part == .end }
 
   mutating func begin(_ part: Part) {
@@ -28,12 +27,12 @@ extension Shard {
   /// Whether the snapshots of this table hold windows.
   public var savesWindows: Bool { windows != nil }
 
-  /// Saves on from where the walk stands.
+  /// Continues a walk.
   ///
-  /// - Parameter limit: records that are looked at, at most.
+  /// - Parameter limit: the most records to read.
   /// - Complexity: O(limit).
   public func save(_ walk: inout SavingWalk, limit: Int, into words: inout [UInt64]) {
-    // More than there is, whatever is asked.
+    // `.max` would overflow below.
     var left = min(limit, 1 << 40)
     while left > 0 {
       switch walk.part {
@@ -75,7 +74,7 @@ extension Shard {
     walk.counts.sessions += 1
   }
 
-  /// Place by place. A port space without held ports takes one step.
+  /// A port space without held ports takes one step.
   private func savePorts(_ walk: inout SavingWalk, _ left: inout Int, into words: inout [UInt64]) {
     let end = pools.count * PortSpace.portsPerAddress
     while left > 0, walk.next < end {
@@ -86,7 +85,7 @@ extension Shard {
         left -= 1
         continue
       }
-      // To look at a place is nothing beside saving a session.
+      // Reading eight places takes no longer than saving a session.
       let stop = min(next, walk.next + left * 8)
       left -= (stop - walk.next + 7) / 8
       while walk.next < stop {
@@ -102,15 +101,15 @@ extension Shard {
 }
 
 extension Hosts {
-  /// Gives the hosts that have dynamic bindings, with the place of their pool address or ``none``.
+  /// Calls `body` for each host with dynamic bindings, with the place of its pool address or ``none``.
   ///
-  /// - Parameter next: where to begin; then, where to go on.
-  /// - Returns: whether all hosts have been looked at.
+  /// - Parameter next: the record to begin with; afterwards the one to continue with.
+  /// - Returns: whether the walk is at its end.
   func save(from next: inout Int, limit: Int, _ body: (IPv4Address, UInt32) -> Void) -> Bool {
     let end = min(next + limit, used)
     while next < end {
       let record = self[UInt32(next)]
-      // Of a free record the address is an old one.
+      // The address of a free record is out of date.
       if record.bindings > 0 { body(IPv4Address(record.address), record.poolAddress) }
       next += 1
     }

@@ -1,25 +1,25 @@
 public import NATMemory
 public import NATWire
 
-/// What a snapshot says of itself: its first ten words.
+/// The first ten words of a snapshot.
 ///
 /// | word | holds |
 /// |---|---|
 /// | 0 | `PORTICO` and a line feed |
 /// | 1 | version:32, flags:32 (1: with windows, 2: with the state of port choice) |
-/// | 2, 3 | when it was taken, by the gateway's clock and in ns since 1970 |
-/// | 4 | when the gateway started, by its clock |
-/// | 5, 6 | the start of the machine that the clock counts from, as the kernel names it |
-/// | 7, 8, 9 | key and counter of the source that chooses ports |
+/// | 2, 3 | time of the snapshot: by the gateway's clock, and in ns since 1970 |
+/// | 4 | start of the gateway, by its clock |
+/// | 5, 6 | boot ID of the machine, from whose start the clock counts |
+/// | 7, 8, 9 | key and counter of the random source that chooses ports |
 public struct SnapshotHeader: Sendable {
-  /// All instants of a snapshot are by this clock.
+  /// The time of the snapshot by the gateway's clock, like all its instants.
   public var clock: Instant
   public var unixNanoseconds: UInt64
   public var started: Instant
-  /// Zeros where it is not known.
+  /// Zeros if not known.
   public var boot: (UInt64, UInt64) = (0, 0)
   public var tracksWindows = false
-  /// Secret, because it tells which ports come next. Kept for repeating packets, not for a restart.
+  /// Secret: it tells which ports come next. Saved only for a replay of the packets, not for a restart.
   public var random: RandomSource?
 
   public static let version: UInt32 = 1
@@ -35,10 +35,10 @@ public struct SnapshotHeader: Sendable {
     self.started = started
   }
 
-  /// By how much the instants of the snapshot move so that they are instants of another clock.
+  /// The offset from the snapshot's clock to another clock.
   ///
-  /// Both are one clock if they count from the same start of the machine. Otherwise the wall clock tells how much time
-  /// passed; if it has gone back, no time counts as passed.
+  /// It is 0 if both clocks count from the same boot of the machine. Otherwise the wall clock tells how much
+  /// time has passed. If the wall clock has gone back, no time counts as passed.
   public func offset(toClock now: Instant, unixNanoseconds unix: UInt64, boot: (UInt64, UInt64)) -> (
     nanoseconds: Int64, clockWentBack: Bool
   ) {
@@ -86,7 +86,7 @@ public struct SnapshotHeader: Sendable {
 }
 
 extension Instant {
-  /// Before the clock's start there is nothing: what happened then happened at 0. ``never`` stays.
+  /// Instants before the clock's start become 0. ``never`` stays.
   public func shifted(by nanoseconds: Int64) -> Instant {
     if self == .never { return self }
     if nanoseconds >= 0 { return advanced(by: UInt64(nanoseconds)) }

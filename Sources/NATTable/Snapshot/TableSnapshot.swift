@@ -1,40 +1,38 @@
 import NATMemory
 import NATWire
 
-/// Why bytes are no snapshot that can be restored.
+/// Why a snapshot cannot be restored.
 public enum SnapshotFault: Error, Equatable, Sendable {
-  /// They begin otherwise.
+  /// It is no snapshot: the first word is wrong.
   case foreign
-  /// They were turned round by eight on their way.
+  /// The bytes of each word are in reverse order.
   case byteOrder
-  /// Another version of the format.
   case version(UInt32)
-  /// They end too early, or too late.
+  /// It is too short or too long.
   case length
-  /// The sum is not theirs.
+  /// The checksum is wrong.
   case damaged
 }
 
-/// A table outside of a gateway: a value of 64-bit words, which in a file are little-endian.
+/// A saved table: 64-bit words, little-endian in a file.
 ///
-/// A header; lifetimes of ports, in ns, by lifetime class from the fifth on; sessions; ports in hold-down; the pool addresses
-/// of hosts. Then how many there are of each of the four, and the CRC-64 of all that stands before it.
+/// The parts: a header; the lifetimes of ports in ns, by lifetime class from the fifth on; sessions; ports in
+/// hold-down; the pool addresses of hosts; the counts of these four; the CRC-64 of all words before it.
 public struct TableSnapshot: Sendable {
   public let header: SnapshotHeader
   public let counts: SnapshotCounts
   private let words: [UInt64]
   private let sessionWords: Int
 
-  /// Words that stand at the beginning and at the end, and say how many there are between them.
   public static let headerWords = SnapshotHeader.words
   public static let trailerWords = 5
 
-  /// Checks that both ends fit each other, and the length: to be asked before there is memory for all of it.
+  /// Checks header, counts and length. Call it before memory for all words is allocated.
   ///
   /// - Parameters:
-  ///   - first: the first ``headerWords``, or what there is of them.
-  ///   - last: the last ``trailerWords``, or what there is of them.
-  ///   - count: words in all.
+  ///   - first: the first ``headerWords`` words, or fewer if the snapshot is shorter.
+  ///   - last: the last ``trailerWords`` words, or fewer.
+  ///   - count: all words.
   /// - Complexity: O(1).
   public static func check(first: [UInt64], last: [UInt64], count: Int) throws(SnapshotFault) {
     _ = try SnapshotCounts(SnapshotHeader(first), last[...], wordCount: count)
@@ -52,7 +50,7 @@ public struct TableSnapshot: Sendable {
     self.words = words
   }
 
-  /// Writes what stands at the end but for the checksum, which comes behind it.
+  /// Appends the trailer without the checksum. The caller appends the checksum.
   public static func appendCounts(_ counts: SnapshotCounts, to words: inout [UInt64]) {
     words.append(UInt64(counts.lifetimes))
     words.append(UInt64(counts.sessions))
@@ -60,7 +58,7 @@ public struct TableSnapshot: Sendable {
     words.append(UInt64(counts.hosts))
   }
 
-  /// The lifetime of a port, in ns, that a class stood for; nil for the classes of the protocols.
+  /// The port lifetime, in ns, of a saved class; nil for the classes of the protocols.
   func lifetime(of saved: LifetimeClass) -> UInt64? {
     let number = Int(saved.rawValue) - LifetimeTable.firstOverride
     guard (0..<counts.lifetimes).contains(number) else { return nil }
@@ -71,13 +69,13 @@ public struct TableSnapshot: Sendable {
   private var firstPort: Int { firstSession + counts.sessions * sessionWords }
   private var firstHost: Int { firstPort + counts.ports * SavedPort.words }
 
-  /// Nil where the words are none.
+  /// Nil if the words are invalid.
   public func session(_ number: Int) -> SavedSession? {
     let at = firstSession + number * sessionWords
     return SavedSession(words[at..<at + sessionWords], hasWindows: header.tracksWindows)
   }
 
-  /// Nil where the words are none.
+  /// Nil if the words are invalid.
   public func port(_ number: Int) -> SavedPort? {
     let at = firstPort + number * SavedPort.words
     return SavedPort(words[at..<at + SavedPort.words])
@@ -86,7 +84,7 @@ public struct TableSnapshot: Sendable {
   public func host(_ number: Int) -> SavedHost { SavedHost(words[firstHost + number]) }
 }
 
-/// How much a snapshot holds.
+/// The size of each part of a snapshot.
 public struct SnapshotCounts: BitwiseCopyable, Equatable, Sendable {
   /// Lifetimes of ports.
   public var lifetimes = 0
@@ -97,13 +95,14 @@ public struct SnapshotCounts: BitwiseCopyable, Equatable, Sendable {
 
   public init() {}
 
-  /// What the words at the end say, if all that fills `wordCount` words.
+  /// Reads the counts in the trailer. They must account for all `wordCount` words.
   fileprivate init(
     _ header: SnapshotHeader, _ trailer: ArraySlice<UInt64>, wordCount: Int
   ) throws(SnapshotFault) {
     let room = wordCount - SnapshotHeader.words - TableSnapshot.trailerWords
     guard room >= 0, trailer.count == TableSnapshot.trailerWords else { throw .length }
-    // What is counted has words, so nothing that is larger than the room can be right, and nothing else overflows.
+    // Each entry takes a word or more, so no count can exceed the room. This check also prevents an overflow
+    // below.
     let counted = trailer.prefix(4).map { Int(clamping: $0) }
     guard counted.allSatisfy({ $0 <= room }), room < 1 << 48 else { throw .length }
     lifetimes = counted[0]
