@@ -1,7 +1,7 @@
 import NATMemory
 
-/// The transitory sessions of each host, in the order in which they became so: where `evict: oldest-transitory` finds
-/// what a host's own limit can spare. Mapped only with that setting: 8 bytes a session and 8 bytes a host.
+/// The transitory sessions of each host, oldest first, for `evict: oldest-transitory` under a host's own
+/// limit. Mapped only with that setting: 8 bytes a session and 8 bytes a host.
 ///
 /// - Complexity: every operation is O(1).
 struct HostQueues {
@@ -11,7 +11,7 @@ struct HostQueues {
     var last: UInt32
   }
 
-  /// Session numbers plus two; 1 stands before the first and behind the last, 0 for a session in no queue.
+  /// Session numbers plus two. 1 marks the ends of a queue; 0 means that the session is in no queue.
   struct Link: BitwiseCopyable {
     var next: UInt32
     var previous: UInt32
@@ -31,7 +31,7 @@ struct HostQueues {
 
   func first(of host: UInt32) -> SessionIndex? { HostQueues.session(queues[host].first, from: 1) }
 
-  /// - Precondition: `session` stands in a queue.
+  /// - Precondition: `session` is in a queue.
   func session(after session: SessionIndex) -> SessionIndex? {
     HostQueues.session(links[session.rawValue].next, from: 2)
   }
@@ -40,7 +40,7 @@ struct HostQueues {
     number < base ? nil : SessionIndex(number - base)
   }
 
-  /// - Precondition: `session` stands in no queue.
+  /// - Precondition: `session` is in no queue.
   func append(_ session: SessionIndex, to host: UInt32) {
     let node = session.rawValue
     var queue = queues[host]
@@ -56,7 +56,7 @@ struct HostQueues {
     queues[host] = queue
   }
 
-  /// Takes a session out, if it stands in the host's queue.
+  /// Removes a session from the host's queue if it is there.
   func remove(_ session: SessionIndex, from host: UInt32) {
     let link = links[session.rawValue]
     guard link.previous != 0 else { return }

@@ -1,24 +1,24 @@
 import NATMemory
 public import NATWire
 
-/// The conditions of a port forward. By default it takes sessions that begin on either side, from any remote, for ever.
+/// The conditions of a port forward. By default it takes sessions of either side, with any remote, for ever.
 public struct PortForwardTerms: BitwiseCopyable, Sendable, Hashable {
-  /// Sessions may begin only outside. What its host begins uses the next binding of the private endpoint.
+  /// It takes only inbound sessions. Outbound sessions use the next binding of the private endpoint.
   public var isInboundOnly = false
-  /// It makes one session, and ends with it.
+  /// It takes one session and ends with it.
   public var isOneShot = false
-  /// With whom it makes sessions.
+  /// The remote addresses that it takes sessions with.
   public var remotes = IPv4Network(.any, prefixLength: 0)
-  /// The port of those; 0 for any.
+  /// The remote port; 0 for any.
   public var remotePort: UInt16 = 0
-  /// For how long it is in force, in nanoseconds; 0 for ever.
+  /// In nanoseconds; 0 for ever.
   public var lifetime: UInt64 = 0
 
   public init() {}
 
   var takesEveryRemote: Bool { remotes.prefixLength == 0 && remotePort == 0 }
 
-  /// Whether it is the binding of all that its host begins, so that there is no dynamic one beside it.
+  /// Whether it takes all outbound sessions. Then the private endpoint has no dynamic binding.
   var takesAllFromInside: Bool { !isInboundOnly && !isOneShot && takesEveryRemote }
 
   func matches(_ remote: Endpoint) -> Bool {
@@ -26,16 +26,17 @@ public struct PortForwardTerms: BitwiseCopyable, Sendable, Hashable {
   }
 }
 
-/// The terms of the forwards that have some. Only the worker reads them, and no packet that belongs to a session.
+/// The conditions of the port forwards that have some. Only the worker reads them, for packets without a
+/// session.
 struct PortForwardTermsStore: ~Copyable {
   struct Record: BitwiseCopyable {
     var terms = PortForwardTerms()
-    /// The session of a one-shot has been made.
+    /// A one-shot has made its session.
     var isUsed = false
     var binding: UInt32 = 0
     /// In nanoseconds; 0 before its lifetime has begun.
     var expires: UInt64 = 0
-    /// Plus one, of the list in which it stands: those that expire by their time, those that ended, or the free ones.
+    /// The next record plus one in its list: records that will expire, records that ended, or free records.
     var next: UInt32 = 0
     var publicAddress: UInt32 = 0
     var isInForce = false
@@ -54,14 +55,14 @@ struct PortForwardTermsStore: ~Copyable {
 
   subscript(record: UInt32) -> Record { records[record] }
 
-  /// When the next forward ends by its lifetime; at that instant it is still in force.
+  /// When the next lifetime ends. At that instant the port forward is still in force.
   var due: Instant { firstDue == 0 ? .never : Instant(nanoseconds: records[firstDue - 1].expires) }
   var firstDueBinding: BindingIndex? { firstDue == 0 ? nil : BindingIndex(records[firstDue - 1].binding) }
 
-  /// Keeps the terms of a forward that is put in force; nil where there is no place.
+  /// Stores the conditions of a new port forward; nil if there is no room.
   ///
-  /// - Parameter now: when its lifetime begins; nil for ``start(at:)``.
-  /// - Complexity: O(forwards with a lifetime).
+  /// - Parameter now: when the lifetime begins; nil to begin with ``start(at:)``.
+  /// - Complexity: O(port forwards with a lifetime).
   mutating func add(
     _ terms: PortForwardTerms, of binding: BindingIndex, public address: IPv4Address, at now: Instant?
   ) -> UInt32? {
@@ -80,7 +81,7 @@ struct PortForwardTermsStore: ~Copyable {
     return record
   }
 
-  /// Lets the lifetimes begin that wait for the first packet.
+  /// Starts the lifetimes that wait for the first packet.
   mutating func start(at now: Instant) {
     guard !hasStarted else { return }
     hasStarted = true
@@ -106,8 +107,8 @@ struct PortForwardTermsStore: ~Copyable {
 
   func use(_ record: UInt32) { records[record].isUsed = true }
 
-  /// Takes the terms of a forward back.
-  /// - Parameter isNoted: its public address is to be told by ``popEnded()``.
+  /// Removes the conditions of a port forward.
+  /// - Parameter isNoted: whether ``popEnded()`` returns its public address.
   mutating func remove(_ record: UInt32, isNoted: Bool) {
     if records[record].expires > 0 {
       var before: UInt32 = 0

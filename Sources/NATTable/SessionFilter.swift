@@ -3,7 +3,7 @@ public import NATWire
 
 /// Selects sessions. An empty filter matches all.
 public struct SessionFilter: BitwiseCopyable, Sendable {
-  /// A network, and a port of it where one is given.
+  /// A network, and a port if one is given.
   public struct Pattern: BitwiseCopyable, Sendable {
     public var network: IPv4Network
     public var port: UInt16?
@@ -23,7 +23,7 @@ public struct SessionFilter: BitwiseCopyable, Sendable {
   public var `public`: Pattern?
   public var remote: Pattern?
   public var phase: SessionState.Phase?
-  /// Whether the binding is the operator's.
+  /// Whether the binding is a static mapping.
   public var isStatic: Bool?
 
   public init() {}
@@ -34,7 +34,7 @@ public struct SessionFilter: BitwiseCopyable, Sendable {
       && (remote?.matches(session.remote) ?? true) && (phase ?? session.state.phase) == session.state.phase
   }
 
-  /// Whether a port forward matches that has no sessions.
+  /// Whether a port forward without sessions matches.
   public func matches(_ forward: PortForward) -> Bool {
     (isStatic ?? true) && remote == nil && phase == nil
       && matches(forward.transport, private: forward.private, public: forward.public)

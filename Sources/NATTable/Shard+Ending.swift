@@ -2,7 +2,7 @@ import NATMemory
 public import NATWire
 
 extension Shard {
-  /// Ends a live session at `instant`; with the last one that its inside host used, a dynamic binding ends too.
+  /// Ends a live session. If it is the last one that the inside host used, its dynamic binding ends too.
   public mutating func end(_ session: SessionIndex, at instant: Instant, because reason: EndReason = .ended) {
     end(session, at: instant, isScheduled: true, because: reason)
   }
@@ -26,7 +26,7 @@ extension Shard {
     }
   }
 
-  /// Takes back a binding whose first session found no room.
+  /// Ends a binding that has no session, because the first one found no room.
   public mutating func endUnused(_ binding: BindingIndex, at instant: Instant) {
     guard firstSession(of: binding) == nil else { return }
     switch bindings.kind(of: binding) {
@@ -72,7 +72,7 @@ extension Shard {
     }
   }
 
-  /// The hold-down counts from the instant at which the binding ended, whenever that is noticed.
+  /// The hold-down begins when the binding ended, even if that is noticed later.
   mutating func endDynamic(_ binding: BindingIndex, at instant: Instant, because reason: EndReason) {
     if subscribers.contains(.events) { note(.bindingEnded, binding, at: instant, because: reason) }
     let endpoint = bindings.privateEndpoint(of: binding)
@@ -95,7 +95,7 @@ extension Shard {
     quietUntil = min(quietUntil, Instant(nanoseconds: until.nanoseconds - 1))
   }
 
-  /// Makes a place of the pool available to everybody.
+  /// Frees a port of the pool for all hosts.
   mutating func free(_ binding: BindingIndex, wasHeld: Bool = true) {
     bindings.clear(binding)
     portMap(of: binding).free(binding.poolPort)

@@ -2,7 +2,7 @@ import NATMemory
 public import NATWire
 
 extension Shard {
-  /// Which room a packet lacks.
+  /// The limit that a packet meets.
   public enum Shortage: BitwiseCopyable, Sendable {
     /// The table's limit of sessions.
     case sessions
@@ -26,16 +26,16 @@ extension Shard {
     }
   }
 
-  /// How many of the oldest transitory sessions are looked at.
+  /// How many of the oldest transitory sessions a search reads.
   private static let reach = 32
 
-  /// Ends the session that has had the transitory timeout for longest among those whose end helps: only with
-  /// `evict: oldest-transitory`, and never an established one (RFC 6888 REQ-11 would have none end).
+  /// Ends the oldest transitory session whose end makes room. It works only with `evict: oldest-transitory`
+  /// and never ends an established session (RFC 6888 REQ-11 would end none).
   ///
-  /// For the table's limit of sessions any will do, for a host's own limit one of its own. For bindings it must be the last
-  /// session that its inside host used on a dynamic binding, because that ends the binding. Its port goes into hold-down,
-  /// so it helps only its own host; without hold-down, every host that may use its address. Only TCP is ever transitory,
-  /// so nothing ends for ports of other protocols.
+  /// Any session makes room under the table's limit, a host's own session under the host's limit. A binding
+  /// ends with the last session that the inside host used, so for bindings and ports it must be that session.
+  /// The port then goes into hold-down for the same host; without hold-down, other hosts of the address may
+  /// have it. Only TCP sessions are transitory, so ports of other protocols are never freed.
   ///
   /// - Returns: whether one was found among the 32 oldest of the table, or of the host.
   /// - Complexity: O(1).
@@ -45,7 +45,7 @@ extension Shard {
     return true
   }
 
-  /// Whether ``evict(for:keeping:at:)`` would find one.
+  /// Whether ``evict(for:keeping:at:)`` would find a session.
   public func couldEvict(for shortage: Shortage, keeping kept: Kept) -> Bool {
     sessionToEvict(for: shortage, keeping: kept) != nil
   }
@@ -91,7 +91,7 @@ extension Shard {
     return nil
   }
 
-  /// Whether the packet travels over it, or over its binding, and that would end as well.
+  /// Whether the packet uses the session, or uses its binding and the binding would end with it.
   private func isNeeded(_ session: SessionIndex, _ kept: Kept) -> Bool {
     if session == kept.sessions.0 || session == kept.sessions.1 { return true }
     let binding = sessions.binding(of: session)
@@ -102,14 +102,14 @@ extension Shard {
     return endsDynamicBinding(session)
   }
 
-  /// Whether it is the last session of a dynamic binding that the inside host used: with it the binding ends.
+  /// Whether a dynamic binding ends with the session: it is the last one that the inside host used.
   func endsDynamicBinding(_ session: SessionIndex) -> Bool {
     let binding = sessions.binding(of: session)
     return bindings.kind(of: binding) == .dynamic && sessions.flags(of: session).contains(.insideUsed)
       && bindings.usedSessions(of: binding) == 1
   }
 
-  /// Whether the session's binding lies on an address of the pool that the host may use.
+  /// Whether the host may use the pool address of the session's binding.
   private func isOnAddress(_ session: SessionIndex, of host: IPv4Address) -> Bool {
     guard policy.paired, let record = hosts.find(host), hosts[record].bindings > 0,
       hosts[record].poolAddress != Hosts.none
@@ -119,7 +119,8 @@ extension Shard {
 
   // MARK: The order in which sessions became transitory
 
-  /// Keeps the queue of the session's host in step with its timeout.
+  /// Adds the session to its host's queue when it becomes transitory, and removes it when it leaves that
+  /// timeout.
   func queueForEviction(_ session: SessionIndex, _ lifetime: LifetimeClass) {
     guard let hostQueues else { return }
     let binding = sessions.binding(of: session)

@@ -2,14 +2,14 @@ public import NATMemory
 public import NATWire
 
 extension Shard {
-  /// Whether `count` more sessions have room; false is a full table, never a reason to end a live entry.
+  /// Whether the table has room for `count` more sessions.
   public func hasRoom(sessions count: Int) -> Bool {
     counts.sessions + count <= sessionLimit
   }
 
   public var hasRoomForBinding: Bool { counts.dynamicBindings < bindingLimit }
 
-  /// What the host has now: dynamic bindings and sessions.
+  /// The dynamic bindings and sessions of the host now.
   public func use(of host: IPv4Address) -> (bindings: Int, sessions: Int) {
     guard let record = hosts.find(host) else { return (0, 0) }
     return (Int(hosts[record].bindings), Int(hosts[record].sessions))
@@ -17,10 +17,11 @@ extension Shard {
 
   // MARK: Bindings
 
-  /// A public endpoint for a new dynamic binding of `private`, or nil if the pool has none for this host.
-  /// Nothing is taken yet.
+  /// Chooses a public endpoint for a new dynamic binding of `private`; nil if the pool has none for this
+  /// host. It takes nothing yet.
   ///
-  /// - Complexity: O(1) for a host that has an address; for a new one O(pool addresses), times those that are full.
+  /// - Complexity: O(1) for a host that has a pool address; for a new host O(pool addresses), times the full
+  ///   addresses.
   public func choosePublic(
     _ transport: TransportProtocol, for private: Endpoint, _ random: inout RandomSource
   ) -> BindingIndex? {
@@ -32,7 +33,8 @@ extension Shard {
         bindings.direct(poolAddress: address, transport, port: $0)
       }
     }
-    // From the fewest hosts up, ties in the order of the configuration: a selection that needs no memory.
+    // Addresses with the fewest hosts first, ties in the order of the configuration. This selection needs no
+    // memory.
     var previous: (hosts: UInt32, order: Int) = (0, -1)
     for _ in 0..<poolCount {
       var best: (hosts: UInt32, order: Int)?
@@ -53,7 +55,8 @@ extension Shard {
     return nil
   }
 
-  /// Step by step: the private port itself; the same class and parity; the same class; any (RFC 4787 REQ-3, REQ-4).
+  /// Tries the private port, then its class and parity, then its class, then any port (RFC 4787 REQ-3,
+  /// REQ-4).
   private func choosePort(
     _ transport: TransportProtocol, for private: Endpoint, poolAddress: Int, _ random: inout RandomSource
   ) -> UInt16? {
@@ -82,13 +85,13 @@ extension Shard {
     return pick(.all, .any)
   }
 
-  /// Makes the dynamic binding that ``choosePublic(_:for:_:)`` found; false if an index or the table of hosts is full,
-  /// and then nothing has changed.
+  /// Makes the dynamic binding that ``choosePublic(_:for:_:)`` chose. False, with nothing changed, if an
+  /// index or the table of hosts is full.
   public mutating func insertBinding(_ binding: BindingIndex, for private: Endpoint, at now: Instant) -> Bool
   {
     let transport = bindings.transport(of: binding)
     guard let host = hosts.findOrAdd(`private`.address) else { return false }
-    // Port forwards with conditions come first in the list of its private endpoint.
+    // Port forwards with conditions come first in the list of the private endpoint.
     let specific = portForwardCount > 0 ? findBinding(transport, private: `private`) : nil
     let isIndexed =
       if let specific {
@@ -133,11 +136,12 @@ extension Shard {
 
   // MARK: Sessions
 
-  /// Makes a session; nil if the table is full, and then nothing has changed.
+  /// Makes a session. Nil, with nothing changed, if the table is full.
   ///
   /// - Parameters:
-  ///   - opener: the destination port, before translation, of the packet that makes it: it may have a lifetime of its own.
-  ///   - state: a TCP session that is not established yet has the transitory timeout.
+  ///   - opener: the destination port, before translation, of the packet that makes it. The port may have a
+  ///     lifetime.
+  ///   - state: decides the timeout. A TCP session that is not established yet has the transitory timeout.
   public mutating func insertSession(
     _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags, opener port: UInt16,
     at now: Instant
@@ -198,8 +202,8 @@ extension Shard {
     guard !flags.contains(.insideUsed) else { return }
     let binding = sessions.binding(of: session)
     let remote = sessions.remote(of: session).address
-    // Sessions that opened the filter for one address stand together in the binding's list, and the index names the
-    // first of them: the next one takes its place when it ends.
+    // Sessions that opened the filter for one address are adjacent in the binding's list. The index points to
+    // the first; when it ends, the next one takes its place.
     if let head = permit(binding, remote) {
       unlink(session, of: binding)
       insert(session, after: head, of: binding)
@@ -241,7 +245,6 @@ extension Shard {
     if link.next != Shard.none { listLinks[link.next].previous = link.previous }
   }
 
-  /// The sessions of a binding, by way of their list.
   public func firstSession(of binding: BindingIndex) -> SessionIndex? { bindings.firstSession(of: binding) }
 
   public func session(after session: SessionIndex) -> SessionIndex? {
@@ -264,11 +267,11 @@ extension Shard {
     return UInt32(freshSessions - 1)
   }
 
-  /// Gives a record that nothing names any more back; readers may still look at it.
+  /// Retires a record that no index finds any more. Readers may still look at it.
   mutating func retire(_ session: SessionIndex) {
     let epoch = epochs.retire()
     if table.readerClaims.acquire(0) == 0 {
-      // Nobody reads. A reader that begins now begins after the fence, and does not find the record.
+      // There are no readers. One that begins now begins after the fence and does not find the record.
       retireLinks[session.rawValue] = TimerWheel.Link(next: freeSession, previous: 0)
       freeSession = session.rawValue + 1
       return
@@ -283,7 +286,8 @@ extension Shard {
     lastRetired = session.rawValue + 1
   }
 
-  /// Frees the retired records that no reader can still look at. Called when records run out; callers may at any time.
+  /// Frees the retired records that no reader can still look at. It runs when records run out; callers may at
+  /// any time.
   public mutating func reclaim() {
     guard firstRetired != 0 else { return }
     epochs.advance()

@@ -1,22 +1,23 @@
 import NATMemory
 public import NATWire
 
-/// Forwards that take less than everything, and those that end by themselves.
+/// Port forwards with conditions, and those that end by themselves.
 extension Shard {
-  /// The terms of a forward that has some.
+  /// The record of a port forward's conditions; nil if it has none.
   private func terms(of binding: BindingIndex) -> UInt32? {
     guard bindings.kind(of: binding) == .portForward else { return nil }
     return bindings.terms(of: binding)
   }
 
-  /// Whether a binding is a forward that does not take everything.
+  /// Whether a binding is a port forward with conditions.
   public func hasTerms(_ binding: BindingIndex) -> Bool { terms(of: binding) != nil }
 
   /// Whether a new session may be made over a live binding.
   ///
   /// - Parameters:
-  ///   - side: who begins it.
-  ///   - remote: nil for an inside host that sends to the public endpoint; terms that name remotes mean hosts outside.
+  ///   - side: the side that begins the session.
+  ///   - remote: nil for an inside host that sends to the public endpoint. A condition on remotes never
+  ///     matches it.
   public func takes(_ binding: BindingIndex, from side: Side, _ remote: Endpoint?) -> Bool {
     guard let record = terms(of: binding) else { return true }
     let terms = portForwardTerms[record].terms
@@ -24,8 +25,8 @@ extension Shard {
     return remote.map { terms.matches($0) } ?? terms.takesEveryRemote
   }
 
-  /// Whether a private endpoint may have a dynamic binding behind its forwards: none of them takes all that its host
-  /// begins, and none is there yet.
+  /// Whether a private endpoint may have a dynamic binding after its port forwards: it has neither a port
+  /// forward that takes all outbound sessions nor another binding.
   func leavesRoomForDynamic(behind first: BindingIndex) -> Bool {
     var next: BindingIndex? = first
     while let binding = next {
@@ -37,27 +38,27 @@ extension Shard {
     return true
   }
 
-  /// Lets the lifetimes of forwards begin that were there from the start: with the first packet, as there is no clock
-  /// before.
+  /// Starts the lifetimes of the port forwards of the configuration, at the first packet: before it there is
+  /// no time.
   public mutating func startLifetimes(at now: Instant) {
     portForwardTerms.start(at: now)
     quietUntil = min(quietUntil, portForwardTerms.due)
   }
 
-  /// Whether forwards have ended by themselves, so that their public addresses may be ours no longer.
+  /// Whether port forwards have ended by themselves. Their public addresses may no longer be ours.
   public var hasEndedPortForwards: Bool { portForwardTerms.hasEnded }
 
-  /// The public address of one of them; nil after the last.
+  /// Removes and returns the public address of one of them; nil after the last.
   public mutating func popEndedPortForward() -> IPv4Address? { portForwardTerms.popEnded() }
 
-  /// A session was made over a forward.
+  /// Notes that a session was made over a port forward.
   mutating func noteUse(of binding: BindingIndex) {
     if let record = terms(of: binding), portForwardTerms[record].terms.isOneShot {
       portForwardTerms.use(record)
     }
   }
 
-  /// A session over a forward has ended: a one-shot ends with it.
+  /// Ends a one-shot port forward after its session has ended.
   mutating func endIfUsed(_ binding: BindingIndex, at instant: Instant) {
     guard let record = terms(of: binding), portForwardTerms[record].isUsed, firstSession(of: binding) == nil
     else {
@@ -66,12 +67,12 @@ extension Shard {
     endByItself(binding, at: instant, because: .staticMappingUsed)
   }
 
-  /// Ends what is due before `now` in the order of the due times, as far as a forward's lifetime is among it.
+  /// Ends the port forwards whose lifetime ends before `now`, and the sessions due before them, in order.
   mutating func endPortForwards(before now: Instant) {
     while portForwardTerms.due < now, let binding = portForwardTerms.firstDueBinding {
       let due = portForwardTerms.due
       endSessions(before: due)
-      // Its one session may have been among them.
+      // If its one session was among them, a one-shot has ended already.
       if portForwardTerms.due == due, portForwardTerms.firstDueBinding == binding {
         endByItself(binding, at: due, because: .staticMappingExpired)
       }
@@ -85,6 +86,6 @@ extension Shard {
 }
 
 extension EndReason {
-  /// Whether a static mapping ended without an operator.
+  /// Whether a port forward ended by itself.
   var isByItself: Bool { self == .staticMappingExpired || self == .staticMappingUsed }
 }

@@ -1,16 +1,17 @@
 import NATMemory
 public import NATWire
 
-/// Port forwards: putting them in force, and finding them.
+/// Adds and finds port forwards.
 extension Shard {
-  /// A forward of the configuration takes its place before any dynamic binding can.
+  /// Adds a port forward of the configuration before the first packet.
   mutating func installPortForward(_ mapping: PortForward) {
     let isInstalled = install(mapping, at: nil)
     precondition(isInstalled, "the indexes have room for the forwards of the configuration")
   }
 
-  /// A binding that must end before a port forward can have its endpoints, or nil: the binding of its public endpoint;
-  /// and the dynamic one of its private endpoint, if the forward takes all that its host begins.
+  /// A binding that must end before the port forward can be added, or nil: the binding on its public
+  /// endpoint, or the dynamic binding of its private endpoint if the port forward takes all outbound
+  /// sessions.
   /// - Complexity: O(1), with O(pool addresses).
   public func bindingInTheWay(of mapping: PortForward) -> BindingIndex? {
     if let place = poolPlace(of: mapping.public.address) {
@@ -31,11 +32,12 @@ extension Shard {
     return binding
   }
 
-  /// Puts a forward in force, behind the others of its private endpoint.
+  /// Adds a port forward after the others of its private endpoint.
   ///
-  /// - Returns: false, and nothing has changed, where there is no place for it or its public endpoint is a forward's.
+  /// - Returns: false, with nothing changed, if there is no room or another port forward has its public
+  ///   endpoint.
   /// - Precondition: ``bindingInTheWay(of:)`` is nil.
-  /// - Complexity: O(1), with O(pool addresses) and O(forwards) for the list of them.
+  /// - Complexity: O(pool addresses + port forwards).
   public mutating func addPortForward(_ mapping: PortForward, at now: Instant) -> Bool {
     guard portForwardCount < table.capacity.forwards, install(mapping, at: now) else { return false }
     table.portForwardList.add(mapping)
@@ -47,7 +49,7 @@ extension Shard {
     let transport = mapping.transport
     let place = poolPlace(of: mapping.public.address)
     guard table.owner(of: mapping.private.address) == worker else {
-      // The mapping is another worker's, but the port may be in this worker's granules.
+      // The port forward belongs to another worker, but its port may be in this worker's granules.
       if let place { takePort(of: bindings.direct(poolAddress: place, transport, port: mapping.public.port)) }
       return true
     }
@@ -85,7 +87,7 @@ extension Shard {
     bindings.publish(binding, mapping.private, transport, .portForward)
     if let first {
       if bindings.kind(of: first) != .portForward {
-        // The 1:1 or dynamic binding of the same private endpoint stands behind all forwards.
+        // The 1:1 or dynamic binding of the same private endpoint comes after all port forwards.
         byPrivate.replace(privately, record: first.rawValue, with: binding.rawValue)
         bindings.setNext(first, after: binding)
       } else {
@@ -96,21 +98,21 @@ extension Shard {
     return true
   }
 
-  /// The next binding of the same private endpoint: port forwards in the order of the configuration, behind the last one
-  /// the 1:1 or dynamic binding of that endpoint, while there is one.
+  /// The next binding of the same private endpoint: the port forwards in the order of the configuration, then
+  /// the 1:1 or dynamic binding, if there is one.
   public func nextBinding(after binding: BindingIndex) -> BindingIndex? {
     guard bindings.kind(of: binding) == .portForward else { return nil }
     return bindings.next(after: binding)
   }
 
-  /// The last of a private endpoint's bindings: its 1:1 or dynamic one, or its last forward.
+  /// The last binding of a private endpoint: the 1:1 or dynamic one, otherwise the last port forward.
   func last(from first: BindingIndex) -> BindingIndex {
     var last = first
     while let next = nextBinding(after: last) { last = next }
     return last
   }
 
-  /// The chain keeps the order of the configuration; the 1:1 or dynamic binding, if there is one, stays last.
+  /// Keeps the order of ``nextBinding(after:)``.
   func insertIntoChain(of first: BindingIndex, _ binding: BindingIndex) {
     var last = first
     while let next = nextBinding(after: last), bindings.kind(of: next) == .portForward { last = next }
@@ -129,13 +131,13 @@ extension Shard {
     changeOfferedPorts(of: binding, by: -1)
   }
 
-  /// Gives the port back to the pool at once: static mappings have no hold-down (RFC 6888 REQ-8 is about dynamic ports).
+  /// Returns the port to the pool at once: hold-down is for dynamic ports (RFC 6888 REQ-8).
   mutating func releasePort(of binding: BindingIndex) {
     portMap(of: binding).free(binding.poolPort)
     changeOfferedPorts(of: binding, by: 1)
   }
 
-  /// Counts the ports that the pool has for dynamic bindings.
+  /// Updates the count of ports for dynamic bindings.
   private mutating func changeOfferedPorts(of binding: BindingIndex, by change: Int) {
     guard portMap(of: binding).isOffered(binding.poolPort) else { return }
     let space = PortSpace(of: binding)
@@ -144,8 +146,7 @@ extension Shard {
     pools[space.poolPlace] = record
   }
 
-  /// The port forward of a public endpoint.
-  /// - Complexity: O(1), with O(pool addresses).
+  /// - Complexity: O(pool addresses).
   public func findPortForward(_ transport: TransportProtocol, public: Endpoint) -> BindingIndex? {
     let found =
       if let place = poolPlace(of: `public`.address) {

@@ -3,25 +3,27 @@ public import NATWire
 
 /// Rules that may change while sessions live.
 extension Shard {
-  /// Sets the limits of this worker. What is above a lowered limit stays, and nothing is made until there is room again.
-  /// - Precondition: neither is above the capacity of the table.
+  /// Sets the limits of this worker. Entries above a lowered limit stay; no new ones are made until there is
+  /// room.
+  /// - Precondition: neither limit is above the capacity of the table.
   public mutating func setLimits(bindings: Int, sessions: Int) {
     precondition(bindings <= table.capacity.bindings && sessions <= table.capacity.sessions)
     bindingLimit = TranslationTable.share(bindings, of: table.settings.workers)
     sessionLimit = TranslationTable.share(sessions, of: table.settings.workers)
   }
 
-  /// Sets the lifetimes. A session keeps its due time; the next packet that restarts its timeout uses the new lifetime. A
-  /// lifetime for a port applies to sessions that are made from now on.
+  /// Sets the lifetimes. A session keeps its due time; the next packet that restarts its timeout uses the new
+  /// lifetime. The lifetime of a port applies to sessions made from now on.
   ///
-  /// - Returns: false, and nothing has changed, where ports have had more different lifetimes than there are places for.
+  /// - Returns: false, with nothing changed, if ports have had too many different lifetimes.
   public mutating func setLifetimes(_ new: Lifetimes) -> Bool { lifetimes.set(new) }
 
-  /// Whether so many different lifetimes for ports could be set.
+  /// Whether ``setLifetimes(_:)`` would succeed.
   public func hasRoom(for new: Lifetimes) -> Bool { lifetimes.hasRoom(for: new) }
 
-  /// Whether `count` more sessions of a host are within so many a second: a bucket that holds one second's worth, or what
-  /// a packet makes at a time where that is more. It is full where the host has no state.
+  /// Whether a host may make `count` more sessions now: a token bucket that refills with `perSecond` tokens a
+  /// second. It holds the tokens of one second, or `count` if that is more. For a host without state it is
+  /// full.
   public func isWithinPace(
     _ host: IPv4Address, sessions count: Int, perSecond: Int, at now: Instant
   ) -> Bool {
@@ -31,7 +33,7 @@ extension Shard {
       <= now.nanoseconds + max(1_000_000_000, needed)
   }
 
-  /// Counts a session that was made over `binding` for its host's pace.
+  /// Takes a token for a session made over `binding`.
   public func countPace(of binding: BindingIndex, perSecond: Int, at now: Instant) {
     guard let record = hosts.find(bindings.privateEndpoint(of: binding).address) else { return }
     hosts[record].full = max(hosts[record].full, now.nanoseconds) + 1_000_000_000 / UInt64(perSecond)
@@ -41,8 +43,8 @@ extension Shard {
   mutating func reschedule(_ session: SessionIndex, at now: Instant) {
     guard sessions.isRestartedByPackets(session) else { return }
     let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
-    // A packet may have restarted the timeout since the lifetime changed, and the session is still in the slot of its
-    // old due time.
+    // A packet may already have restarted the timeout with the new lifetime; the session is still in its old
+    // slot.
     let latest = min(now.advanced(by: duration), sessions.expires(session))
     wheel.cancel(session.rawValue)
     wheel.schedule(session.rawValue, noLaterThan: latest)

@@ -16,24 +16,23 @@ public struct SessionSnapshot: BitwiseCopyable, Sendable {
   public var counters: SessionCounters
 }
 
-/// A thread that reads the table while others write it. It never waits, and nobody waits for it.
-///
-/// Used by one thread at a time; gives its place back when it goes.
+/// Reads the table while workers write it. It never waits, and nobody waits for it. One thread at a time may
+/// use it.
 public final class TableReader {
   private let table: TranslationTable
   private let reader: Int
 
-  /// How many records are read between two quiescent points: retired records wait no longer than that.
+  /// Records between two quiescent points. A retired record waits at most that long.
   private static let stride = 4096
 
-  /// Where a walk stands.
+  /// A position in a walk.
   public struct Cursor: BitwiseCopyable, Sendable {
     var shard = 0
     var record = 0
     public init() {}
   }
 
-  /// Nil if as many readers as there are places read already.
+  /// Nil if there are ``Epochs/maximumReaders`` readers already.
   public init?(_ table: TranslationTable) {
     self.table = table
     guard let place = table.claimReader() else { return nil }
@@ -42,11 +41,11 @@ public final class TableReader {
 
   deinit { table.releaseReader(reader) }
 
-  /// Reads on from `cursor`, at most `limit` records, live or not.
+  /// Reads at most `limit` records from `cursor` on, live or not.
   ///
-  /// Over a whole walk a session that lives all the while is given exactly once, one that is made or ends
-  /// meanwhile at most once.
-  /// - Returns: where to go on, or nil at the end.
+  /// A whole walk gives each session that lives all the time exactly once, and any other session at most
+  /// once.
+  /// - Returns: where to continue; nil at the end.
   public func read(
     from cursor: Cursor, limit: Int, _ body: (SessionSnapshot) -> Void
   ) -> Cursor? {
@@ -73,8 +72,8 @@ public final class TableReader {
     return nil
   }
 
-  /// A session that is live after its words were read was live all the while, and so was its binding: within one
-  /// epoch neither's place is used again.
+  /// Checks the state again after reading. If the session is still live, it and its binding were live all the
+  /// time, because no record is used again within an epoch.
   private func snapshot(of session: SessionIndex, in sessions: SessionStore) -> SessionSnapshot? {
     guard let snapshot = SessionSnapshot(session, in: sessions, table.bindings),
       sessions.stateAfterReading(session).phase != .free
@@ -87,7 +86,7 @@ public final class TableReader {
 }
 
 extension SessionSnapshot {
-  /// Nil where there is no session.
+  /// Nil if the record holds no session.
   init?(_ session: SessionIndex, in sessions: SessionStore, _ bindings: BindingStore) {
     let state = sessions.state(of: session)
     guard state.phase != .free else { return nil }
