@@ -4,15 +4,15 @@ public import NATWire
 
 /// The number of a binding: its place in the array of bindings.
 ///
-/// For a pool address it *is* the public endpoint: ``PortSpace`` and port. So the way back needs no search, and the way
-/// out no look at the binding. Higher numbers are static mappings on other addresses.
+/// For a pool address the number *is* the public endpoint: ``PortSpace`` and port. So an inbound packet needs
+/// no search, and an outbound packet need not read the binding. Higher numbers are for other addresses.
 public struct BindingIndex: BitwiseCopyable, Hashable, Sendable {
   public let rawValue: UInt32
   @inlinable init(_ rawValue: UInt32) { self.rawValue = rawValue }
   @inlinable init(_ rawValue: Int) { self.rawValue = UInt32(truncatingIfNeeded: rawValue) }
 }
 
-/// The ports, or query identifiers, of one protocol on one pool address: a number for each pair of the two.
+/// The ports, or query identifiers, of one protocol on one pool address: a number for each such pair.
 public struct PortSpace: BitwiseCopyable, Hashable, Sendable {
   public let rawValue: Int
 
@@ -78,12 +78,12 @@ struct PerProtocol<Value: BitwiseCopyable>: BitwiseCopyable {
   }
 }
 
-/// What a place in the array of bindings holds.
+/// The content of a place in the array of bindings.
 public enum BindingKind: UInt8, BitwiseCopyable, Sendable {
   case free = 0
-  /// A port in hold-down: it waits until another host may have it.
+  /// A port in hold-down.
   case held
-  /// No packet finds it any more; its sessions are about to end.
+  /// No packet finds it any more. Its sessions are about to end.
   case closing
   case dynamic
   case portForward
@@ -101,12 +101,12 @@ public enum BindingKind: UInt8, BitwiseCopyable, Sendable {
 /// | 0 | private address:32, private port:16, kind:8, protocol:8 | the same |
 /// | 1 | created, ns | free from, ns |
 /// | 2 | first session:32, sessions that the inside host used:32 | next:32, previous:32 in the queue of held ports |
-/// | 3 | host:32 of a dynamic one, terms:32 of a port forward; next binding of the same private endpoint:32 | its links in a tree, ``HeldPorts`` |
+/// | 3 | host:32 (dynamic) or conditions:32 (port forward), next binding of the same private endpoint:32 | its links in a tree, ``HeldPorts`` |
 ///
-/// A binding outside the pool that is free keeps the next free one in word 3. 32 bytes, so two share a cache line.
+/// Word 3 of a free place outside the pool is the next free place. Two bindings share a cache line.
 public struct BindingStore: BitwiseCopyable, Sendable {
   @usableFromInline let words: AtomicWords
-  /// Public endpoints of the places behind the pool's: address:32, port:16, protocol:8.
+  /// Public endpoints of the places after those of the pool: address:32, port:16, protocol:8.
   @usableFromInline let extraPublic: AtomicWords
   @usableFromInline let poolAddresses: AtomicWords
   @usableFromInline let directCount: Int
@@ -170,7 +170,7 @@ public struct BindingStore: BitwiseCopyable, Sendable {
       IPv4Address(UInt32(truncatingIfNeeded: word >> 32)), UInt16(truncatingIfNeeded: word >> 16))
   }
 
-  /// When the binding was made; of a port in hold-down, when it is free again.
+  /// When the binding was made; for a port in hold-down, when it becomes free.
   @inlinable @inline(__always) public func instant(of binding: BindingIndex) -> Instant {
     Instant(nanoseconds: words[at(binding, .instant)])
   }
@@ -202,16 +202,16 @@ public struct BindingStore: BitwiseCopyable, Sendable {
   }
 }
 
-/// What only the owner of a place reads and writes.
+/// Only the owner of a place uses these.
 extension BindingStore {
-  /// Writes what a new binding begins with: no session, no links. ``publish(_:_:_:_:)`` follows.
+  /// Initializes a new binding: no session, no links. ``publish(_:_:_:_:)`` follows.
   func begin(_ binding: BindingIndex, at created: Instant) {
     words[at(binding, .instant)] = created.nanoseconds
     words[at(binding, .sessions)] = UInt64(BindingStore.none) << 32
     words[at(binding, .links)] = 0
   }
 
-  /// Shows a binding to readers, or another kind of it: the last store, so that they find the rest in place.
+  /// Makes a binding, or its new kind, visible to readers. It is the last store of a change.
   func publish(
     _ binding: BindingIndex, _ private: Endpoint, _ transport: TransportProtocol, _ kind: BindingKind
   ) {
@@ -221,7 +221,6 @@ extension BindingStore {
     words.release(word, at: at(binding, .private))
   }
 
-  /// Frees a place.
   func clear(_ binding: BindingIndex) { words.release(0, at: at(binding, .private)) }
 
   func firstSession(of binding: BindingIndex) -> SessionIndex? {
@@ -233,7 +232,7 @@ extension BindingStore {
     setHigh(binding, .sessions, session?.rawValue ?? BindingStore.none)
   }
 
-  /// How many sessions the inside host has used.
+  /// Sessions that the inside host has used.
   func usedSessions(of binding: BindingIndex) -> UInt32 { low(binding, .sessions) }
 
   func setUsedSessions(_ count: UInt32, of binding: BindingIndex) { setLow(binding, .sessions, count) }
@@ -243,7 +242,7 @@ extension BindingStore {
 
   func setHost(_ host: UInt32, of binding: BindingIndex) { setHigh(binding, .links, host) }
 
-  /// The record of a port forward's terms, if it has some.
+  /// The record of a port forward's conditions, if it has some.
   func terms(of binding: BindingIndex) -> UInt32? {
     let terms = high(binding, .links)
     return terms == 0 ? nil : terms - 1

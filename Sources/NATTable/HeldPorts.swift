@@ -1,22 +1,21 @@
 import NATMemory
 import NATWire
 
-/// Ports in hold-down: after its binding has ended, a port goes only to the inside host that had it, until its hold-down
-/// is over (RFC 6888 REQ-8).
+/// Ports in hold-down (RFC 6888 REQ-8): until it is over, only the host that had a port may have it again.
 ///
-/// A queue holds them in the order in which they become free, which is the order in which they were released. Beside it,
-/// each host has search trees of its own ports: one for each pool address, protocol, class and parity, so that the
-/// lowest port of any kind is found without a walk. All links are in the binding records themselves.
+/// A queue holds the ports in the order in which they become free. Each host also has search trees of its own
+/// ports: one for each pool address, protocol, class and parity. They find the lowest port of any kind. All
+/// links are in the binding records.
 ///
-/// The trees are digital search trees. A node at depth `d` has all ports below it that share its first `d` bits; the
-/// next bit says on which side. So no tree is deeper than 17 nodes, whatever is added and removed in whatever order. The
-/// roots of a host and address stand in one of 65,536 lists, chosen by a hash.
+/// The trees are digital search trees. All ports below a node at depth `d` share its first `d` bits; the next
+/// bit chooses the side. So no tree is deeper than 17 nodes. The roots are in 65,536 lists, chosen by a hash
+/// of host and pool address.
 ///
-/// - Complexity: adding, removing and ``ownLowest(of:poolAddress:_:_:_:)`` take at most 17 steps for each tree, besides
-///   the roots that share a list.
+/// - Complexity: adding, removing and ``ownLowest(of:poolAddress:_:_:_:)`` take at most 17 steps for each
+///   tree, plus the roots in the same list.
 struct HeldPorts: ~Copyable {
   private let bindings: BindingStore
-  /// The first root of each list: its number plus one, so that fresh memory means empty.
+  /// The first root of each list: its number plus one, so that zeroed memory means empty.
   private let roots: OwnedArray<UInt32>
   private let hash: KeyHash
   private var first = BindingStore.none
@@ -35,8 +34,8 @@ struct HeldPorts: ~Copyable {
     first == BindingStore.none ? .never : bindings.instant(of: BindingIndex(first))
   }
 
-  /// Holds a port until `instant`, or until the one that was added before it is free, if that is later: the queue is in
-  /// the order of time, also when hold-downs have become shorter.
+  /// Holds a port until `instant`, or until the port before it in the queue is free, if that is later. So the
+  /// queue stays in the order of time when the hold-down becomes shorter.
   ///
   /// - Parameter isOffered: whether the pool still offers the port, so that its host may have it again.
   mutating func add(_ binding: BindingIndex, until due: Instant, isOffered: Bool = true) {
@@ -54,7 +53,7 @@ struct HeldPorts: ~Copyable {
     if isOffered { addToTree(binding) }
   }
 
-  /// Takes a port out of the queue and its tree. What its record then holds is the caller's.
+  /// Removes a port from the queue and its tree. The caller then writes its record.
   mutating func remove(_ binding: BindingIndex) {
     let next = bindings.nextHeld(of: binding)
     let previous = bindings.previousHeld(of: binding)
@@ -71,7 +70,7 @@ struct HeldPorts: ~Copyable {
     removeFromTree(binding)
   }
 
-  /// The first port whose hold-down is over at `now`, taken out.
+  /// Removes and returns the first port whose hold-down is over at `now`.
   mutating func popFree(at now: Instant) -> BindingIndex? {
     guard first != BindingStore.none, nextFree <= now else { return nil }
     let binding = BindingIndex(first)
@@ -79,7 +78,7 @@ struct HeldPorts: ~Copyable {
     return binding
   }
 
-  /// The pool offers a held port again, or offers it no longer.
+  /// Notes that the pool offers a held port again, or no longer.
   func setOffered(_ binding: BindingIndex, _ isOffered: Bool) {
     guard node(binding).isInTree != isOffered else { return }
     if isOffered { addToTree(binding) } else { removeFromTree(binding) }
@@ -90,7 +89,7 @@ struct HeldPorts: ~Copyable {
     bindings.kind(of: binding) == .held && bindings.privateEndpoint(of: binding).address == host
   }
 
-  /// The lowest held port of the class and parity that `host` itself had, among those that are offered.
+  /// The lowest offered port of the class and parity that `host` has in hold-down.
   func ownLowest(
     of host: IPv4Address, poolAddress: Int, _ transport: TransportProtocol, _ portClass: PortMap.Class,
     _ parity: PortMap.Parity
@@ -101,7 +100,7 @@ struct HeldPorts: ~Copyable {
     while at != 0 {
       let root = BindingIndex(at - 1)
       at = node(root).above
-      // All ports of a tree are of the class and parity of its root.
+      // All ports of a tree have the class and parity of its root.
       let port = root.poolPort
       guard PortSpace(of: root) == PortSpace(of: anyPort),
         bindings.privateEndpoint(of: root).address == host,
@@ -119,7 +118,7 @@ struct HeldPorts: ~Copyable {
 
   private func setNode(_ binding: BindingIndex, _ node: HeldNode) { bindings.setHeldNode(node, of: binding) }
 
-  /// The list in which the roots of a host's trees on the binding's pool address and protocol stand.
+  /// The list with the roots of a host's trees for the binding's pool address and protocol.
   private func list(of host: IPv4Address, _ binding: BindingIndex) -> Int {
     Int(hash(UInt64(host.rawValue) << 32 | UInt64(binding.rawValue >> 16), 6) >> 48)
   }
@@ -129,7 +128,7 @@ struct HeldPorts: ~Copyable {
     PortSpace(of: binding).binding(port)
   }
 
-  /// A node stands among all that share the bits which led to it, so the lowest lies on the way down the lower sides.
+  /// The lowest port of a tree lies on the path that always takes the lower side if there is one.
   private func lowest(below root: BindingIndex) -> UInt16 {
     var lowest = UInt16.max
     var at: UInt16? = root.poolPort
@@ -178,7 +177,7 @@ struct HeldPorts: ~Copyable {
     return nil
   }
 
-  /// Any leaf below a node may take its place: it shares the bits that lead there.
+  /// Replaces a node by any leaf below it: the leaf shares the bits that lead there.
   private func removeFromTree(_ binding: BindingIndex) {
     var node = node(binding)
     guard node.isInTree else { return }
@@ -212,7 +211,7 @@ struct HeldPorts: ~Copyable {
     setNode(parent, node)
   }
 
-  /// Lets what led to a node lead to another, or to none.
+  /// Changes the link to a node so that it leads to another node, or to none.
   private func replace(_ binding: BindingIndex, _ node: HeldNode, with heir: UInt16?) {
     guard node.isRoot else {
       let parent = beside(binding, UInt16(truncatingIfNeeded: node.above - 1))
@@ -261,8 +260,8 @@ extension BindingStore {
 
 /// The links of a held port in its tree, in one word: lower:17, upper:17, above:29, root:1.
 ///
-/// `lower` and `upper` are ports plus one. `above` is the parent's port plus one. A root has no parent: there `above` is
-/// the next root of the list, its number plus one.
+/// `lower` and `upper` are ports plus one. `above` is the parent's port plus one. A root has no parent: there
+/// `above` is the next root of the list, its number plus one.
 struct HeldNode {
   enum Side { case lower, upper }
 

@@ -1,7 +1,7 @@
 import NATMemory
 import NATWire
 
-/// What is known of each inside host that has state: its counts and its pool address. Only the worker reads it.
+/// A record for each inside host that has state: its counts and its pool address. Only the worker reads it.
 ///
 /// - Complexity: every operation is O(1).
 struct Hosts: ~Copyable {
@@ -11,10 +11,10 @@ struct Hosts: ~Copyable {
     var bindings: UInt32
     /// Sessions over dynamic bindings and static mappings.
     var sessions: UInt32
-    /// The pool address of its first dynamic binding, ``Hosts/none`` when that has left the pool; of a free record the
-    /// next free one plus one.
+    /// The pool address of its first dynamic binding; ``Hosts/none`` if that has left the pool. In a free
+    /// record: the next free record plus one.
     var poolAddress: UInt32
-    /// When a bucket of new sessions, one second's worth, will be full again; in nanoseconds.
+    /// When the token bucket of new sessions will be full again, in nanoseconds.
     var full: UInt64 = 0
   }
 
@@ -27,7 +27,7 @@ struct Hosts: ~Copyable {
   private var firstFree: UInt32 = 0
   private var fresh = 0
 
-  /// Records that have been a host's at a time.
+  /// Records that have been used so far.
   var used: Int { fresh }
 
   init(records: MappedMemory, index: HashIndex, capacity: Int, hash: KeyHash) {
@@ -45,7 +45,7 @@ struct Hosts: ~Copyable {
     index.find(hash.ofAddress(address)) { records[$0].address == address.rawValue }
   }
 
-  /// The host's record, made if there is none; nil if the table of hosts is full.
+  /// Finds or makes the record of a host; nil if the table of hosts is full.
   mutating func findOrAdd(_ address: IPv4Address) -> UInt32? {
     if let known = find(address) { return known }
     let host: UInt32
@@ -62,10 +62,10 @@ struct Hosts: ~Copyable {
     return host
   }
 
-  /// Hosts whose address leaves the pool have none.
+  /// Clears a pool address in the records of its hosts.
   ///
-  /// - Parameter next: where to begin; then, where to go on.
-  /// - Returns: whether all hosts have been looked at.
+  /// - Parameter next: the record to begin with; afterwards the one to continue with.
+  /// - Returns: whether the walk is at its end.
   /// - Complexity: O(limit).
   func forget(poolAddress: Int, from next: inout Int, limit: Int) -> Bool {
     let end = min(next + limit, fresh)
@@ -78,7 +78,7 @@ struct Hosts: ~Copyable {
     return next >= fresh
   }
 
-  /// Forgets the host if nothing of it is left.
+  /// Frees the record of a host without bindings and sessions.
   mutating func removeIfIdle(_ host: UInt32) {
     let record = records[host]
     guard record.bindings == 0, record.sessions == 0 else { return }

@@ -1,7 +1,7 @@
 public import NATMemory
 public import NATWire
 
-/// The keys of the table's indexes, each kind with a number of its own: 1, 2, 3 and 5.
+/// The keys of the table's indexes. Each kind of key has its own number: 1, 2, 3 and 5.
 extension KeyHash {
   @inlinable @inline(__always) func ofPrivate(_ transport: TransportProtocol, _ endpoint: Endpoint) -> UInt64
   {

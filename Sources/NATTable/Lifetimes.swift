@@ -1,7 +1,7 @@
 import NATMemory
 import NATWire
 
-/// Which lifetime a session has: a number into the table of lifetimes.
+/// The lifetime of a session, as an index into the table of lifetimes.
 public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
   public let rawValue: UInt8
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -19,7 +19,7 @@ public struct Lifetimes: Sendable {
   public var udp: UInt64
   public var tcpEstablished: UInt64
   public var tcpTransitory: UInt64
-  /// By destination port of the packet that makes a session; for TCP in place of `tcpEstablished`.
+  /// By destination port of the packet that makes the session. For TCP it replaces `tcpEstablished`.
   public var tcpPorts: [UInt16: UInt64] = [:]
   public var udpPorts: [UInt16: UInt64] = [:]
 
@@ -34,23 +34,23 @@ public struct Lifetimes: Sendable {
     self.tcpTransitory = tcpTransitory
   }
 
-  /// The most different durations that ports may have.
+  /// The most different lifetimes that ports may have.
   public static let maximumOverrides = 256 - LifetimeTable.firstOverride
 }
 
-/// The lifetimes as the packet path reads them: two table look-ups.
+/// The lifetimes in the form that the packet path reads: two table look-ups.
 struct LifetimeTable {
   struct Memory {
     /// By lifetime class, in nanoseconds.
     let durations: OwnedArray<UInt64>
-    /// By port, the class of a session.
+    /// The class of a session, by port.
     let tcpClasses: OwnedArray<UInt8>
     let udpClasses: OwnedArray<UInt8>
   }
 
   private let memory: Memory
   var durations: OwnedArray<UInt64> { memory.durations }
-  /// Classes that have been given to lifetimes of ports; sessions may still run on each of them, so none changes.
+  /// Class by port lifetime. A class never changes, because sessions may still use it.
   private var classes: [UInt64: UInt8] = [:]
 
   /// The first class for the lifetime of a port.
@@ -62,21 +62,21 @@ struct LifetimeTable {
     precondition(isSet, "too many different lifetimes for ports")
   }
 
-  /// Lifetimes that ports have had so far; their classes begin with ``firstOverride``.
+  /// The number of port lifetimes so far. Their classes begin with ``firstOverride``.
   var overrides: Int { classes.count }
 
-  /// The class of a lifetime that a port has, or has had.
+  /// The class of a lifetime that a port has or had.
   func lifetimeClass(lasting duration: UInt64) -> LifetimeClass? {
     classes[duration].map { LifetimeClass(rawValue: $0) }
   }
 
-  /// Whether there are classes enough.
+  /// Whether there are enough classes.
   func hasRoom(for lifetimes: Lifetimes) -> Bool {
     let durations = Set(lifetimes.tcpPorts.values).union(lifetimes.udpPorts.values)
     return durations.subtracting(classes.keys).count + classes.count <= Lifetimes.maximumOverrides
   }
 
-  /// Sets all lifetimes; false, and nothing has changed, where there are not classes enough.
+  /// Sets all lifetimes. False, with nothing changed, if there are not enough classes.
   mutating func set(_ lifetimes: Lifetimes) -> Bool {
     guard hasRoom(for: lifetimes) else { return false }
     for (index, duration) in [

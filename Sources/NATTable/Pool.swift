@@ -14,10 +14,10 @@ public struct PoolAddress: Sendable {
 
 /// How a public port is chosen.
 public enum PortChoice: Sendable, BitwiseCopyable {
-  /// The private port where it is free, else at random.
+  /// The private port if it is free, otherwise a random port.
   case preserve
   case random
-  /// The lowest that is free.
+  /// The lowest free port.
   case sequential
 }
 
@@ -28,7 +28,8 @@ public struct PoolPolicy: Sendable, BitwiseCopyable {
   public var parity: Bool
   /// All bindings of a host have one public address (RFC 4787 REQ-2).
   public var paired: Bool
-  /// The hold-down: how long a released port waits until another host may have it, in nanoseconds (RFC 6888 REQ-8).
+  /// The hold-down: how long a released port waits until another host may have it, in nanoseconds (RFC 6888
+  /// REQ-8).
   public var portRest: UInt64
 
   public init(
@@ -46,7 +47,7 @@ public struct PoolPolicy: Sendable, BitwiseCopyable {
 public struct PoolUse: Sendable, Equatable {
   public var address: IPv4Address
   public var transport: TransportProtocol
-  /// Ports (query identifiers) that there are for dynamic bindings.
+  /// Ports (query identifiers) for dynamic bindings.
   public var ports: Int
   public var inUse: Int
   public var held: Int

@@ -2,10 +2,11 @@ import NATMemory
 import NATWire
 import Synchronization
 
-/// The port forwards in force, without their terms, as any thread may list them while a worker adds and removes some.
+/// The port forwards in force, without their conditions. Any thread may list them at any time.
 ///
-/// Two words a place: the private endpoint, and the public one with protocol and a count of changes, which is odd while
-/// the place is in use. A reader that finds the second word the same before and after has read what belongs together.
+/// Two words a place: the private endpoint; and the public endpoint with protocol and a count of changes,
+/// which is odd while the place is in use. A reader whose second word is the same before and after has read a
+/// consistent pair.
 struct PortForwardList: BitwiseCopyable, Sendable {
   private let words: AtomicWords
 
@@ -17,7 +18,7 @@ struct PortForwardList: BitwiseCopyable, Sendable {
   private static let isInUse: UInt64 = 1
   private static let changes: UInt64 = 0x3FFF
 
-  /// The writer's: lists a forward; false if there is no place.
+  /// Adds a port forward; false if there is no place. Only the writer calls it.
   ///
   /// - Parameter first: no place before it is free.
   /// - Complexity: O(capacity in use).
@@ -35,7 +36,7 @@ struct PortForwardList: BitwiseCopyable, Sendable {
     return false
   }
 
-  /// The writer's: takes a forward off the list.
+  /// Removes a port forward. Only the writer calls it.
   /// - Complexity: O(capacity in use).
   func remove(_ forward: PortForward) {
     for place in 0..<words.count / 2 where self.forward(at: place) == forward {
@@ -45,11 +46,10 @@ struct PortForwardList: BitwiseCopyable, Sendable {
     }
   }
 
-  /// Gives those in force.
-  /// - Complexity: O(most that have been in force at a time).
+  /// - Complexity: O(most port forwards that were ever in force at a time).
   func forEach(_ body: (PortForward) -> Void) {
     for place in 0..<words.count / 2 {
-      // Places are taken from the first on, so behind one that never was in use there is none.
+      // Places are used in order, so after one that was never in use there are no others.
       if words.acquire(place * 2 + 1) == 0 { return }
       if let forward = forward(at: place) { body(forward) }
     }

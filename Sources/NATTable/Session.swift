@@ -9,29 +9,30 @@ public struct SessionIndex: BitwiseCopyable, Hashable, Sendable {
   @inlinable init(_ rawValue: UInt32) { self.rawValue = rawValue }
 }
 
-/// What is known of a session besides its state.
+/// Flags of a session, besides its state.
 public struct SessionFlags: OptionSet, BitwiseCopyable, Sendable {
   public let rawValue: UInt8
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  /// The inside host has sent something other than RST on it: it keeps its binding alive and opens the filter.
+  /// The inside host has sent a packet other than RST: it keeps its binding alive and opens the filter.
   @inlinable public static var insideUsed: SessionFlags { SessionFlags(rawValue: 1) }
   @inlinable public static var hairpin: SessionFlags { SessionFlags(rawValue: 2) }
 }
 
-/// The sessions of a shard: one cache line each, written by its worker, read by anyone.
+/// The sessions of a shard: one cache line each, written by its worker, read by any thread.
 ///
 /// | word | holds |
 /// |---|---|
 /// | 0 | remote address:32, binding:32 |
 /// | 1 | remote port:16, state:8, flags:8, lifetime class:8, largest packet out:12, in:12 |
-/// | 2 | expires, ns; of a retired record its epoch |
-/// | 3 | last packet that passed either way, ns |
+/// | 2 | expires, ns; in a retired record its epoch |
+/// | 3 | last packet in either direction, ns |
 /// | 4, 5 | packets and bytes out |
 /// | 6, 7 | packets and bytes in |
 ///
-/// Beside it lie four links that only the worker follows: the timer wheel's list and the binding's list, both ways.
-/// With the index entry that is 80 B + 11.4 B, and 11.4 B for each remote address that a binding is open to.
+/// Only the worker follows the four links beside it: the timer wheel's list and the binding's list, both
+/// ways. With the index entry that is 80 B + 11.4 B, and 11.4 B for each remote address that a binding is
+/// open to.
 public struct SessionStore: BitwiseCopyable, Sendable {
   @usableFromInline let words: AtomicWords
   public let capacity: Int
@@ -89,7 +90,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 24))
   }
 
-  /// Whether packets restart the timeout on which the session runs.
+  /// Whether packets restart the session's timeout.
   func isRestartedByPackets(_ session: SessionIndex) -> Bool {
     switch state(of: session).phase {
     case .established, .halfClosed, .active: true
@@ -97,8 +98,8 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The earliest end that a packet from `now` on may give a session: below its due time only if its lifetime has become
-  /// shorter since that was set. Never where packets do not restart its timeout.
+  /// The earliest due time that a packet from `now` on may set. It is before the present due time only if the
+  /// lifetime has become shorter since. `.never` if packets do not restart the timeout.
   func earliestEnd(of session: SessionIndex, at now: Instant, _ durations: OwnedArray<UInt64>) -> Instant {
     guard isRestartedByPackets(session) else { return .never }
     return now.advanced(by: durations[Int(lifetimeClass(of: session).rawValue)])
@@ -127,7 +128,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
       && second >> 48 == UInt64(remote.port) && second & 0xFF << 40 != 0
   }
 
-  /// The same, and it still lives at `now`.
+  /// The same, and the session still lives at `now`.
   @inlinable @inline(__always)
   func matches(_ session: SessionIndex, _ binding: BindingIndex, _ remote: Endpoint, at now: Instant) -> Bool
   {
@@ -140,7 +141,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     unsafe portico_prefetch(words.address(of: at(session, .key)))
   }
 
-  /// The state again, after other words were read: no earlier read is ordered behind it.
+  /// The state, read after all earlier reads of other words.
   func stateAfterReading(_ session: SessionIndex) -> SessionState {
     atomicMemoryFence(ordering: .acquiring)
     return SessionState(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 40))
@@ -154,7 +155,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
   }
 }
 
-/// What only the worker writes, besides the packet path's own counting.
+/// Only the worker writes these.
 extension SessionStore {
   func setExpires(_ instant: Instant, of session: SessionIndex) {
     words[at(session, .expires)] = instant.nanoseconds
@@ -171,7 +172,7 @@ extension SessionStore {
     words[at(session, .bytesIn)] = counters.bytesIn
   }
 
-  /// Shows a new session to readers: the word with the state is the last store, so that they find the rest in place.
+  /// Makes a new session visible to readers. The word with the state is the last store.
   func publish(
     _ session: SessionIndex, _ binding: BindingIndex, remote: Endpoint, _ state: SessionState,
     _ flags: SessionFlags, _ lifetime: LifetimeClass
@@ -183,10 +184,10 @@ extension SessionStore {
     words.release(word, at: at(session, .state))
   }
 
-  /// Takes a session from its readers.
+  /// Hides a session from readers.
   func clear(_ session: SessionIndex) { words.release(0, at: at(session, .state)) }
 
-  /// The epoch in which a record was retired; it stands where the due time stood.
+  /// The epoch in which a record was retired, in the word of the due time.
   func epoch(of session: SessionIndex) -> UInt64 { words[at(session, .expires)] }
 
   func setRetired(in epoch: UInt64, _ session: SessionIndex) { words[at(session, .expires)] = epoch }

@@ -1,12 +1,13 @@
 public import NATMemory
 public import NATWire
 
-/// The largest IPv4 packet for each end of a TCP session: the segment size that the receiver announced, and what the path
-/// let through. Capture does not report the segment size of a joined packet, so joined packets are cut to this size.
+/// The largest IPv4 packet for each end of a TCP session: the segment size that the receiver announced, and
+/// what the path let through. Capture does not report the segment size of a joined packet, so joined packets
+/// are cut to this size.
 ///
 /// 12 bits each: exact below 2,048 bytes, above that rounded down by at most 31 bytes.
 extension SessionStore {
-  /// Bytes, with the IPv4 header; `.max` while nothing is known.
+  /// In bytes, IPv4 header included; `.max` while nothing is known.
   @inlinable @inline(__always)
   public func largestPacket(of session: SessionIndex, to side: Side) -> UInt16 {
     let word = words[at(session, .state)]
@@ -15,7 +16,7 @@ extension SessionStore {
     return 0x800 &+ (code & 0x7FF) &* 32
   }
 
-  /// - Parameter bytes: with the IPv4 header, not 0.
+  /// - Parameter bytes: IPv4 header included, not 0.
   func setLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
     let code = bytes < 0x800 ? bytes : 0x800 + (bytes - 0x800) / 32
     let shift: UInt64 = side == .inside ? 0 : 12
@@ -25,16 +26,16 @@ extension SessionStore {
 }
 
 extension Shard {
-  /// The end of a TCP session on one side announces the size of its segments anew: it begins a connection.
+  /// Sets the size that one side announces when it begins a connection.
   ///
-  /// - Parameter bytes: of the largest IPv4 packet that it takes, not 0.
+  /// - Parameter bytes: the largest IPv4 packet that it takes, not 0.
   public func announceLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
     sessions.setLargestPacket(bytes, of: session, to: side)
   }
 
-  /// The path of a session towards one side takes no larger packets than that.
+  /// Lowers the size to the path MTU towards one side.
   ///
-  /// - Parameter bytes: of the largest IPv4 packet, not 0.
+  /// - Parameter bytes: the largest IPv4 packet, not 0.
   public func lowerLargestPacket(_ bytes: UInt16, of session: SessionIndex, to side: Side) {
     guard bytes < sessions.largestPacket(of: session, to: side) else { return }
     sessions.setLargestPacket(bytes, of: session, to: side)

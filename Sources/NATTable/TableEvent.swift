@@ -5,7 +5,7 @@ public import NATWire
 public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// No packet restarted its timeout.
   case expired
-  /// Both sides had closed the connection, or one had reset it, and its time was over.
+  /// The transitory timeout of a closed or reset connection ended.
   case closed, reset
   /// The table was full (`evict: oldest-transitory`).
   case evicted
@@ -13,13 +13,13 @@ public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case ended
   case staticMappingAdded, staticMappingRemoved
   case poolAddressAdded, poolAddressRemoved
-  /// Its public address was the machine's, which now has another one or none.
+  /// The machine lost the public address.
   case addressChanged
-  /// The pool no longer has its public port, and the kernel does: a socket of the machine, or another range.
+  /// The pool lost the public port to the kernel: a socket of the machine, or another port range.
   case portOfHost
-  /// Its host is in no inside network any more.
+  /// Its inside host is no longer in an inside network.
   case insideNetworkRemoved
-  /// Its last session found no room.
+  /// Its first session found no room.
   case refused
   /// The lifetime of a static mapping ended.
   case staticMappingExpired
@@ -39,7 +39,7 @@ public struct TableEvent: BitwiseCopyable, Sendable, Equatable {
   public var instant: Instant
   public var `private`: Endpoint
   public var `public`: Endpoint
-  /// Of bindings 0.0.0.0:0.
+  /// 0.0.0.0:0 for a binding.
   public var remote: Endpoint
 
   public init(

@@ -1,26 +1,26 @@
 import NATMemory
 
-/// Room for additions while a table is in use. Its memory is mapped at the start and touched when it is used.
+/// Room for additions at run time. Its memory is mapped at the start, and costs nothing until it is used.
 public struct TableReserve: BitwiseCopyable, Sendable {
-  /// Addresses of the pool beyond those at the start.
+  /// Further pool addresses.
   public var poolAddresses = 0
   public var forwards = 0
   public var oneToOne = 0
-  /// By how much the limits may be raised.
+  /// How far the limits may be raised.
   public var bindings = 0
   public var sessions = 0
 
   public init() {}
 
-  /// What a live gateway keeps free: 64 pool addresses, 16,384 port forwards and as many 1:1 mappings, and limits half
-  /// as large again, at least the defaults; no more than a table can hold (``TableCapacity/mostPoolAddresses``).
+  /// The reserve of a live gateway: 64 pool addresses, 16,384 port forwards and as many 1:1 mappings. The
+  /// limits may grow by half, or to the defaults if that is more, but not beyond what a table can hold.
   public static func live(_ settings: TableSettings) -> TableReserve {
     let defaults = TableSettings(pool: [])
     var reserve = TableReserve()
     reserve.poolAddresses = max(0, min(64, TableCapacity.mostPoolAddresses - settings.pool.count))
     reserve.forwards = 16_384
     reserve.oneToOne = 16_384
-    // Half as much again where that can be indexed.
+    // Half of the limit, if that can be indexed.
     func reserved(_ limit: Int, _ least: Int) -> Int {
       max(0, min(max(limit + limit / 2, least), TableCapacity.largestLimit) - limit)
     }
@@ -30,7 +30,7 @@ public struct TableReserve: BitwiseCopyable, Sendable {
   }
 }
 
-/// How much a table has places for.
+/// How many places a table has.
 public struct TableCapacity: BitwiseCopyable, Sendable, Equatable {
   public var poolAddresses: Int
   public var forwards: Int
@@ -39,19 +39,19 @@ public struct TableCapacity: BitwiseCopyable, Sendable, Equatable {
   public var bindings: Int
   /// Sessions of all workers together.
   public var sessions: Int
-  /// Forwards on addresses outside the pool, and ports of 1:1 mappings that have sessions, for each worker.
+  /// For each worker: port forwards outside the pool, and ports of 1:1 mappings that have sessions.
   var extra: Int
 
-  // Places are numbered in 28 bits: three quarters of them for 1,024 pool addresses, an eighth for ports of 1:1 mappings,
-  // the rest for forwards.
+  // Places have numbers of 28 bits: three quarters for 1,024 pool addresses, an eighth for ports of 1:1
+  // mappings, the rest for port forwards.
 
-  /// Addresses of the pool, with the reserve.
+  /// The most pool addresses, reserve included.
   public static let mostPoolAddresses = 1024
-  /// Either limit, with the reserve.
+  /// The highest value of either limit, reserve included.
   public static let largestLimit = 1 << 26
-  /// Ports of 1:1 mappings that may have sessions at a time, of all workers together.
+  /// Ports of 1:1 mappings that may have sessions at a time, for all workers together.
   private static let mostOneToOnePorts = 1 << 25
-  /// The same where there were no such mappings at the start, of each worker.
+  /// The same for each worker, if the configuration had no such mappings at the start.
   private static let oneToOnePorts = 65_536
 
   init(_ settings: TableSettings) {
