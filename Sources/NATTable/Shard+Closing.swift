@@ -1,17 +1,17 @@
 import NATMemory
 public import NATWire
 
-/// Bindings that end in steps: first no packet finds them any more, then their sessions end.
+/// Ends bindings in steps: first no packet finds them any more, then their sessions end.
 extension Shard {
-  /// A binding that no packet finds any more, and whose sessions are about to end.
+  /// A binding that no packet finds any more. Its sessions are about to end.
   public struct Closing: BitwiseCopyable, Sendable {
     public let binding: BindingIndex
     let kind: BindingKind
     let reason: EndReason
   }
 
-  /// Takes a live binding out of every index; its sessions still run.
-  /// - Complexity: O(1), for a forward O(forwards).
+  /// Removes a live binding from every index. Its sessions still live.
+  /// - Complexity: O(1); O(port forwards) for a port forward.
   public mutating func close(_ binding: BindingIndex, because reason: EndReason) -> Closing {
     let kind = bindings.kind(of: binding)
     let transport = bindings.transport(of: binding)
@@ -35,7 +35,7 @@ extension Shard {
     return Closing(binding: binding, kind: kind, reason: reason)
   }
 
-  /// The 1:1 mapping that the forward stood before has its port again (ST-4).
+  /// Returns a public port to the 1:1 mapping that the port forward covered (ST-4).
   private func exposeOneToOne(_ transport: TransportProtocol, _ publicEndpoint: Endpoint) {
     guard let mapping = oneToOne(public: publicEndpoint.address),
       let binding = findOneToOne(transport, mapping, port: publicEndpoint.port)
@@ -43,10 +43,10 @@ extension Shard {
     _ = byPublic.insert(hash.ofPublic(transport, publicEndpoint), record: binding.rawValue)
   }
 
-  /// Ends sessions of a closed binding, and with the last one the binding.
+  /// Ends sessions of a closed binding. The binding ends with the last one.
   ///
-  /// - Parameter limit: how many may end now, less those that ended.
-  /// - Returns: whether it is done.
+  /// - Parameter limit: how many sessions may end now; it falls by the number that ended.
+  /// - Returns: whether the binding has ended.
   public mutating func end(_ closing: Closing, at now: Instant, limit: inout Int) -> Bool {
     while let session = firstSession(of: closing.binding) {
       guard limit > 0 else { return false }

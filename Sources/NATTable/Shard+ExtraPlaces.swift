@@ -1,4 +1,4 @@
-/// Places of bindings on public addresses outside the pool. Free ones form a list.
+/// Places of bindings on public addresses outside the pool. Free places form a list.
 extension Shard {
   /// The place that the next binding outside the pool takes.
   var nextExtra: BindingIndex? {

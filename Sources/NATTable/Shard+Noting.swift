@@ -1,13 +1,13 @@
 import NATMemory
 import NATWire
 
-/// The subscribers to the events of a shard. Without one, an event costs one comparison.
+/// The subscribers to the events of a shard. Without a subscriber, an event costs one comparison.
 struct Subscribers: OptionSet {
   let rawValue: UInt8
 
-  /// An operator's command lists the sessions that it ended.
+  /// A command that lists the sessions that it ended.
   static let endings = Subscribers(rawValue: 1)
-  /// Somebody follows the events.
+  /// A reader of the event ring.
   static let events = Subscribers(rawValue: 2)
 }
 
@@ -18,10 +18,10 @@ extension Shard {
     set { if newValue { subscribers.insert(.events) } else { subscribers.remove(.events) } }
   }
 
-  /// Notes which sessions end from here on, for ``takeEnded(_:)``.
+  /// Begins to record ended sessions for ``takeEnded(_:)``.
   public mutating func noteEndings() { subscribers.insert(.endings) }
 
-  /// Gives the sessions that ended since ``noteEndings()``, and notes no more of them.
+  /// Returns the sessions that ended since ``noteEndings()`` and stops recording.
   public mutating func takeEnded(_ body: (TableEvent) -> Void) {
     subscribers.remove(.endings)
     while let event = endedRing.read() { body(event) }
@@ -61,7 +61,7 @@ extension Shard {
       remote: remote)
   }
 
-  /// A closed connection has begun again under the same endpoints: one has ended, and one been made.
+  /// A new connection has reused the endpoints of a closed one: one session has ended, and one has been made.
   @inline(never)
   func noteReopening(of session: SessionIndex, at instant: Instant) {
     let binding = sessions.binding(of: session)

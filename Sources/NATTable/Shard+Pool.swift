@@ -1,10 +1,9 @@
 import NATMemory
 public import NATWire
 
-/// The addresses and ports that new bindings draw from. They may change at run time, where there is one worker: bindings
-/// keep the ports they have, whatever is offered now.
+/// The addresses and ports that new bindings draw from. With one worker they may change at run time.
 extension Shard {
-  /// The place of an address of the pool; nil if it is none.
+  /// The place of a pool address; nil for other addresses.
   /// - Complexity: O(pool addresses).
   public func poolPlace(of address: IPv4Address) -> Int? {
     for order in 0..<poolCount where self.address(at: order) == address { return Int(poolOrder[order]) }
@@ -15,14 +14,14 @@ extension Shard {
     IPv4Address(UInt32(truncatingIfNeeded: bindings.poolAddresses[Int(poolOrder[order])]))
   }
 
-  /// Whether the pool offers a port, in use or not.
+  /// Whether the pool offers a port, in use or free.
   public func isOffered(_ transport: TransportProtocol, _ port: UInt16, poolPlace place: Int) -> Bool {
     portMaps[PortSpace(poolPlace: place, transport).rawValue].isOffered(port)
   }
 
-  /// Adds an address behind the others of the pool.
+  /// Adds an address at the end of the pool.
   ///
-  /// - Returns: its place; nil where all places are taken.
+  /// - Returns: its place; nil if all places are taken.
   /// - Precondition: it is not in the pool, and no static mapping has it.
   public mutating func addPoolAddress(_ pool: PoolAddress) -> Int? {
     guard let place = (0..<pools.count).first(where: { !pools[$0].isPlaced }) else { return nil }
@@ -34,7 +33,7 @@ extension Shard {
     return place
   }
 
-  /// Draws from an address whose ports are offered.
+  /// Opens an address to new bindings. Its ports are offered already.
   mutating func openPoolAddress(_ place: Int) {
     var record = PoolRecord()
     record.isOpen = true
@@ -45,7 +44,7 @@ extension Shard {
     for transport in TransportProtocol.allCases { summarize(transport, at: place) }
   }
 
-  /// Offers other ports of an address; bindings that have ports which are not offered any more keep them.
+  /// Offers other ports of an address. Bindings keep ports that are no longer offered.
   public mutating func setPorts(_ ports: [ClosedRange<UInt16>], poolPlace place: Int) {
     let address = IPv4Address(UInt32(truncatingIfNeeded: bindings.poolAddresses[place]))
     for transport in TransportProtocol.allCases where transport != .icmp {
@@ -71,7 +70,7 @@ extension Shard {
     pools[place].ports[transport] = UInt32(map.offeredCount)
   }
 
-  /// Puts the addresses of the pool into another order: of those that equally few hosts use, the first is taken.
+  /// Changes the order of the pool. Of the addresses with equally few hosts, a new host gets the first.
   public mutating func orderPool(_ addresses: [IPv4Address]) {
     var order = 0
     for address in addresses {
@@ -85,11 +84,11 @@ extension Shard {
     }
   }
 
-  /// No new binding draws from the address any more; those that it has are to be ended.
+  /// Closes an address to new bindings. The caller ends those that it has.
   public mutating func closePoolAddress(_ place: Int) { pools[place].isOpen = false }
 
-  /// Takes an address that has no bindings left out of the pool; its place may serve another.
-  /// - Precondition: it was closed, and ``Sweep`` has ended all that was on it.
+  /// Removes an address without bindings from the pool, and frees its place.
+  /// - Precondition: it was closed, and ``PoolSweep`` has ended all bindings and hold-downs on it.
   public mutating func removePoolAddress(_ place: Int) {
     guard let order = (0..<poolCount).first(where: { poolOrder[$0] == UInt32(place) }) else { return }
     for at in order..<poolCount - 1 { poolOrder[at] = poolOrder[at + 1] }
@@ -102,7 +101,7 @@ extension Shard {
     pools[place] = PoolRecord()
   }
 
-  /// Gives the use of each pool address, in the order of the configuration; TCP, UDP, ICMP.
+  /// The use of each pool address by TCP, UDP and ICMP, in the order of the configuration.
   public func poolUse(_ body: (PoolUse) -> Void) {
     for order in 0..<poolCount {
       let record = pools[Int(poolOrder[order])]

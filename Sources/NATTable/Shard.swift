@@ -3,12 +3,10 @@ public import NATWire
 private import Synchronization
 
 /// One worker's part of the table, and the only way to change it.
-///
-/// Finding and counting are on the packet path; making and ending are the slow path.
 public struct Shard: ~Copyable {
-  /// Never used. A struct that holds an atomic is always handed on by its address; without it the compiler copied the
-  /// shard (768 B) and all that contains it onto the stack for each call of a non-mutating method: measured, 15 copies
-  /// and 500 instructions a packet.
+  /// Never used. A struct with an atomic is always passed by address. Without it the compiler copied the
+  /// shard (768 B) to the stack for each call of a non-mutating method: measured, 15 copies and 500
+  /// instructions a packet.
   private let addressOnly = Atomic<UInt8>(0)
 
   let table: TranslationTable
@@ -25,7 +23,7 @@ public struct Shard: ~Copyable {
   var lifetimes: LifetimeTable
   let listLinks: OwnedArray<TimerWheel.Link>
   let retireLinks: OwnedArray<TimerWheel.Link>
-  /// By session; nil unless windows are tracked. Of a session that is no TCP connection it means nothing.
+  /// By session; nil unless windows are tracked. Meaningless for UDP and ICMP sessions.
   public let windows: OwnedArray<ConnectionWindows>?
   /// Nil unless transitory sessions may be evicted.
   let hostQueues: HostQueues?
@@ -50,17 +48,16 @@ public struct Shard: ~Copyable {
   var sessionLimit: Int
 
   public var policy: PoolPolicy
-  /// Usually nobody.
   var subscribers: Subscribers = []
   var wheel: TimerWheel
   var held: HeldPorts
   var hosts: Hosts
   var portForwardTerms: PortForwardTermsStore
 
-  /// Nothing falls due at or before this instant.
+  /// Nothing is due at or before this instant.
   @usableFromInline var quietUntil = Instant.never
 
-  // Free records, and those that readers may still look at, in the order in which they were retired.
+  // Free records, and retired records that readers may still look at, oldest first.
   var freeSession: UInt32 = 0
   var firstRetired: UInt32 = 0
   var lastRetired: UInt32 = 0
@@ -69,7 +66,7 @@ public struct Shard: ~Copyable {
   var freshExtra = 0
   var freeOneToOne: UInt32 = 0
   var freshOneToOne = 0
-  /// Static forwards in this shard's table, all of them for one worker.
+  /// Port forwards in this shard.
   public internal(set) var portForwardCount = 0
 
   public internal(set) var counts = TableCounts()
@@ -127,7 +124,7 @@ public struct Shard: ~Copyable {
 
   // MARK: Finding
 
-  /// The binding of a private endpoint: of several forwards the first of the configuration.
+  /// The binding of a private endpoint; of several port forwards the first of the configuration.
   @inlinable @inline(__always)
   public func findBinding(_ transport: TransportProtocol, private: Endpoint) -> BindingIndex? {
     let bindings = self.bindings
@@ -136,7 +133,7 @@ public struct Shard: ~Copyable {
     }.map { BindingIndex($0) }
   }
 
-  /// The live binding at a port of a pool address, by its place alone.
+  /// The live binding on a port of a pool address. It needs no search.
   @inlinable @inline(__always)
   public func findBinding(
     poolAddress: Int, _ transport: TransportProtocol, port: UInt16
@@ -145,7 +142,7 @@ public struct Shard: ~Copyable {
     return bindings.isLive(binding) ? binding : nil
   }
 
-  /// The live binding at a public endpoint that is not of the pool.
+  /// The live binding on a public endpoint outside the pool.
   public func findBinding(_ transport: TransportProtocol, public: Endpoint) -> BindingIndex? {
     let bindings = self.bindings
     return byPublic.find(hash.ofPublic(transport, `public`)) {
@@ -155,7 +152,7 @@ public struct Shard: ~Copyable {
     }.map { BindingIndex($0) }
   }
 
-  /// The session of `binding` with `remote`, if it still lives at `now`: at its due time it does.
+  /// The session of `binding` with `remote`, if it still lives at `now`, the due time included.
   @inlinable @inline(__always)
   public func findSession(_ binding: BindingIndex, remote: Endpoint, at now: Instant) -> SessionIndex? {
     let sessions = self.sessions
@@ -183,7 +180,7 @@ public struct Shard: ~Copyable {
 
   // MARK: Prefetching
 
-  /// The first of three rounds for an outbound packet: asks for the line in which its binding is indexed.
+  /// The first of three rounds for an outbound packet: prefetches the index line of its binding.
   @inlinable @inline(__always)
   public func prefetchBinding(_ transport: TransportProtocol, private: Endpoint) -> UInt64 {
     let hash = hash.ofPrivate(transport, `private`)
@@ -191,7 +188,7 @@ public struct Shard: ~Copyable {
     return hash
   }
 
-  /// The first round for an inbound packet: its binding's place needs no search.
+  /// The first round for an inbound packet: prefetches its binding, whose place needs no search.
   @inlinable @inline(__always)
   public func prefetchBinding(poolAddress: Int, _ transport: TransportProtocol, port: UInt16) -> BindingIndex
   {
@@ -200,14 +197,14 @@ public struct Shard: ~Copyable {
     return binding
   }
 
-  /// The binding that an outbound packet most likely has; its line is asked for.
+  /// The most likely binding of an outbound packet. Prefetches its line.
   @inlinable @inline(__always) public func guessBinding(_ hash: UInt64) -> BindingIndex? {
     guard let record = byPrivate.likelyRecord(hash) else { return nil }
     bindings.prefetch(BindingIndex(record))
     return BindingIndex(record)
   }
 
-  /// The second round: asks for the line in which the session is indexed.
+  /// The second round: prefetches the index line of the session.
   @inlinable @inline(__always)
   public func prefetchSessionIndex(_ binding: BindingIndex, remote: Endpoint) -> UInt64 {
     let hash = hash.ofSession(binding, remote)
@@ -215,14 +212,14 @@ public struct Shard: ~Copyable {
     return hash
   }
 
-  /// The third round: asks for the session itself.
+  /// The third round: prefetches the session itself.
   @inlinable @inline(__always) public func prefetchSession(_ hash: UInt64) {
     if let record = bySession.likelyRecord(hash) { sessions.prefetch(SessionIndex(record)) }
   }
 
   // MARK: Using
 
-  /// Counts a packet of the private endpoint's.
+  /// Counts a packet from the private endpoint.
   @inlinable @inline(__always) public func countOut(_ session: SessionIndex, bytes: Int, at now: Instant) {
     count(session, packets: .packetsOut, bytes: .bytesOut, bytes, now)
   }
@@ -243,14 +240,14 @@ public struct Shard: ~Copyable {
     record[SessionStore.Word.lastPacket.rawValue] = now.nanoseconds
   }
 
-  /// Restarts the session's timeout. Its place in the wheel stays: that is never too late.
+  /// Restarts the session's timeout. It stays in its slot of the wheel, which is never too late.
   @inlinable @inline(__always) public func restart(_ session: SessionIndex, at now: Instant) {
     let record = sessions.words.group(Int(session.rawValue))
     let lifetime = Int(record[SessionStore.Word.state.rawValue] >> 24 & 0xFF)
     record[SessionStore.Word.expires.rawValue] = now.advanced(by: durations[lifetime]).nanoseconds
   }
 
-  /// Follows a TCP segment from `side`.
+  /// Updates the session's state by a TCP segment from `side`.
   @inlinable
   public mutating func track(
     _ session: SessionIndex, _ flags: TCPFlags, from side: Side, at now: Instant, resetIsFinal: Bool
@@ -261,7 +258,7 @@ public struct Shard: ~Copyable {
     switch step.clock {
     case .keep: break
     case .restartEstablished:
-      // A change of state may make the timeout shorter: a port's lifetime may be below the transitory one.
+      // The new timeout may be shorter: a port's lifetime may be below the transitory one.
       if step.state == state {
         restart(session, at: now)
       } else {
@@ -280,7 +277,7 @@ public struct Shard: ~Copyable {
     if subscribers.contains(.events) { noteReopening(of: session, at: now) }
   }
 
-  /// Starts another timeout. It may be shorter, so the session moves in the wheel.
+  /// Starts another timeout. It may be shorter, so the session changes its slot of the wheel.
   @inline(never) @usableFromInline
   mutating func startTimeout(_ session: SessionIndex, _ lifetime: LifetimeClass, at now: Instant) {
     let expires = now.advanced(by: durations[Int(lifetime.rawValue)])
@@ -289,7 +286,7 @@ public struct Shard: ~Copyable {
     schedule(session, lifetime)
   }
 
-  /// Lets a session wait for its due time.
+  /// Adds a session to the timer wheel or its queue.
   mutating func schedule(_ session: SessionIndex, _ lifetime: LifetimeClass) {
     if lifetime == .tcpTransitory, wheel.mayEnqueue(dueAt: sessions.expires(session)) {
       wheel.enqueue(session.rawValue)
@@ -302,7 +299,8 @@ public struct Shard: ~Copyable {
 
   // MARK: Time
 
-  /// Ends everything that is due before `now`, each at its own due time, and frees ports whose hold-down is over.
+  /// Ends everything that is due before `now`, each at its own due time, and frees ports whose hold-down is
+  /// over.
   ///
   /// - Complexity: one comparison while nothing is due; amortized O(1) a session.
   @inlinable public mutating func advance(to now: Instant) {
@@ -331,7 +329,7 @@ public struct Shard: ~Copyable {
   }
 }
 
-/// What a shard counts. The first three say what lives now, the others only grow.
+/// The counts of a shard. The first three are the entries that live now; the others only grow.
 public struct TableCounts: BitwiseCopyable, Sendable, Equatable {
   /// Live dynamic bindings.
   public internal(set) var dynamicBindings = 0

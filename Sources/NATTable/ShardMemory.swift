@@ -1,11 +1,11 @@
 import NATMemory
 
-/// The memory of one shard: mapped once, at the size of the table's capacity.
+/// The memory of one shard, mapped once at the table's capacity.
 struct ShardMemory: @unchecked Sendable {
   let sessions: SessionStore
   /// The binding's list of sessions, both ways.
   let listLinks: OwnedArray<TimerWheel.Link>
-  /// The timer wheel's list, both ways; of a retired record the list of those.
+  /// The timer wheel's list, both ways; for a retired record the list of retired records.
   let wheelLinks: OwnedArray<TimerWheel.Link>
   let wheelHeads: MappedMemory
   let wheelBitmaps: MappedMemory
@@ -30,14 +30,14 @@ struct ShardMemory: @unchecked Sendable {
 
   /// - Parameters:
   ///   - firstExtra: the first of the shard's places outside the pool.
-  ///   - ports: the bits of taken and of offered ports, which all shards share.
+  ///   - ports: the bits of taken and of offered ports. All shards share them.
   init(
     _ settings: TableSettings, _ capacity: TableCapacity, worker: Int, firstExtra: Int,
     ports: (taken: OwnedArray<UInt64>, offered: OwnedArray<UInt64>)
   ) {
     let bindings = TranslationTable.share(capacity.bindings, of: settings.workers)
     let sessionLimit = TranslationTable.share(capacity.sessions, of: settings.workers)
-    // Records that readers still look at are not used again at once: one in 64 more than the limit covers them.
+    // One record in 64 more than the limit, for retired records that readers still look at.
     let records = sessionLimit + max(64, sessionLimit / 64)
     self.firstExtra = firstExtra
     hostCapacity = bindings + capacity.extra + 1
@@ -120,7 +120,7 @@ struct ShardIndexes {
   }
 }
 
-/// Maps memory and keeps what it mapped.
+/// Maps memory and keeps it mapped.
 private struct Mappings {
   private(set) var all: [MappedMemory] = []
 
@@ -144,15 +144,15 @@ private struct Mappings {
   }
 }
 
-/// What a worker knows of a pool address.
+/// A worker's record of a pool address.
 struct PoolRecord: BitwiseCopyable {
-  /// Hosts whose dynamic bindings count here.
+  /// Hosts that have this pool address.
   var hosts: UInt32 = 0
-  /// Whether the place is an address's.
+  /// Whether the place holds an address.
   var isPlaced = false
   /// Whether new bindings may draw from it.
   var isOpen = false
-  /// Ports that are offered and not a static mapping's.
+  /// Offered ports that no static mapping has.
   var ports = PerProtocol<UInt32>(0)
   /// Ports with a binding.
   var inUse = PerProtocol<UInt32>(0)

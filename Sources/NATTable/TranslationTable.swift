@@ -1,7 +1,7 @@
 public import NATMemory
 public import NATWire
 
-/// The size and the rules of a translation table. Its capacity, with what ``reserve`` adds, is fixed when it is made.
+/// The size and the rules of a translation table. Its capacity, ``reserve`` included, is fixed.
 public struct TableSettings: Sendable {
   /// Workers that share the table, each the only writer of its own shard.
   public var workers = 1
@@ -12,9 +12,9 @@ public struct TableSettings: Sendable {
   public var bindingLimit = 262_144
   /// Sessions of all workers together.
   public var sessionLimit = 1_048_576
-  /// Whether the oldest transitory TCP sessions end where there is no room for new ones.
+  /// Whether the oldest transitory TCP sessions end when there is no room for new ones.
   public var evictsOldestTransitory = false
-  /// Whether the windows of TCP connections are followed.
+  /// Whether the windows of TCP connections are tracked.
   public var tracksWindows = false
   /// Port forwards, on pool addresses and on others.
   public var forwards: [PortForward] = []
@@ -24,7 +24,7 @@ public struct TableSettings: Sendable {
   public init(pool: [PoolAddress]) { self.pool = pool }
 }
 
-/// A port forward: a binding of the operator that exists without sessions.
+/// A port forward: a binding by configuration that exists without sessions.
 public struct PortForward: Sendable, Hashable {
   public var transport: TransportProtocol
   public var `public`: Endpoint
@@ -55,14 +55,14 @@ public struct OneToOneMapping: BitwiseCopyable, Sendable, Equatable {
 
 /// The translation table: bindings between private and public endpoints, and the sessions over them.
 ///
-/// It is divided into shards, one for each worker. Only its worker writes a shard, with plain stores. Any thread may read
-/// at any time and never waits. Nothing moves, so a reader that walks the table sees each entry that lives through its
-/// walk exactly once.
+/// It has a shard for each worker. Only the worker writes its shard, with plain stores. Any thread may read
+/// at any time and never waits. Nothing moves, so a reader that walks the table sees each entry that lives
+/// all the time exactly once.
 ///
-/// The bindings of pool addresses lie in one array indexed by public endpoint; the way from a private endpoint, and
-/// that from a binding and a remote endpoint to the session, go through a ``HashIndex``. Memory is mapped at full
-/// size and costs what is touched: 32 B + 11.4 B a binding, 80 B + 11.4 B a session, and 11.4 B a remote address
-/// that a binding is open to.
+/// The bindings of pool addresses are in one array indexed by public endpoint. A ``HashIndex`` finds a
+/// binding by private endpoint, and a session by binding and remote endpoint. Memory is mapped at full size,
+/// but only touched pages cost: 32 B + 11.4 B a binding, 80 B + 11.4 B a session, 11.4 B for each remote
+/// address that a binding is open to.
 public final class TranslationTable: Sendable {
   public let bindings: BindingStore
   /// The sessions of each shard.
@@ -135,7 +135,7 @@ public final class TranslationTable: Sendable {
     sessions = shards.map(\.sessions)
   }
 
-  /// The events of a worker's shard while it has subscribers; one thread reads them.
+  /// The events of a worker's shard while it has subscribers. One thread reads them.
   public func events(worker: Int) -> EventRing { shards[worker].eventRing }
 
   /// A worker's part of a limit.
@@ -146,6 +146,6 @@ public final class TranslationTable: Sendable {
     Int(((hash.ofAddress(host) & 0xFFFF_FFFF) &* UInt64(settings.workers)) >> 32)
   }
 
-  /// The writer of a shard. Each shard has one, used by one thread at a time; all are made before the first is used.
+  /// The writer of a shard. One thread at a time may use it. All writers are made before the first is used.
   public func makeShard(worker: Int) -> Shard { Shard(table: self, memory: shards[worker], worker: worker) }
 }
