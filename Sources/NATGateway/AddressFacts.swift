@@ -3,14 +3,15 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// All that the fast path asks about a packet's source or destination, in 16 bytes: where it lies, and its next hop.
+/// What the fast path needs to know about a packet's source or destination, in 16 bytes: its side and its
+/// next hop.
 ///
-/// Addresses that may not be a packet's source or destination (martians, the gateway's inside address, the machine's
-/// addresses) are not cached. Their packets take the slow path.
+/// Addresses that may not be a packet's source or destination (martians, the gateway's inside address, the
+/// machine's addresses) are not cached. Their packets take the slow path.
 struct AddressFacts: BitwiseCopyable {
-  /// Address:32, generation:24, flags:8; zero where nothing is known.
+  /// Address:32, generation:24, flags:8; zero if nothing is known.
   fileprivate var key: UInt64
-  /// MAC of the next hop:48, pool address:16 of a public address.
+  /// For a public address: pool address:16, 0:48. Otherwise the MAC of the next hop in the low 48 bits.
   fileprivate var value: UInt64
 
   fileprivate static let isInside: UInt64 = 1
@@ -19,34 +20,35 @@ struct AddressFacts: BitwiseCopyable {
   fileprivate static let leavesInside: UInt64 = 8
   fileprivate static let leavesOutside: UInt64 = 16
 
-  /// In an inside network, and its next hop is inside: an inside host that may send from there.
+  /// In an inside network with a next hop inside, and not exempt.
   @inline(__always) var isInsideHost: Bool {
     key & (AddressFacts.isInside | AddressFacts.leavesInside | AddressFacts.isExempt)
       == AddressFacts.isInside | AddressFacts.leavesInside
   }
 
-  /// Neither inside, nor ours, nor exempt, with a next hop outside.
+  /// Neither inside, ours nor exempt, with a next hop outside.
   @inline(__always) var isOutsideHost: Bool {
     key & 0xFF == AddressFacts.leavesOutside
   }
 
-  /// The index of an address of the pool; nil for every other address.
+  /// The index of a pool address; nil for every other address.
   @inline(__always) var poolAddress: Int? {
     key & 0xFF == AddressFacts.isPublic ? Int(value >> 48) : nil
   }
 
-  /// The MAC of the next hop, the placeholder where it is not known.
+  /// The MAC of the next hop; the placeholder if it is not known.
   @inline(__always) var mac: UInt64 { value & 0xFFFF_FFFF_FFFF }
 }
 
-/// Facts of the addresses seen lately: a direct-mapped cache.
+/// The facts of recent addresses: a direct-mapped cache.
 ///
-/// It saves a packet two route look-ups, three network look-ups and two neighbour look-ups (measured: 350 of 1,120
-/// instructions). A neighbour that changes starts a new generation, which makes all older facts invalid.
+/// It saves a packet two route look-ups, three network look-ups and two neighbour look-ups (measured: 350 of
+/// 1,120 instructions). A neighbour that changes starts a new generation, which makes all older facts
+/// invalid.
 struct AddressFactsCache: ~Copyable {
   private let entries: OwnedArray<AddressFacts>
   private let key: UInt64
-  /// As it stands in a key: from bit 8 on.
+  /// Shifted as in a key: from bit 8 on.
   private var generation: UInt64 = 1 << 8
 
   private static let capacity = 1 << 16
@@ -64,7 +66,6 @@ struct AddressFactsCache: ~Copyable {
     return facts.key ^ (UInt64(address.rawValue) << 32 | generation) < 256 ? facts : nil
   }
 
-  /// Prefetches the cache line of an address's facts.
   @inline(__always) func prefetch(_ address: IPv4Address) { entries.prefetch(place(of: address)) }
 
   /// Forgets everything.
@@ -85,13 +86,14 @@ struct AddressFactsCache: ~Copyable {
   }
 
   @inline(__always) private func place(of address: IPv4Address) -> Int {
-    // The upper 16 bits number the 65,536 places; the multiplier keeps neighbouring addresses apart whatever the key.
+    // The upper 16 bits choose one of 65,536 places. The multiplier separates neighbouring addresses with any
+    // key.
     Int(truncatingIfNeeded: ((UInt64(address.rawValue) ^ key) &* 0x9E37_79B9_7F4A_7C15) >> 48)
   }
 }
 
 extension Gateway {
-  /// The facts of an address; nil where its packets take the slow path.
+  /// The facts of an address; nil if its packets take the slow path.
   @inline(__always) func facts(of address: IPv4Address) -> AddressFacts? {
     factsCache.find(address) ?? learnFacts(of: address)
   }
@@ -108,7 +110,7 @@ extension Gateway {
     if insideNetworks.contains(address) { flags |= AddressFacts.isInside }
     if exempt.contains(address) { flags |= AddressFacts.isExempt }
     let neighbour = neighbours(of: hop.side).find(hop.address)
-    // A next hop that has to be resolved, or confirmed, is not cached yet.
+    // Do not cache a next hop that has to be resolved or confirmed first.
     if settings.asksForNextHops, !(neighbour.map { isFresh($0) } ?? false) { return nil }
     return factsCache.add(address, flags, (neighbour?.mac ?? placeholder(hop.side)).rawValue)
   }

@@ -6,15 +6,14 @@ public import NATWire
 public struct EndedSessions: Sendable {
   public private(set) var sessions = 0
   public private(set) var bindings = 0
-  /// The first of them.
+  /// The first ``mostListed`` of them.
   public private(set) var listed: [TableEvent] = []
 
-  /// More are counted and not listed.
   public static let mostListed = 1000
 
   init() {}
 
-  /// Does something to a gateway, and adds what it ends.
+  /// Runs `body` and adds the sessions that it ends.
   mutating func count(_ gateway: inout Gateway, _ body: (inout Gateway) -> Bool) -> Bool {
     let before = gateway.translator.shard.counts
     gateway.translator.shard.noteEndings()
@@ -30,9 +29,7 @@ public struct EndedSessions: Sendable {
   }
 }
 
-/// Ends the dynamic sessions that a filter matches.
-///
-/// - Complexity: one walk over the sessions, in short steps.
+/// Ends the dynamic sessions that a filter matches: one walk over the sessions, in short steps.
 public struct EndSessions: GatewayJob {
   public static var isChange: Bool { true }
   public private(set) var ended = EndedSessions()
@@ -55,61 +52,63 @@ public struct EndSessions: GatewayJob {
   }
 }
 
-/// A change of statics, pool or rules while the gateway works: operations one after the other, each in short steps.
+/// A change of static mappings, pool or rules at run time: a list of operations, each in short steps.
 public struct GatewayChange: GatewayJob {
   public enum Operation: Sendable {
-    /// No frame leaves with this source from now on until ``setInterfaces``.
+    /// No frame leaves with this source until ``setInterfaces``.
     case loseAddress(IPv4Address)
-    /// With its sessions.
+    /// Removes a port forward and its sessions.
     case removeForward(PortForward, EndReason)
-    /// Its bindings live on until ``endOrphans``.
+    /// Its bindings live on until ``endBindingsOfClosedOneToOne``.
     case closeOneToOne(OneToOneMapping)
-    /// Ends the bindings of 1:1 mappings that were closed.
+    /// Ends the bindings of closed 1:1 mappings.
     case endBindingsOfClosedOneToOne
-    /// After ``endBindingsOfClosedOneToOne``: gives up the public address of a closed mapping.
+    /// Gives up the public address of a closed 1:1 mapping, after ``endBindingsOfClosedOneToOne``.
     case forgetOneToOne(OneToOneMapping)
-    /// No new binding draws from it.
+    /// Closes a pool address to new bindings.
     case closePoolAddress(IPv4Address)
-    /// Removes a closed address with all bindings on it. Static mappings on it must have been removed before.
+    /// Removes a closed pool address and all its dynamic bindings. Its static mappings must have been removed
+    /// before.
     case removePoolAddress(IPv4Address, EndReason)
     case setRules(GatewaySettings)
-    /// Addresses, MAC addresses and MTUs of the interfaces. Bindings on addresses that go must have ended before.
+    /// Addresses, MAC addresses and MTUs of the interfaces. Bindings on removed addresses must have ended
+    /// before.
     case setInterfaces(GatewaySettings)
     /// Ends dynamic bindings on ports that no longer belong to the pool of an address.
     case endUnoffered(IPv4Address)
-    /// Ends dynamic bindings of hosts that are in no inside network.
+    /// Ends dynamic bindings of hosts outside all inside networks.
     case endBindingsOutsideInsideNetworks
     /// Applies lifetimes that became shorter.
     case sweepLifetimes
     case addPoolAddress(PoolAddress)
     case setPorts(PoolAddress)
-    /// Sets the order in which equally used addresses are taken.
+    /// Sets the order of the pool: of equally used addresses, the first is taken.
     case orderPool([IPv4Address])
-    /// Adds a port forward; dynamic bindings in its way end.
+    /// Adds a port forward. Dynamic bindings on its endpoints end.
     case addForward(PortForward)
-    /// Adds a 1:1 mapping; dynamic bindings of its host live on until ``endDynamicOfOneToOne``.
+    /// Adds a 1:1 mapping. Dynamic bindings of its host live on until ``endDynamicOfOneToOne``.
     case addOneToOne(OneToOneMapping)
     case endDynamicOfOneToOne
-    /// Tells the neighbours outside about a public address.
+    /// Announces a public address to the neighbours outside.
     case announce(IPv4Address)
   }
 
   public private(set) var ended = EndedSessions()
   /// Operations that found no room and changed nothing.
   public private(set) var refused = 0
-  /// What was restored from the held table.
+  /// The result of restoring the held table.
   public private(set) var restored: RestoredTable?
   private let operations: [Operation]
   private var held: HeldTable?
   private var next = 0
-  // How far the current operation has come.
+  // The progress of the current operation.
   private var closing: Shard.Closing?
   private var sweep: Sweep?
   private var poolSweep: PoolSweep?
   private var lifetimeSweep: LifetimeSweep?
 
-  /// - Parameter held: a table to restore after the operations, before a packet can take its ports. All operations then
-  ///   run in one step, so they must end few sessions.
+  /// - Parameter held: a table to restore after the operations, before packets can take its ports. All
+  ///   operations then run in one step, so they must end few sessions.
   public init(_ operations: [Operation], takingUp held: HeldTable? = nil) {
     self.operations = operations
     self.held = held
@@ -150,7 +149,7 @@ public struct GatewayChange: GatewayJob {
     }
   }
 
-  /// - Returns: whether the operation is done, and whether that took next to no time.
+  /// - Returns: whether the operation is done, and whether it took negligible time.
   private mutating func advance(
     _ operation: Operation, _ gateway: inout Gateway, _ outbox: inout Outbox, at now: Instant
   ) -> (isDone: Bool, isSmall: Bool) {
@@ -232,9 +231,8 @@ public struct GatewayChange: GatewayJob {
     }
   }
 
-  /// Ends the dynamic bindings in the way of a port forward, then adds it. There are two at most: on the public
-  /// endpoint, and of the private one. No packet comes between the last end and the addition, or a busy host would make
-  /// another binding each time.
+  /// Ends the dynamic bindings on the endpoints of a port forward, at most two, then adds it. The last end
+  /// and the addition are one step. Otherwise a busy host could make another binding in between, each time.
   private mutating func addForward(
     _ mapping: PortForward, _ gateway: inout Gateway, at now: Instant
   ) -> (isDone: Bool, isSmall: Bool) {
@@ -250,7 +248,7 @@ public struct GatewayChange: GatewayJob {
     return (count(gateway.translator.addForward(mapping, at: now)), isSmall)
   }
 
-  /// Counts an operation that found no room; it is done all the same.
+  /// Counts an operation that found no room. It counts as done.
   private mutating func count(_ isDone: Bool) -> Bool {
     if !isDone { refused += 1 }
     return true

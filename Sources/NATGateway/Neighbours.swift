@@ -2,17 +2,17 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// The MAC addresses of the next hops on one interface, as frames taught them.
+/// The MAC addresses of the next hops on one interface, learned from frames.
 ///
-/// The table has a fixed size and a bounded probe length. A sender that invents addresses can fill it, but neither
-/// slows look-ups nor takes memory.
+/// The table has a fixed size and a bounded probe length. A sender with forged addresses can fill it, but can
+/// neither slow look-ups nor use up memory.
 ///
 /// - Complexity: O(1).
 struct Neighbours: BitwiseCopyable {
   private struct Entry: BitwiseCopyable {
-    /// The address with bit 32 set, so that an empty place equals none.
+    /// The address with bit 32 set, so that no address equals an empty place.
     var key: UInt64
-    /// 0 after it was forgotten.
+    /// 0 if forgotten.
     var mac: UInt64
     var heard: Instant
   }
@@ -53,7 +53,7 @@ struct Neighbours: BitwiseCopyable {
     return nil
   }
 
-  /// - Returns: whether the entry is new or has changed.
+  /// - Returns: whether the entry is new or its MAC has changed.
   func learn(_ address: IPv4Address, _ mac: MACAddress, at now: Instant) -> Bool {
     let key = UInt64(address.rawValue) | 1 << 32
     var place = home(address)

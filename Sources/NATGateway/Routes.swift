@@ -2,7 +2,6 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// Where a packet goes next.
 struct NextHop: BitwiseCopyable, Equatable {
   var side: Side
   var address: IPv4Address

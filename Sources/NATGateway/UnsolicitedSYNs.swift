@@ -2,12 +2,11 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// Inbound SYNs that a filter refused, until they are answered (RFC 5382 REQ-4). Each waits for six seconds; an
-/// outbound SYN on the same endpoints in that time makes it a simultaneous open and cancels the answer. Then one ICMP
-/// 3/3 is sent.
+/// Inbound SYNs that the filter refused (RFC 5382 REQ-4). Each waits for six seconds; then one ICMP 3/3
+/// answers it. An outbound SYN on the same endpoints in that time cancels the answer: it is a simultaneous
+/// open.
 ///
-/// At most ``capacity`` SYNs wait at a time, one for each pair of public and remote endpoint. Further ones get no
-/// answer.
+/// At most ``capacity`` SYNs wait, one for each pair of public and remote endpoint. Others get no answer.
 ///
 /// - Complexity: every operation is O(1).
 struct UnsolicitedSYNs: ~Copyable {
@@ -16,7 +15,7 @@ struct UnsolicitedSYNs: ~Copyable {
     var remote: Endpoint
     var due: Instant
     var length: UInt32
-    /// The next entry in the queue by due time; of a free entry the next free one, plus one.
+    /// The next entry in the queue by due time; in a free entry the next free one plus one.
     var next: UInt32
     var previous: UInt32
   }
@@ -52,12 +51,12 @@ struct UnsolicitedSYNs: ~Copyable {
 
   var isEmpty: Bool { first == UnsolicitedSYNs.none }
 
-  /// Whether an answer is due. At its exact time it is sent before the packet of that instant.
+  /// Whether an answer is due. It is sent before a packet of the same instant.
   @inline(__always) func isDue(at now: Instant) -> Bool {
     first != UnsolicitedSYNs.none && entries[first].due <= now
   }
 
-  /// Adds a SYN, unless one of the same pair is waiting.
+  /// Adds a SYN, unless one of the same pair waits already.
   mutating func add(_ packet: Packet, at now: Instant) {
     let pair = (
       publicEndpoint: Endpoint(packet.destination, packet.destinationPort),

@@ -4,9 +4,10 @@ import NATWire
 
 /// Frames that wait until the MAC of their next hop is known (RFC 826; RFC 1122 section 2.3.2.2).
 ///
-/// Three bounds: next hops at a time, frames for each, and memory. A frame beyond a bound is refused.
+/// The number of next hops, the frames for each, and the memory are bounded. A frame beyond a bound is
+/// refused.
 ///
-/// - Complexity: O(next hops being resolved), at most ``hopCapacity``. Only packets without a known MAC pay it.
+/// - Complexity: O(next hops being resolved), at most ``hopCapacity``; only for packets without a known MAC.
 struct WaitingFrames: ~Copyable {
   /// A next hop that is being resolved.
   struct Hop: BitwiseCopyable {
@@ -37,7 +38,7 @@ struct WaitingFrames: ~Copyable {
   private var count = 0
   private var free = none
   private var fresh: UInt32 = 0
-  /// When something is to be asked again or given up.
+  /// When the next request is due, or a next hop is to be given up.
   private(set) var due = Instant.never
 
   static let hopCapacity = 256
@@ -52,7 +53,6 @@ struct WaitingFrames: ~Copyable {
   static let requests = 3
   private static let interval: UInt64 = 1_000_000_000
 
-  /// What to do about a next hop.
   enum Outcome {
     /// Send a request now.
     case ask
@@ -73,7 +73,7 @@ struct WaitingFrames: ~Copyable {
 
   var isEmpty: Bool { count == 0 }
 
-  /// Begins to resolve a next hop, unless that has begun.
+  /// Begins to resolve a next hop, unless it is being resolved already.
   mutating func ask(for next: NextHop, at now: Instant) -> Outcome {
     if find(next) != nil { return .waits }
     guard count < WaitingFrames.hopCapacity else { return .full }
@@ -85,9 +85,7 @@ struct WaitingFrames: ~Copyable {
     return .ask
   }
 
-  /// Holds a frame for its next hop, which is being resolved.
-  ///
-  /// - Returns: false where there is no room.
+  /// Holds a frame while its next hop is resolved; false if there is no room.
   mutating func hold(_ leaving: OutgoingFrame, for next: NextHop) -> Bool {
     let frame = leaving.frame
     guard let hop = find(next), Int(hops[hop].frames) < WaitingFrames.framesPerHop,
@@ -118,7 +116,7 @@ struct WaitingFrames: ~Copyable {
     return true
   }
 
-  /// The next hop that is due: for another request, or to be given up. The latter is removed.
+  /// The next hop that is due: for another request, or to be given up. One that is given up is removed.
   mutating func popDue(at now: Instant) -> (hop: Hop, isGivenUp: Bool)? {
     guard due <= now, let place = (0..<count).first(where: { hops[$0].due <= now }) else { return nil }
     if Int(hops[place].asked) < WaitingFrames.requests {
