@@ -32,7 +32,7 @@ public struct Counters: BitwiseCopyable, Sendable {
     add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sentBytes)
   }
 
-  /// Counts frames that the capture of a side had no room for.
+  /// Counts frames that the capture of a side lost for lack of room.
   public func countCaptureDropped(_ side: Side, _ count: Int) {
     add(count, at: Int(side.rawValue) &* Counters.perSide &+ Counters.captureDropped)
   }
@@ -70,7 +70,7 @@ public struct Counters: BitwiseCopyable, Sendable {
   }
 }
 
-/// Events that are no drops.
+/// Counted events other than drops.
 public enum GatewayEvent: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// A packet from inside host to inside host by a public endpoint. A datagram in fragments counts once.
   case hairpins

@@ -14,7 +14,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// Our public addresses: the outside interface's, the pool's and those of static mappings. They change at run time.
+/// Our public addresses: the outside interface's, the pool's and those of static mappings. They may change.
 ///
 /// - Complexity: O(1), with one address or ten thousand.
 @usableFromInline struct PublicAddresses: BitwiseCopyable {
@@ -113,7 +113,7 @@ public struct PublicRole: BitwiseCopyable, Sendable, Equatable {
     return nil
   }
 
-  /// The operator chose the addresses, so nobody can force collisions, and the hash needs no key.
+  /// The hash needs no key: the operator chooses the addresses, so an attacker cannot force collisions.
   @inlinable @inline(__always) func home(_ address: IPv4Address) -> Int {
     Int(truncatingIfNeeded: (UInt64(address.rawValue) &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask
   }

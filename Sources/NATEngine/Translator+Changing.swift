@@ -1,10 +1,10 @@
 public import NATTable
 public import NATWire
 
-// Static mappings and pool addresses that change at run time. Each change updates the table and the list of our public
-// addresses together.
+// Static mappings and pool addresses that change at run time. Each change updates the table and the list of
+// our public addresses together.
 extension Translator {
-  /// Replaces the outside address; 0.0.0.0 stands for none.
+  /// Replaces the outside address; 0.0.0.0 means none.
   public func changeOutsideAddress(from old: IPv4Address, to new: IPv4Address) {
     if old != .any { publicAddresses.remove(old, .held) }
     if new != .any { publicAddresses.add(new, .held) }

@@ -46,10 +46,11 @@ extension Translator {
   /// The most sessions that may end for one packet. A packet never needs as many.
   private static let mostEvictions = 8
 
-  /// The slow path: makes missing bindings and sessions, counts the packet on its sessions, and returns the rewrite.
+  /// The slow path: makes missing bindings and sessions, counts the packet on its sessions, and returns the
+  /// rewrite.
   ///
-  /// Limits and ports are checked for everything that the packet needs before anything is made: a refusal leaves no
-  /// trace.
+  /// Limits and ports are checked for everything that the packet needs before anything is made: a refusal
+  /// leaves no trace.
   @inline(never)
   public mutating func commit(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> CommitOutcome {
     var resolution = resolution
@@ -98,11 +99,11 @@ extension Translator {
     return .forward(commitment)
   }
 
-  /// Asks the limits for all that the packet would make, and chooses the public endpoint of a new dynamic binding.
-  /// Makes nothing.
+  /// Checks the limits for all that the packet would make, and chooses the public endpoint of a new dynamic
+  /// binding. It makes nothing.
   ///
-  /// The limits of the table and of the sender come before the choice, so that a packet which they refuse costs none. A
-  /// hairpinned packet's receiver comes after it: whether it has a session with the sender depends on the chosen port.
+  /// The limits of table and sender come first, so that a refused packet chooses no port. The limits of a
+  /// hairpinned packet's receiver come last: whether it has a session with the sender depends on the port.
   ///
   /// - Returns: why the packet is refused, or nil.
   mutating func settle(
@@ -121,7 +122,7 @@ extension Translator {
     return resolution.receiver == nil ? nil : refusal(of: resolution, at: now)
   }
 
-  /// The public endpoint of the sender's new binding, and as whom the receiver of a hairpinned packet then meets it.
+  /// Chooses the public endpoint of the sender's new binding, and with it the receiver's session by hairpin.
   mutating func choosePublic(
     _ resolution: inout Resolution, _ packet: Packet, at now: Instant
   ) -> BindingIndex? {
@@ -138,7 +139,7 @@ extension Translator {
   private mutating func makeBinding(_ leg: Leg, _ chosen: BindingIndex?, at now: Instant) -> BindingIndex? {
     if let binding = leg.binding { return binding }
     if let mapping = leg.mapping {
-      // A host that sends to itself has made it as the sender.
+      // A host that sends to itself has already made the binding as the sender.
       return shard.findOneToOne(leg.transport, mapping, port: leg.private.port)
         ?? shard.insertOneToOne(leg.transport, mapping, port: leg.private.port, at: now)
     }
@@ -167,11 +168,11 @@ extension Translator {
 
   struct Refusal {
     var reason: DropReason
-    /// Nil where no end of another session would help.
+    /// Nil if no eviction would help.
     var shortage: Shard.Shortage?
   }
 
-  /// Which limit refuses what the packet would make, or nil; all of it is counted together. The table's own limits come
+  /// The limit that the packet would exceed with all that it would make; nil if none. The table's limits come
   /// first, then the sender's, then the receiver's.
   private func refusal(of resolution: Resolution, at now: Instant) -> Refusal? {
     let sender = resolution.sender
@@ -183,7 +184,7 @@ extension Translator {
     if needsPublicEndpoint, !shard.hasRoomForBinding {
       return Refusal(reason: .bindingLimit, shortage: .bindings)
     }
-    // A lowered limit may be below what lives: a packet that makes nothing passes (LIM7).
+    // A lowered limit may be below the present count: a packet that makes nothing passes (LIM7).
     if sent + received > 0, !shard.hasRoom(sessions: sent + received) {
       return Refusal(reason: .sessionLimit, shortage: .sessions)
     }
@@ -215,7 +216,7 @@ extension Translator {
 }
 
 extension Resolution {
-  /// What it has found already.
+  /// The bindings and sessions found so far.
   var kept: Shard.Kept {
     Shard.Kept(
       bindings: (sender?.binding, receiver?.binding), sessions: (sender?.session, receiver?.session))

@@ -1,8 +1,8 @@
 public import NATTable
 public import NATWire
 
-/// How an ICMP error is rewritten: its own addresses, and the endpoints of the packet that it quotes. It makes and
-/// refreshes no state and counts on no session (RFC 5508 REQ-6, RFC 4787 REQ-12).
+/// How an ICMP error is rewritten: its own addresses, and the endpoints of the packet that it quotes. It
+/// makes and refreshes no state and counts on no session (RFC 5508 REQ-6, RFC 4787 REQ-12).
 public struct ErrorRewrite: BitwiseCopyable {
   public var source: IPv4Address
   public var destination: IPv4Address
@@ -22,8 +22,8 @@ private struct QuotedEnd {
 }
 
 extension Translator {
-  /// An error from the outside about a packet that left here: the quote's source is one of our public endpoints
-  /// (RFC 5508 REQ-4).
+  /// An error from the outside about a packet that left here: the quote's source is one of our public
+  /// endpoints (RFC 5508 REQ-4).
   public func resolveInboundError(
     _ packet: Packet, _ quote: QuotedPacket, _ role: PublicRole, at now: Instant
   ) -> ErrorRewrite? {
@@ -37,8 +37,9 @@ extension Translator {
       quotedDestination: Endpoint(quote.destination, quote.destinationPort), quotedSender: receiver.session)
   }
 
-  /// An error from inside about a packet that came in: the quote's destination is the inside host as it is known
-  /// inside (RFC 5508 REQ-5). Where it goes to a public address, the host behind that sent the packet (REQ-7).
+  /// An error from inside about an inbound packet: the quote's destination is the private endpoint of an
+  /// inside host (RFC 5508 REQ-5). If the error goes to a public address, the inside host behind it sent the
+  /// quoted packet (REQ-7).
   ///
   /// - Parameter role: of the error's destination, nil for an address outside.
   public func resolveErrorFromInside(
@@ -57,8 +58,8 @@ extension Translator {
         quotedSource: Endpoint(quote.source, quote.sourcePort), quotedDestination: target.endpoint,
         quotedReceiver: target.session)
     }
-    // A hairpinned query has one public identifier for both bindings, and the quote may hold the receiver's private
-    // one.
+    // A hairpinned query has one public identifier for both bindings, and the quote may hold the receiver's
+    // private one.
     let port = quote.transport == .icmp ? target.endpoint.port : quote.sourcePort
     guard let sender = quotedSender(quote, Endpoint(quote.source, port), target.endpoint, role, at: now)
     else { return nil }

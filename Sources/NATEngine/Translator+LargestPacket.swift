@@ -1,10 +1,10 @@
 public import NATTable
 public import NATWire
 
-/// How large the packets of a TCP session may be. Live, joined packets are segmented by it; capture does not tell their
-/// segment size.
+/// The largest packet of a TCP session. Live, joined packets are cut to this size, because capture does not
+/// report their segment size.
 extension Translator {
-  /// Bytes of the smallest packet that an MSS can ask for: an MSS of 48, as in Linux (RFC 9293 sets no minimum).
+  /// The packet size in bytes for the smallest accepted MSS: 48, as in Linux (RFC 9293 sets no minimum).
   private static let leastAnnounced: UInt16 = 88
   /// The smallest path MTU that Linux accepts. Below it, a sender lets routers split its packets.
   private static let leastPathMTU: UInt16 = 552

@@ -1,26 +1,26 @@
 import NATTable
 public import NATWire
 
-/// What `commit` would make of a packet.
+/// What `commit` would do with a packet.
 public struct Rehearsal: BitwiseCopyable {
   public var outcome: CommitOutcome
   /// The public endpoint of a new dynamic binding.
   public var chosen: Endpoint?
-  /// The limit that is reached; where ``outcome`` is `.forward` all the same, a transitory session ends to make room.
+  /// The limit that is reached. If ``outcome`` is still `.forward`, a transitory session ends to make room.
   public var refusal: DropReason?
   /// Whether a binding or session would be made.
   public var makesSomething: Bool
 }
 
 extension Translator {
-  /// Does what `commit` does, and makes nothing. The port is the one that the packet would get now.
+  /// Does what `commit` does but makes nothing. The port is the one that the packet would get now.
   public mutating func rehearse(_ resolution: Resolution, _ packet: Packet, at now: Instant) -> Rehearsal {
     let kept = random
     defer { random = kept }
     var resolution = resolution
     var chosen: BindingIndex?
     let refusal = settle(&resolution, &chosen, packet, at: now)
-    // Where an eviction makes room, a port is chosen all the same.
+    // If an eviction makes room, choose a port nevertheless.
     let evicts = refusal?.shortage.map { shard.couldEvict(for: $0, keeping: resolution.kept) } ?? false
     if evicts, chosen == nil { chosen = choosePublic(&resolution, packet, at: now) }
     let chosenEndpoint = chosen.map { shard.bindings.publicEndpoint(of: $0) }

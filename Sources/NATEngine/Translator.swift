@@ -2,10 +2,10 @@ public import NATMemory
 public import NATTable
 public import NATWire
 
-/// Decides about packets: which binding and session they belong to, whether they may pass, and how they are rewritten.
+/// Decides about packets: which binding and session they belong to, whether they may pass, and their rewrite.
 ///
-/// A packet is handled in two steps, because route, TTL and MTU are checked before any state is made or refreshed.
-/// `hit` and `resolve` only look; `commit` makes bindings and sessions, counts, and returns the rewrite.
+/// A packet is handled in two steps, because route, TTL and MTU are checked before any state is made or
+/// refreshed. `hit` and `resolve` only look; `commit` makes state, counts, and returns the rewrite.
 public struct Translator: ~Copyable {
   public var shard: Shard
   public var settings: TranslatorSettings
@@ -48,10 +48,10 @@ public struct Translator: ~Copyable {
     publicAddresses.role(of: address)
   }
 
-  /// The next of our public addresses from `place` on, in no particular order; nil at the end. `place` moves behind it.
+  /// The next of our public addresses from `place` on, in any order; nil at the end. `place` moves past it.
   public func publicAddress(from place: inout Int) -> IPv4Address? { publicAddresses.next(from: &place) }
 
-  /// The binding that holds a public endpoint of ours now.
+  /// The binding on one of our public endpoints.
   @inlinable @inline(__always)
   public func binding(_ transport: TransportProtocol, at public: Endpoint, _ role: PublicRole)
     -> BindingIndex?
@@ -74,14 +74,14 @@ public struct Hit: BitwiseCopyable {
   }
 }
 
-/// An inside host's part in a packet's way, as sender or receiver.
+/// An inside host that sends or receives a packet, with its binding and session.
 public struct Leg: BitwiseCopyable {
   public var transport: TransportProtocol
   public var `private`: Endpoint
   public var remote: Endpoint
   /// Nil if the packet will make one.
   public var binding: BindingIndex?
-  /// The 1:1 mapping that will give a host without a binding one; nil where the pool will.
+  /// The 1:1 mapping from which a missing binding will be made; nil if it will be made from the pool.
   public var mapping: OneToOneMapping?
   /// Nil if the packet will make one.
   public var session: SessionIndex?
