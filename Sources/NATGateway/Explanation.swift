@@ -34,7 +34,7 @@ public struct Explanation: Sendable {
     case notForUs
     /// A fragment, and the first one of its datagram or a later one; a reason is why it goes no further.
     case fragment(DropReason?, waits: Bool)
-    /// The window of the session was not asked about: a described packet has no sequence number of its own.
+    /// The window was not checked: a described packet has no real sequence number.
     case windowNotAsked
     /// An ICMP error that belongs to a live session or a 1:1 mapping.
     case quote
@@ -63,8 +63,8 @@ public struct Explanation: Sendable {
   public fileprivate(set) var verdict = Verdict.drop(.frameTooShort)
   /// Where a forwarded packet goes next.
   public fileprivate(set) var nextHop: IPv4Address?
-  /// The frame as it came, and as it would leave on the wire, before it is split; empty where nothing leaves. The
-  /// identification of a datagram in fragments is given out only when it leaves.
+  /// The frame as it came, and as it would leave on the wire, before it is split; empty where nothing leaves.
+  /// The identification of a datagram in fragments is given out only when it leaves.
   public fileprivate(set) var before: [UInt8] = []
   public fileprivate(set) var after: [UInt8] = []
 }
@@ -78,7 +78,7 @@ public struct ExplainFrame: GatewayJob {
   private let wireLength: Int
   private let isDescribed: Bool
 
-  /// A frame as a capture has it: any frame, malformed ones, ARP and fragments too.
+  /// A frame from a capture: any frame, also malformed, ARP or a fragment.
   public init(_ bytes: [UInt8], from side: Side, link: LinkLayer = .ethernet, wireLength: Int? = nil) {
     self.bytes = bytes
     self.side = side
@@ -87,8 +87,8 @@ public struct ExplainFrame: GatewayJob {
     isDescribed = false
   }
 
-  /// A packet that an operator describes: its link addresses are those of its neighbour and ours, and its sequence
-  /// number is as the connection expects it.
+  /// A packet that an operator describes: its link addresses are those of its neighbour and ours, and its
+  /// sequence number is as the connection expects it.
   ///
   /// - Parameter bytes: an Ethernet frame; its MAC addresses are filled in.
   public init(described bytes: [UInt8], from side: Side) {

@@ -60,8 +60,8 @@ extension Gateway {
   }
 
   #if DEBUG
-  /// Whether a frame that leaves outside has another source than a public address of ours, or that of an inside
-  /// host which sends to an exempt destination.
+  /// Whether a frame that leaves outside has a source that is neither one of our public addresses nor an
+  /// inside host that sends to an exempt destination.
   func leaksSource(_ frame: Frame, to side: Side) -> Bool {
     hasLostSource(frame, to: side)
   }
@@ -88,7 +88,7 @@ extension Gateway {
     switch outcome {
     case .fault, .arp: precondition(table == before.table, "a frame that is no IPv4 packet made state")
     case .ipv4:
-      // A packet whose next hop did not take it had passed all steps, and has made its session.
+      // A packet that its next hop did not take has passed all steps and has made its session.
       guard ledger.noted == before.noted else { return }
       precondition(
         table.sessionsCreated == before.table.sessionsCreated

@@ -2,11 +2,11 @@ import NATEngine
 import NATTable
 public import NATWire
 
-// Sending, and resolving next hops by ARP while their frames wait (RFC 826). A replay sends no requests; it writes a
-// placeholder MAC instead.
+// Sending, and resolving next hops by ARP while their frames wait (RFC 826). A replay sends no requests; it
+// writes a placeholder MAC instead.
 extension Gateway {
-  /// How long a neighbour counts as reachable after it was heard, in nanoseconds. Flows of the fast path take the slow
-  /// path once in this time, so that their neighbours are heard.
+  /// How long a neighbour counts as reachable after its last frame, in nanoseconds. Flows of the fast path
+  /// take the slow path once in this time, to confirm their neighbours.
   private static let reachableTime: UInt64 = 30_000_000_000
 
   /// Whether a neighbour need not be confirmed by an ARP request.
@@ -40,7 +40,7 @@ extension Gateway {
     counters.countSent(side, bytes: frame.count)
   }
 
-  /// What is written for a MAC that is not known and cannot be asked for.
+  /// The placeholder for a MAC that is not known and cannot be resolved.
   func placeholder(_ side: Side) -> MACAddress {
     side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder
   }
@@ -118,8 +118,8 @@ extension Gateway {
   /// Call it after each change of a due time.
   mutating func scheduleWakeUp() { wakeUp = min(unsolicited.due, waiting.due, factsDue) }
 
-  /// Gives up a next hop that does not answer. The senders of the frames that waited get 3/1 (RFC 1812 section
-  /// 5.2.7.1).
+  /// Gives up a next hop that does not answer. The senders of the frames that waited get 3/1 (RFC 1812
+  /// section 5.2.7.1).
   private mutating func giveUp(
     _ hop: WaitingFrames.Hop, at now: Instant, _ outbox: inout Outbox
   ) {
@@ -147,16 +147,16 @@ extension Gateway {
     if settings.lostAddress != .any { removeFramesFromLostAddress(&outbox) }
   }
 
-  /// Forgets the neighbours of an interface. Call it when the interface is attached again: another device may have the
-  /// same address. The next frame to each neighbour waits for an ARP reply.
+  /// Forgets the neighbours of an interface. Call it when the interface is attached again: another device may
+  /// have the same address. The next frame to each neighbour waits for an ARP reply.
   /// - Complexity: O(neighbour capacity).
   public mutating func forgetNeighbours(on side: Side) {
     neighbours(of: side).forgetAll()
     factsCache.invalidate()
   }
 
-  /// Announces our addresses by ARP (RFC 5227 section 3): the inside address inside, all public addresses outside.
-  /// Addresses that the kernel has too are announced by the kernel.
+  /// Announces our addresses by ARP (RFC 5227 section 3): the inside address inside, all public addresses
+  /// outside. Addresses that the kernel has too are announced by the kernel.
   ///
   /// - Parameter next: 0 first, then the result of the call before.
   /// - Returns: where to continue after the outbox has been sent; nil at the end.

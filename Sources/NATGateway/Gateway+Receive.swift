@@ -3,9 +3,9 @@ import NATTable
 import NATWire
 
 extension Gateway {
-  /// An IPv4 packet that decoded well. The fast path takes it if it is for us, both addresses are ordinary with known
-  /// facts, and it belongs to a live session: then every step of `Steps/PacketPath.swift` would pass. Every other
-  /// packet takes the slow path.
+  /// An IPv4 packet that decoded well. The fast path takes it if it is for us, both addresses are ordinary
+  /// with known facts, and it belongs to a live session: then every step of `Steps/PacketPath.swift` would
+  /// pass. Every other packet takes the slow path.
   @inline(__always)
   mutating func receivePacket(
     _ packet: inout Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
@@ -76,7 +76,7 @@ extension Gateway {
 
   // MARK: ARP
 
-  /// What an ARP packet is to the gateway.
+  /// What the gateway does with an ARP packet.
   struct ARPMeaning {
     var packet: ARPPacket
     /// The neighbour that it teaches.
@@ -84,8 +84,8 @@ extension Gateway {
     var isAnswered: Bool
   }
 
-  /// ARP teaches its sender and asks for our addresses: public ones on the outside, the inside one on the inside. From
-  /// one of our own addresses it teaches nothing and gets no answer.
+  /// The gateway learns the sender, and answers requests for its public addresses outside and its inside
+  /// address inside. It ignores ARP from one of its own addresses.
   func meaning(ofARP frame: Frame, from side: Side) -> ARPMeaning? {
     let body = frame.window(at: Ethernet.headerLength, count: frame.count - Ethernet.headerLength)
     guard let arp = ARPPacket(body) else { return nil }
@@ -113,7 +113,7 @@ extension Gateway {
     sendARP(reply, side, at: now, &outbox)
   }
 
-  /// A frame told where a next hop is; frames that waited for it leave.
+  /// Learns a next hop from a frame, and sends the frames that waited for it.
   mutating func learnNeighbour(
     _ hop: NextHop, _ mac: MACAddress, at now: Instant, _ outbox: inout Outbox
   ) {

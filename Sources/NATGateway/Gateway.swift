@@ -5,12 +5,12 @@ public import NATWire
 
 /// A NAT gateway between two interfaces: frames in, frames out.
 ///
-/// It has no clock, no sockets and no configuration file: frames carry their time, and live capture and replay drive
-/// the same code. Packets meet the steps listed in `Steps/PacketPath.swift`. Every frame ends once: forwarded,
-/// answered, held, left to the kernel, or counted under one ``DropReason``.
+/// It has no clock, no sockets and no configuration file: frames carry their time, and live capture and
+/// replay drive the same code. Packets meet the steps listed in `Steps/PacketPath.swift`. Every frame ends
+/// once: forwarded, answered, held, left to the kernel, or counted under one ``DropReason``.
 ///
-/// To drive one: append frames to a ``FrameBatch``, call ``process(_:into:)`` until the batch is processed, and send
-/// the frames of the ``Outbox`` after each call. Call ``advance(to:into:)`` while no frame arrives.
+/// To drive one: append frames to a ``FrameBatch``, call ``process(_:into:)`` until the batch is processed,
+/// and send the frames of the ``Outbox`` after each call. Call ``advance(to:into:)`` while no frame arrives.
 public struct Gateway: ~Copyable {
   public var translator: Translator
   public let counters: Counters
@@ -27,7 +27,7 @@ public struct Gateway: ~Copyable {
   var datagrams: DatagramTable
   var identifications: Identifications
   var waiting = WaitingFrames()
-  /// The packet in hand as it came, where its next hop has to be asked for: see ``PacketContext/quoted``.
+  /// The current packet before translation, if its next hop has to be resolved: see ``PacketContext/quoted``.
   let quoteBytes: Frame
   /// When something is due without a packet.
   var wakeUp = Instant.never
@@ -202,9 +202,9 @@ public struct Gateway: ~Copyable {
     translator.shard.startLifetimes(at: now)
   }
 
-  /// Decodes all frames, then prefetches the cache lines that they will need. Three rounds, because each needs the
-  /// lines of the one before. So the cache misses of a batch overlap. All of this is a hint: each packet is looked up
-  /// again in its turn.
+  /// Decodes all frames, then prefetches the cache lines that they will need. Three rounds, because each
+  /// needs the lines of the one before. So the cache misses of a batch overlap. All of this is a hint: each
+  /// packet is looked up again in its turn.
   @inline(never)
   private func prepare(_ batch: borrowing FrameBatch) {
     for index in 0..<batch.count {

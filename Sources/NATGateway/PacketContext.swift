@@ -15,12 +15,12 @@ struct PacketContext: BitwiseCopyable {
   let now: Instant
   /// Its source before translation.
   let originalSource: IPv4Address
-  /// For what the destination is a public address of ours; nil for any other address.
+  /// The role of the destination as one of our public addresses; nil for any other address.
   let role: PublicRole?
 
-  /// Whether `explain` asks: steps say what they would make, and make nothing.
+  /// Whether `explain` runs the steps: they say what they would make, and make nothing.
   var isRehearsed = false
-  /// Whether an operator described the packet: it has no sequence number that a window could be asked about.
+  /// Whether an operator described the packet: it has no real sequence number to check against a window.
   var isDescribed = false
 
   // What the steps find.
@@ -37,7 +37,7 @@ struct PacketContext: BitwiseCopyable {
   var hop: NextHop?
   /// Larger than the MTU of the way on, and may be split.
   var mustSplit = false
-  /// The packet as it came, where the next hop has to be asked for: an error may have to quote it.
+  /// The original packet, if its next hop has to be resolved: an ICMP error may have to quote it.
   var quoted: Packet?
   var commitment: Commitment?
   /// What `commit` would make, if ``isRehearsed``.
@@ -115,13 +115,13 @@ enum Verdict: BitwiseCopyable {
   case leaveToKernel
   case drop(DropReason, Answer = .none)
 
-  /// What the sender of a dropped packet is told.
+  /// The answer to the sender of a dropped packet.
   enum Answer: BitwiseCopyable {
     case none
     case error(OwnError)
-    /// That a limit or the pool refused its packet, as `nat.exhaustion` says.
+    /// The ICMP error of `nat.exhaustion`: a limit or the pool refused the packet.
     case exhaustion
-    /// That nobody listens, after six seconds (RFC 5382 REQ-4).
+    /// ICMP 3/3 after six seconds (RFC 5382 REQ-4).
     case unsolicitedSYN
   }
 }

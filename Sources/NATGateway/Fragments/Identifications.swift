@@ -1,13 +1,13 @@
 import NATMemory
 import NATWire
 
-/// The identifications of datagrams that leave in fragments (RFC 6864 section 4.3, RFC 7857 section 10). Two hosts
-/// behind one address must not use the same identification towards the same receiver at a time.
+/// The identifications of datagrams that leave in fragments (RFC 6864 section 4.3, RFC 7857 section 10). Two
+/// hosts behind one address must not use the same identification towards the same receiver at a time.
 ///
-/// A datagram keeps its sender's identification, unless it was given to another datagram within the lifetime; then it
-/// gets the next free one. At most ``capacity`` are remembered; beyond that the oldest are forgotten early.
+/// A datagram keeps its sender's identification, unless it was given to another datagram within the lifetime;
+/// then it gets the next free one. At most ``capacity`` are remembered; the oldest are forgotten early.
 ///
-/// - Complexity: O(1) while the sender's own is free, otherwise one look-up for each 64 that are taken in a row.
+/// - Complexity: O(1) while the sender's own is free, otherwise one look-up for each 64 taken in a row.
 struct Identifications: ~Copyable {
   /// The datagrams among which identifications must differ.
   struct Group: BitwiseCopyable, Equatable {
@@ -69,8 +69,8 @@ struct Identifications: ~Copyable {
     blockIndex = HashIndex(memory: memory.3, capacity: capacity)
   }
 
-  /// The identification of a datagram of `host` as it leaves. No other datagram gets it until the lifetime is over, the
-  /// exact end included.
+  /// The identification of a datagram of `host` as it leaves. No other datagram gets it until the lifetime is
+  /// over, the exact end included.
   mutating func give(
     to host: IPv4Address, original: UInt16, in group: Group, at now: Instant
   ) -> UInt16 {
@@ -89,7 +89,7 @@ struct Identifications: ~Copyable {
     return identification
   }
 
-  /// Of those that the datagram's sender was given before, the first from its own on.
+  /// The first identification, from the sender's own on, that this datagram was given before.
   private func nearestOwn(
     _ host: IPv4Address, _ original: UInt16, _ group: Group
   ) -> (grant: UInt32, distance: UInt16)? {
@@ -105,7 +105,7 @@ struct Identifications: ~Copyable {
     return nearest
   }
 
-  /// How far the first one lies that nobody has, from `original` on.
+  /// The distance from `original` to the first free identification.
   private func nearestFree(_ original: UInt16, _ group: Group) -> UInt16? {
     var distance = 0
     while distance < 65536 {
@@ -127,7 +127,7 @@ struct Identifications: ~Copyable {
   ) {
     if freeGrant == Identifications.none, freshGrants == grants.count { remove(oldest) }
     let grant = freeGrant != Identifications.none ? freeGrant : freshGrants
-    // One datagram that is sent again and again while its rivals end one by one may fill all that a look-up reaches.
+    // A datagram that is sent repeatedly while others with its identification end may fill the index.
     guard grantIndex.insert(hashOfGrant(host, original, group), record: grant) else { return }
     if freeGrant != Identifications.none { freeGrant = grants[grant].next } else { freshGrants += 1 }
     grants[grant] = Grant(
@@ -201,7 +201,7 @@ struct Identifications: ~Copyable {
   // MARK: Hashes
 
   private func hashOfGrant(_ host: IPv4Address, _ original: UInt16, _ group: Group) -> UInt64 {
-    // The destination tells groups apart well enough: the source is one of a few of ours.
+    // The destination is enough to separate groups: the source is one of few public addresses.
     hash(
       UInt64(host.rawValue) << 32 | UInt64(group.destination.rawValue),
       UInt64(original) << 16 | UInt64(group.protocolNumber) << 8 | 9)

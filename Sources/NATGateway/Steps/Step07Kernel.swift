@@ -2,17 +2,17 @@ import NATEngine
 import NATTable
 import NATWire
 
-// An address that the machine's kernel has too (`address: host`). ARP and echo requests for it are the kernel's, and so
-// is every packet that belongs to nothing of the gateway's. Such a packet is left to the kernel, which gets every frame
-// as well; it is no drop. The gateway takes TCP and UDP to ports of the pool and of static mappings, and ICMP replies
-// and errors of live sessions.
+// An address that the machine's kernel has too (`address: host`). ARP and echo requests for it are the
+// kernel's, and so is every packet that belongs to nothing of the gateway's. Such a packet is left to the
+// kernel, which gets every frame as well; it is no drop. The gateway takes TCP and UDP to ports of the pool
+// and of static mappings, and ICMP replies and errors of live sessions.
 extension Gateway {
   /// Is a packet for the shared address the kernel's?
   func recogniseKernelTraffic(_ context: PacketContext) -> Verdict? {
     belongsToKernel(context.packet, context.role) ? .leaveToKernel : nil
   }
 
-  /// Whether the kernel has an address of ours too.
+  /// Whether the kernel also has this address.
   @inline(__always) func isShared(_ address: IPv4Address) -> Bool {
     settings.sharesOutside && address == settings.outsideAddress
       || settings.sharesInside && address == settings.insideAddress
@@ -45,8 +45,8 @@ extension Gateway {
       && resolution.receiver?.session == nil
   }
 
-  /// The end of a packet that nothing in the table lets through. ICMP to a shared address may be for the kernel, and so
-  /// may fragments, of which only the first one shows the port.
+  /// The end of a packet that nothing in the table lets through. ICMP to a shared address may be for the
+  /// kernel, and so may fragments, of which only the first one shows the port.
   func refusal(of packet: Packet, _ reason: DropReason) -> Verdict {
     if isShared(packet.destination) {
       switch packet.kind {

@@ -2,9 +2,9 @@ import NATEngine
 import NATWire
 
 extension Gateway {
-  /// Gives a datagram in fragments an identification of its own (RFC 6864 section 4.3, RFC 7857 section 10): one that
-  /// came in fragments and is translated, and one that is split here towards the outside. It keeps its sender's where
-  /// no other datagram has it. Later fragments have the one of the first.
+  /// Gives a datagram in fragments a unique identification (RFC 6864 section 4.3, RFC 7857 section 10): one
+  /// that came in fragments and is translated, or one that is split here towards the outside. It keeps its
+  /// sender's identification if no other datagram has it. Later fragments use that of the first.
   mutating func giveIdentification(_ context: inout PacketContext) -> Verdict? {
     if case .follows = context.way { return nil }
     guard context.isFirstFragment || context.mustSplit && context.hop?.side == .outside, !context.isRehearsed

@@ -3,7 +3,8 @@ import NATTable
 import NATWire
 
 extension Gateway {
-  /// Carries out what the steps decided: counts, answers, holds or sends. Nothing else ends a packet of the slow path.
+  /// Carries out what the steps decided: counts, answers, holds or sends. Nothing else ends a packet of the
+  /// slow path.
   ///
   /// The neighbour that the frame taught comes first: frames that waited for it leave before this one.
   @inline(never)
@@ -45,7 +46,7 @@ extension Gateway {
 
   // MARK: Forwarding
 
-  /// Sends a packet on its way. A partial checksum is finished where no device will do it.
+  /// Sends a packet on its way. Finishes a partial checksum if no device will do it.
   private mutating func forward(_ context: inout PacketContext, _ outbox: inout Outbox) {
     guard let hop = context.hop else { preconditionFailure("a packet that passed all steps has a route") }
     let passage = context.isFirstFragment ? recordPassage(context, hop) : nil
@@ -69,8 +70,8 @@ extension Gateway {
     }
   }
 
-  /// Sends a packet, or a fragment, in pieces that fit the MTU, the largest first (RFC 791 section 3.2). Pieces after
-  /// the first carry only the options that are marked to be copied.
+  /// Sends a packet, or a fragment, in pieces that fit the MTU, the largest first (RFC 791 section 3.2).
+  /// Pieces after the first carry only the options that are marked to be copied.
   private mutating func sendInPieces(
     _ context: PacketContext, _ whole: OutgoingFrame, to hop: NextHop, _ outbox: inout Outbox
   ) {
@@ -121,7 +122,8 @@ extension Gateway {
     return passage
   }
 
-  /// The fragments that waited for the first one leave at once, in order of offset. They meet the steps from TTL on.
+  /// The fragments that waited for the first one leave at once, in order of offset. They meet the steps from
+  /// TTL on.
   private mutating func releaseHeld(
     _ datagram: DatagramTable.Index, _ passage: DatagramPassage, _ first: PacketContext,
     _ outbox: inout Outbox
@@ -148,7 +150,7 @@ extension Gateway {
     } else if case .forward = verdict {
       // The first fragment: its passage is recorded.
     } else if case .hold = verdict {
-      // It waits, and has its place.
+      // It waits, and its place is recorded.
     } else {
       if context.isFirstFragment || context.isContradiction { kill(datagram, of: context.packet) }
       return
@@ -156,7 +158,7 @@ extension Gateway {
     datagrams.closeIfComplete(datagram)
   }
 
-  /// Nothing of the datagram passes any more, until its time is over.
+  /// Drops all fragments of the datagram until its lifetime is over.
   private mutating func kill(_ datagram: DatagramTable.Index, of packet: Packet) {
     let held = datagrams.kill(datagram)
     if isShared(packet.destination) {
@@ -166,7 +168,7 @@ extension Gateway {
     }
   }
 
-  /// Datagrams die without an answer: a router does not reassemble, so 11/1 (RFC 792) is not for it to send.
+  /// Sends no 11/1 (RFC 792) for a dropped datagram: a router does not reassemble.
   @inline(never)
   mutating func endDueDatagrams(at now: Instant) {
     counters.countDrops(datagrams.expire(before: now), .fragmentTimeout)
