@@ -1,12 +1,12 @@
 /// The frames that one call of the gateway works on: descriptors and the memory behind them, allocated once.
 ///
-/// A packet source copies frames in, or names them where they lie. The gateway rewrites them in place. Clearing the
-/// batch makes all of its memory free again.
+/// A packet source copies frames in, or names them where they lie. The gateway rewrites them in place.
+/// Clearing the batch makes all of its memory free again.
 @safe public struct FrameBatch: ~Copyable {
   /// One received frame.
   public struct Entry: BitwiseCopyable {
     public var frame: Frame
-    /// Length on the wire in bytes; larger than `frame.count` where a capture cut the frame.
+    /// Length on the wire in bytes; larger than `frame.count` if a capture cut the frame.
     @inlinable public var wireLength: Int { Int(storedWireLength) }
     @usableFromInline var storedWireLength: UInt32
     public var instant: Instant

@@ -1,4 +1,4 @@
-/// What decoding learned about a frame. It travels with the frame to the transmitter, which parses nothing again.
+/// What decoding learned about a frame. It travels with the frame to the transmitter.
 ///
 /// Four bytes, so that one move copies them. All lengths are in bytes. The IPv4 header begins at
 /// ``Packet/networkOffset``.
@@ -7,7 +7,7 @@ public struct FrameFacts: BitwiseCopyable, Equatable, Sendable {
   public var kind: PacketKind
   /// Length of the IPv4 header; 0 for ARP.
   public var headerLength: UInt8
-  /// Length of the transport header; 0 where it has none.
+  /// Length of the transport header; 0 if there is none.
   public var transportHeaderLength: UInt8
   @usableFromInline var flags: UInt8 = 0
 
@@ -24,13 +24,15 @@ public struct FrameFacts: BitwiseCopyable, Equatable, Sendable {
 
   @inlinable public var isIPv4: Bool { headerLength > 0 }
 
-  /// Whether the TCP or UDP checksum field holds only the sum of the pseudo-header: the device or the kernel finishes it.
+  /// Whether the TCP or UDP checksum field holds only the sum of the pseudo-header: the device or the kernel
+  /// finishes it.
   @inlinable public var hasPartialChecksum: Bool {
     @inline(__always) get { flags & 1 != 0 }
     @inline(__always) set { flags = newValue ? flags | 1 : flags & ~1 }
   }
 
-  /// Whether the frame is a joined packet (GSO, GRO, LRO): larger than any packet of the link that it came from.
+  /// Whether the frame is a joined packet (GSO, GRO, LRO): larger than any packet of the link that it came
+  /// from.
   @inlinable public var isJoined: Bool {
     @inline(__always) get { flags & 2 != 0 }
     @inline(__always) set { flags = newValue ? flags | 2 : flags & ~2 }

@@ -16,9 +16,9 @@ public enum PacketKind: UInt8, BitwiseCopyable, Sendable {
 
 /// A checked IPv4 packet: the offsets of its parts and the values of its fields, read once.
 ///
-/// After ``decode(_:link:wireLength:into:)`` has returned `.ipv4`, every offset lies inside the frame. The frame begins
-/// 14 bytes before the IPv4 header, so that an Ethernet header fits whatever link the packet came from. It ends with the
-/// IPv4 packet, without trailer.
+/// After ``decode(_:link:wireLength:into:)`` has returned `.ipv4`, every offset lies inside the frame. The
+/// frame begins 14 bytes before the IPv4 header, so that an Ethernet header fits whatever link the packet
+/// came from. It ends with the IPv4 packet, without trailer.
 public struct Packet: BitwiseCopyable {
   // Lengths are stored in the width of their fields: 40 bytes are copied in a few register moves.
   public var frame: Frame
@@ -48,8 +48,7 @@ public struct Packet: BitwiseCopyable {
     @inline(__always) set { facts.kind = newValue }
   }
 
-  /// Whether the TCP or UDP checksum field holds only the sum of the pseudo-header: the sender left the rest to its
-  /// device.
+  /// Whether the TCP or UDP checksum field holds only the pseudo-header sum. The device does the rest.
   @inlinable public var hasPartialChecksum: Bool {
     @inline(__always) get { facts.hasPartialChecksum }
     @inline(__always) set { facts.hasPartialChecksum = newValue }
@@ -118,14 +117,15 @@ public enum DecodeOutcome: BitwiseCopyable {
 }
 
 extension Packet {
-  /// Checks a frame from the link header to the transport header, in this order: lengths, checksums, options, flags,
-  /// port 0.
+  /// Checks a frame from the link header to the transport header, in this order: lengths, checksums, options,
+  /// flags, port 0.
   ///
   /// - Parameters:
   ///   - frame: the frame as it came. ``FrameBatch/headroom`` free bytes lie before it.
   ///   - wireLength: length of the frame on the wire; more than `frame.count` if the capture truncated it.
   ///   - packet: filled if the result is `.ipv4`; only its frame if the result is `.arp`.
-  /// - Complexity: O(1), except for ICMP errors (a sum over the message) and partial checksums (over the segment).
+  /// - Complexity: O(1), except for ICMP errors (a sum over the message) and partial checksums (over the
+  ///   segment).
   @inlinable @inline(__always)
   public static func decode(
     _ frame: Frame, link: LinkLayer, wireLength: Int, into packet: inout Packet
@@ -157,9 +157,9 @@ extension Packet {
     return decodeIPv4(network, isCut: wireLength > frame.count, into: &packet)
   }
 
-  /// Reads the common packet in six loads (measured: 70 of 200 instructions less): an IPv4 header of 20 bytes, no
-  /// fragment, TCP or UDP. All others, and all that fail a check, go to ``decodeAny(_:isCut:into:)``, which makes the
-  /// same checks.
+  /// Reads the common packet in six loads (measured: 70 of 200 instructions less): TCP or UDP, an IPv4 header
+  /// of 20 bytes, no fragment. All others, and those that fail a check, go to ``decodeAny(_:isCut:into:)``,
+  /// which makes the same checks.
   @inlinable @inline(__always)
   static func decodeIPv4(_ network: Frame, isCut: Bool, into packet: inout Packet) -> DecodeOutcome {
     guard network.count >= IPv4.minimumHeaderLength &+ UDP.headerLength else {
@@ -250,7 +250,7 @@ extension Packet {
     if let fault = packet.readTransport() { return .fault(fault) }
     guard frame.sum(from: networkOffset, count: headerLength).folded == 0xFFFF
     else { return .fault(.badIPv4Checksum) }
-    // The sum of an ICMP error in fragments covers them all.
+    // The checksum of an ICMP error covers all its fragments.
     if packet.kind == .icmpError, !packet.isFragment,
       frame.sum(from: packet.transportOffset, count: packet.transportLength).folded != 0xFFFF
     {
@@ -272,13 +272,13 @@ extension Packet {
     return .ipv4
   }
 
-  /// The lengths of the transport header, and what it says.
+  /// Checks the lengths of the transport header and reads its fields.
   mutating func readTransport() -> WireFault? {
     let offset = transportOffset
     let length = transportLength
     if isFragment {
-      // A fragment carries data, in units of 8 bytes unless it is the last one, and ends at or before byte 65,535
-      // (RFC 791 section 3.2).
+      // A fragment carries data, in units of 8 bytes unless it is the last one, and ends at or before byte
+      // 65,535 (RFC 791 section 3.2).
       if length == 0 || hasMoreFragments && length & 7 != 0 { return .malformedIPv4 }
       if headerLength &+ fragmentByteOffset &+ length > IPv4.maximumLength { return .malformedIPv4 }
       if fragmentByteOffset > 0 {
