@@ -5,12 +5,12 @@ import NATWire
 
 /// The operations that bring a running gateway from one configuration to another.
 ///
-/// First static mappings and pool addresses are removed, then the rules change, then new ones are added, so that no port ever
-/// has two owners. ``refusal(from:to:_:usedLifetimes:)`` says beforehand whether a restart is needed.
+/// Removals come first, then changed settings, then additions, so that no port ever has two owners.
+/// ``refusal(from:to:_:usedLifetimes:)`` tells beforehand whether the change needs a restart.
 public struct ChangePlan: Sendable {
   public private(set) var operations: [GatewayChange.Operation] = []
 
-  /// A setting whose change needs a restart, and what would be right without one.
+  /// A setting that needs a restart to change, and the value that it must keep.
   public struct Refusal: Error, Sendable, Equatable {
     public var setting: String
     public var expected: String
@@ -22,7 +22,7 @@ public struct ChangePlan: Sendable {
   public init(from old: Configuration, to new: Configuration) {
     let before = TableSettings(old)
     let after = TableSettings(new)
-    // Sessions that end with an address of the machine end for that reason.
+    // Sessions on an address that the machine has lost end with the reason `addressChanged`.
     let lost = old.sharedAddress == new.sharedAddress ? nil : old.sharedAddress
     if let lost, !new.publicAddresses.contains(lost) { operations.append(.loseAddress(lost)) }
     let rehomed = planRemovals(before, after, lost: lost)
@@ -43,8 +43,7 @@ public struct ChangePlan: Sendable {
     }
   }
 
-  /// - Returns: port forwards that stay and lose their place in the table, because their public address enters the pool or
-  ///   leaves it.
+  /// - Returns: port forwards to add again, because their public address enters or leaves the pool.
   private mutating func planRemovals(
     _ before: TableSettings, _ after: TableSettings, lost: IPv4Address?
   ) -> [PortForward] {
@@ -84,7 +83,7 @@ public struct ChangePlan: Sendable {
       if let ports = oldPool[pool.address] {
         guard ports != pool.ports else { continue }
         operations.append(.setPorts(pool))
-        // On the machine's address the kernel has the other ports again.
+        // The kernel gets back the ports of the shared address that left the pool.
         if pool.address == shared { operations.append(.endUnoffered(pool.address)) }
       } else {
         operations.append(.addPoolAddress(pool))
@@ -104,8 +103,8 @@ public struct ChangePlan: Sendable {
   /// The first setting whose change needs a restart; nil if there is none.
   ///
   /// - Parameters:
-  ///   - capacity: of the table in use.
-  ///   - usedLifetimes: the different lifetimes of ports since the start, in nanoseconds.
+  ///   - capacity: the capacity of the table in use.
+  ///   - usedLifetimes: all port lifetimes used since the start, in nanoseconds.
   public static func refusal(
     from old: Configuration, to new: Configuration, _ capacity: TableCapacity, usedLifetimes: Set<UInt64>
   ) -> Refusal? {

@@ -4,7 +4,7 @@ public import NATTable
 import NATWire
 
 extension EndedDocument {
-  /// The sum of what a change ended on each worker.
+  /// What a change ended on all workers.
   public init(_ ended: [EndedSessions]) {
     self.init(
       sessions: ended.reduce(0) { $0 + $1.sessions }, bindings: ended.reduce(0) { $0 + $1.bindings },
@@ -22,7 +22,7 @@ extension EndedSession {
 }
 
 extension EndReason {
-  /// The reason in kebab case, as events and answers have it.
+  /// The reason in kebab case, for events and answers.
   public var name: String {
     switch self {
     case .expired: "expired"

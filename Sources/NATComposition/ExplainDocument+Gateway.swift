@@ -6,7 +6,7 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// A request that describes no packet: the text says what was found and what was expected.
+/// Why a request describes no packet: what was found and what was expected.
 public struct ExplainFault: Error, Equatable, Sendable {
   public var text: String
 }
@@ -47,7 +47,7 @@ extension ExplainFrame {
     )
   }
 
-  /// An Ethernet frame without MAC addresses, with right checksums.
+  /// An Ethernet frame with correct checksums and no MAC addresses.
   private static func frame(
     _ request: ExplainRequest, _ flags: UInt8, from source: IPv4Address, to destination: IPv4Address,
     length: Int
@@ -76,7 +76,7 @@ extension ExplainFrame {
     set(0x0800, at: 12)
     bytes[14] = 0x45
     set(UInt16(length), at: 16)
-    // DF, as hosts set it for path MTU discovery.
+    // DF is set, as hosts do for path MTU discovery.
     set(0x4000, at: 20)
     bytes[22] = request.ttl ?? 64
     set(source, at: 26)
@@ -114,7 +114,7 @@ extension ExplainFrame {
 extension ExplainDocument {
   /// What a gateway with this configuration and an empty table would do with a described packet.
   ///
-  /// - Parameter seed: of port choice.
+  /// - Parameter seed: the seed of the port choice.
   public static func explain(
     _ request: ExplainRequest, _ configuration: Configuration, seed: UInt64 = 1
   ) throws(ExplainFault) -> ExplainDocument {

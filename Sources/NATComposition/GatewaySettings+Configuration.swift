@@ -5,9 +5,9 @@ import NATTable
 import NATWire
 
 extension GatewaySettings {
-  /// The MTU if neither the configuration nor a device gives one: that of Ethernet.
+  /// Ethernet's MTU, used if neither the configuration nor the device gives one.
   private static let defaultMTU = 1500
-  /// IPv4 and TCP headers without options. The MTU less these is the largest segment (RFC 9293 section 3.7.1).
+  /// IPv4 and TCP headers without options. The MSS is the MTU less these (RFC 9293 section 3.7.1).
   private static let headersOfSegment = 40
 
   /// The settings of a gateway with this configuration.

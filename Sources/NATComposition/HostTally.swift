@@ -2,9 +2,9 @@ public import NATControl
 public import NATTable
 public import NATWire
 
-/// Bindings, sessions and traffic of each inside host, from one walk over the table.
+/// Counts bindings, sessions and traffic of each inside host in one walk over the table.
 ///
-/// - Complexity: O(1) for each session; memory for each host and for each binding.
+/// - Complexity: O(1) for each session. Memory grows with the hosts and bindings.
 public struct HostTally: Sendable {
   private var hosts: [IPv4Address: HostsDocument.Host] = [:]
   /// The bindings counted so far, by their key without the remote endpoint.
@@ -12,7 +12,7 @@ public struct HostTally: Sendable {
 
   public init() {}
 
-  /// Counts a session of the walk, unless it has expired.
+  /// Counts a session, unless it has expired.
   public mutating func add(_ session: SessionSnapshot, at now: Instant) {
     guard session.expires >= now, session.kind.isLive else { return }
     let isNew = bindings.insert(BindingKey(session, Endpoint(.any, 0))).inserted
@@ -32,7 +32,7 @@ public struct HostTally: Sendable {
     body(&hosts[address, default: HostsDocument.Host(address: "\(address)")])
   }
 
-  /// The hosts with the most sessions, after the walk. Hosts with equally many are sorted by address.
+  /// The hosts with the most sessions; ties are sorted by address. Call it after the walk.
   ///
   /// - Complexity: O(h log h) for h hosts.
   public consuming func document(_ reader: TableReader, limit: Int) -> HostsDocument {

@@ -33,9 +33,8 @@ extension Configuration.MachineAddress {
 }
 
 extension KernelRules.Scope {
-  /// What the kernel rules keep from the kernel: the gateway's own addresses, and its ports on the machine's.
-  ///
-  /// - Parameter configuration: with the machine's addresses in it.
+  /// What the kernel rules cover: the gateway's own addresses, and its ports on the shared address.
+  /// - Parameter configuration: with the machine's addresses filled in.
   public init(_ configuration: Configuration) {
     self.init(configuration.ownAddresses)
     guard configuration.followsMachine else { return }

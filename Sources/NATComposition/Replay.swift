@@ -29,10 +29,9 @@ public struct Replay: ~Copyable {
   private static let longestRecord = CaptureWriter.longestFrame
 
   /// - Parameters:
-  ///   - seed: of hash keys and port choice; the same seed gives the same bytes.
+  ///   - seed: for hash keys and port choice; the same seed gives the same bytes.
   ///   - insideOut: the file for frames sent on the inside; nil for none.
-  ///   - snapshot: the table to begin with. It counts as taken at its own time of day, which is the time that
-  ///     captures have.
+  ///   - snapshot: the initial table. The replay starts at its time of day, the clock that captures have.
   public init(
     _ configuration: Configuration, seed: UInt64, insideOut: consuming CaptureWriter?,
     outsideOut: consuming CaptureWriter?, restoring snapshot: TableSnapshot? = nil
@@ -92,7 +91,7 @@ public struct Replay: ~Copyable {
   #if DEBUG
   private static let framesPerAudit = 65536
 
-  /// Audits the table rarely, so that the cost for each frame stays small for any table size.
+  /// Audits rarely, so that the cost for each frame stays small for any table size.
   private mutating func audit() {
     framesToAudit = max(Replay.framesPerAudit, 8 * gateway.translator.shard.counts.sessions)
     guard let reader = TableReader(table) else { preconditionFailure("a replay has no other readers") }
@@ -102,8 +101,7 @@ public struct Replay: ~Copyable {
   #endif
 
   /// Runs both captures through the gateway, to their ends.
-  ///
-  /// - Parameter progress: called from time to time with bytes read and bytes in all.
+  /// - Parameter progress: called from time to time with the bytes read and the size of the captures.
   /// - Returns: the damage found. Everything before it has been processed.
   public mutating func run(
     _ captures: inout CaptureMerge, progress: (_ read: UInt64, _ total: UInt64?) -> Void = { _, _ in }
@@ -137,12 +135,10 @@ public struct Replay: ~Copyable {
     if let writer = outsideOut.take() { try writer.close() }
   }
 
-  /// The table after the last packet.
   public var tableDocument: TableDocument {
     guard let reader = TableReader(table) else { preconditionFailure("a replay has no other readers") }
     return TableDocument(reader, started: gateway.started ?? gateway.clock, at: gateway.clock)
   }
 
-  /// The counters after the last packet.
   public var statsDocument: StatsDocument { StatsDocument(gateway) }
 }

@@ -5,8 +5,8 @@ public import NATTable
 public import NATWire
 
 extension TableDocument {
-  /// The table as it stands at `now`, in the order that a replay lists it: protocol, private, then public endpoint;
-  /// sessions by remote endpoint. Static forwards are listed with or without sessions.
+  /// The table at `now`, sorted by protocol, private and public endpoint; sessions by remote endpoint. Port
+  /// forwards are listed with or without sessions.
   ///
   /// - Complexity: O(n log n) in the number of sessions.
   public init(_ reader: TableReader, started: Instant, at now: Instant) {
@@ -39,7 +39,7 @@ extension TableDocument {
   }
 }
 
-/// The order of a table.
+/// The sort key of the table.
 struct BindingKey: Hashable, Comparable {
   var transport: TransportProtocol
   var `private`: Endpoint
@@ -68,7 +68,7 @@ struct BindingKey: Hashable, Comparable {
 
 extension BindingDocument {
   init(_ session: SessionSnapshot, started: Instant, at now: Instant) {
-    // A forward is as old as the gateway.
+    // A port forward is as old as the gateway.
     let created = session.kind == .portForward ? started : session.bindingCreated
     self.init(
       transport: TransportName(session.transport), kind: session.kind == .dynamic ? .dynamic : .static,
@@ -127,19 +127,18 @@ extension EndpointDocument {
 }
 
 extension Seconds {
-  /// 0 where `end` lies before `start`.
+  /// 0 if `end` is before `start`.
   package init(from start: Instant, to end: Instant) {
     self.init(nanoseconds: end > start ? end.nanoseconds - start.nanoseconds : 0)
   }
 }
 
 extension StatsDocument {
-  /// The counters of a gateway as they stand.
+  /// The counters of a gateway now.
   public init(_ gateway: borrowing Gateway) { self.init(GatewayFigures(gateway)) }
 
-  /// What the workers of a gateway count together: they share the counters, and each has its own part of the table.
-  ///
-  /// - Parameter uptime: since the start of the gateway.
+  /// The figures of all workers. They share the counters; each has its own part of the table.
+  /// - Parameter uptime: the time since the gateway started.
   /// - Precondition: there is at least one worker.
   public init(_ workers: [GatewayFigures], uptime: Seconds) {
     self.init(workers[0])

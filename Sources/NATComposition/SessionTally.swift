@@ -2,14 +2,14 @@ public import NATControl
 public import NATTable
 public import NATWire
 
-/// The number of sessions of each protocol and state, from one walk over the table.
+/// Counts the sessions of each protocol and state in one walk over the table.
 public struct SessionTally: Sendable {
   private struct Key: Hashable {
     var transport: TransportName
     var state: SessionDocument.State
   }
 
-  /// Every possible pair is present from the start, so that no metric appears and disappears.
+  /// Every pair is present from the start, so that no metric appears and disappears.
   private var numbers: [Key: Int]
 
   public init() {
@@ -19,8 +19,7 @@ public struct SessionTally: Sendable {
     numbers = Dictionary(uniqueKeysWithValues: (others + connections).map { ($0, 0) })
   }
 
-  /// Counts a session of the walk, unless it has expired.
-  /// - Complexity: O(1).
+  /// Counts a session, unless it has expired.
   public mutating func add(_ session: SessionSnapshot, at now: Instant) {
     guard session.expires >= now else { return }
     numbers[
@@ -28,7 +27,7 @@ public struct SessionTally: Sendable {
       default: 0] += 1
   }
 
-  /// Sorted by protocol, then by state; with zeros.
+  /// Sorted by protocol, then by state. Pairs without sessions are included.
   public var counts: [SessionCount] {
     numbers.map { SessionCount(transport: $0.transport, state: $0.state, count: $1) }
       .sorted { ($0.transport.rawValue, $0.state.rawValue) < ($1.transport.rawValue, $1.state.rawValue) }

@@ -10,12 +10,12 @@ public enum SnapshotFile {
       case missing
       /// It exists, but cannot be read.
       case unreadable
-      /// It is not a snapshot, or not of a version that this program knows.
+      /// It is not a snapshot, or its version is unknown.
       case content
     }
 
     public var kind: Kind
-    /// What was found, and what would be right.
+    /// What was found, and what was expected.
     public var description: String
   }
 
@@ -30,7 +30,7 @@ public enum SnapshotFile {
     }
   }
 
-  /// The size limit in bytes: more than a snapshot of the largest table.
+  /// The size limit in bytes. A snapshot of the largest table is smaller.
   static let mostBytes = 16 << 30
 
   private static func words(path: String) throws(Fault) -> [UInt64] {
@@ -47,7 +47,7 @@ public enum SnapshotFile {
     }
     let count = Int(facts.st_size) / 8
     guard facts.st_size % 8 == 0, facts.st_size <= mostBytes else { throw Fault(path, .length) }
-    // Check the header first, so that no memory is taken for another kind of file.
+    // Check the header before allocating memory for the rest.
     let (first, last) = (
       min(count, TableSnapshot.headerWords), min(count, TableSnapshot.trailerWords)
     )
@@ -61,7 +61,7 @@ public enum SnapshotFile {
     return try read(path, descriptor, from: 0, count: count)
   }
 
-  /// Reads `count` words from a position, counted in words.
+  /// Reads `count` words; the position counts words too.
   private static func read(
     _ path: String, _ descriptor: Int32, from place: Int, count: Int
   ) throws(Fault) -> [UInt64] {

@@ -1,11 +1,11 @@
 public import NATTable
 public import NATWire
 
-/// A walk through a whole table that looks for what must never be: a public endpoint with two owners before all.
+/// Walks a whole table and looks for contradictions, such as a public endpoint with two owners.
 ///
-/// - Complexity: O(sessions), with a dictionary's memory. Debug builds walk now and then in a replay, and at its end.
+/// - Complexity: O(sessions) in time and memory. Debug builds audit now and then in a replay, and at its end.
 public struct TableAudit {
-  /// What is wrong, for people.
+  /// What is wrong, as text.
   public private(set) var faults: [String] = []
 
   private struct Place: Hashable {
@@ -24,7 +24,7 @@ public struct TableAudit {
     var remote: Endpoint
   }
 
-  /// The private endpoint behind each public one.
+  /// The private endpoint of each public endpoint.
   private var owners: [Place: Endpoint] = [:]
   private var dynamicEndpoints: [Place: Endpoint] = [:]
   private var members: Set<Member> = []
@@ -34,9 +34,7 @@ public struct TableAudit {
 
   init() {}
 
-  /// Walks the table of a gateway between two packets.
-  ///
-  /// - Parameter now: the gateway's clock.
+  /// Audits the table of a gateway at the time `now`, between two packets.
   public init(_ reader: TableReader, _ shard: borrowing Shard, at now: Instant) {
     reader.portForwards { add($0) }
     var sessions: [SessionSnapshot] = []
@@ -49,7 +47,7 @@ public struct TableAudit {
     compare(shard)
   }
 
-  /// A forward owns its public endpoint whether or not it has sessions.
+  /// A port forward owns its public endpoint with or without sessions.
   mutating func add(_ forward: PortForward) {
     let place = Place(transport: forward.transport, endpoint: forward.public)
     forwards.insert(place)
@@ -58,7 +56,8 @@ public struct TableAudit {
 
   mutating func add(_ session: SessionSnapshot) {
     let place = Place(transport: session.transport, endpoint: session.public)
-    // Where a forward has taken a port of a 1:1 address, that port of the 1:1 host only sends: it owns nothing.
+    // A port forward can take a port of a 1:1 address. The 1:1 host may still send from that port, but does
+    // not own it.
     let isShadowed = session.kind == .oneToOne && forwards.contains(place)
     let isNew = !isShadowed && own(place, session.private)
     if !members.insert(Member(binding: place, owner: session.private, remote: session.remote)).inserted {
@@ -78,7 +77,7 @@ public struct TableAudit {
     }
   }
 
-  /// - Returns: whether nobody owned it yet.
+  /// - Returns: whether the endpoint had no owner.
   @discardableResult
   private mutating func own(_ place: Place, _ owner: Endpoint) -> Bool {
     guard let known = owners.updateValue(owner, forKey: place) else { return true }
@@ -86,10 +85,10 @@ public struct TableAudit {
     return false
   }
 
-  /// Whether packets of the session would find it, from either side.
+  /// Checks that packets from both sides find the session.
   private mutating func find(_ session: SessionSnapshot, in shard: borrowing Shard, at now: Instant) {
     var next = shard.findBinding(session.transport, private: session.private)
-    // A forward and the 1:1 binding behind it may have the same ends.
+    // A port forward and the 1:1 binding behind it may have the same endpoints.
     while let at = next,
       shard.bindings.publicEndpoint(of: at) != session.public
         || shard.findSession(at, remote: session.remote, at: now) == nil
@@ -105,7 +104,7 @@ public struct TableAudit {
     }
   }
 
-  /// Whether the shard has counted what is there.
+  /// Compares the counts of the shard with what the walk found.
   private mutating func compare(_ shard: borrowing Shard) {
     let counts = shard.counts
     let listed = [members.count, dynamicEndpoints.count, oneToOneBindings.count]

@@ -2,17 +2,17 @@ public import NATControl
 public import NATTable
 public import NATWire
 
-/// One page of the table: the entries that come first behind a cursor, out of a table that changes while it is read.
+/// One page of the table: the first entries after a cursor.
 ///
-/// Entries are in the order of a replay's table. What stands behind the last entry of a page is found by its key and not
-/// by its place, so whoever asks for one page after the other sees each entry that lives all the while exactly once.
-/// Sessions that are due and have not ended yet are not shown.
+/// The table may change while it is read. Entries are sorted as in ``TableDocument``. The cursor is the key
+/// of an entry, not its position, so a client that reads all pages sees each entry that lives throughout
+/// exactly once. Expired sessions that have not ended yet are left out.
 ///
-/// - Complexity: one walk over the table in O(n log limit), with memory for two pages and for the static forwards.
+/// - Complexity: one walk over the table in O(n log limit). Memory: two pages and the port forwards.
 public struct TablePage {
   private struct Entry {
     var key: BindingKey
-    /// Nil for a static forward without sessions.
+    /// Nil for a port forward without sessions.
     var session: SessionSnapshot?
   }
 
@@ -21,16 +21,16 @@ public struct TablePage {
   private let limit: Int
   private let now: Instant
   private var entries: [Entry] = []
-  /// No entry behind this one is on the page.
+  /// Entries after this one are not on the page.
   private var last: BindingKey?
-  /// Forwards that are not listed for themselves, because they have sessions.
+  /// Port forwards that are listed with their sessions.
   private var used: Set<BindingKey> = []
 
   /// - Parameters:
-  ///   - cursor: `next` of the page before; nil begins.
-  ///   - limit: entries of the page; at least one is given.
-  ///   - now: what is due before has ended.
-  /// - Returns: nil where the cursor is none.
+  ///   - cursor: `next` of the previous page; nil for the first page.
+  ///   - limit: the most entries on the page; 0 counts as 1.
+  ///   - now: sessions that expire before are left out.
+  /// - Returns: nil if the cursor is invalid.
   public init?(_ filter: SessionFilter, after cursor: String?, limit: Int, at now: Instant) {
     if let cursor {
       guard let key = BindingKey(cursor: cursor) else { return nil }
@@ -43,7 +43,7 @@ public struct TablePage {
     self.now = now
   }
 
-  /// Looks at a session of the walk.
+  /// Adds a session of the walk.
   public mutating func add(_ session: SessionSnapshot) {
     guard session.expires >= now, session.kind.isLive, filter.matches(session) else { return }
     if session.kind == .portForward { used.insert(BindingKey(session, Endpoint(.any, 0))) }
@@ -54,7 +54,7 @@ public struct TablePage {
     if let after, entry.key <= after { return }
     if let last, last < entry.key { return }
     entries.append(entry)
-    // One more than the page has, to know whether there is another one.
+    // Keep one entry more than the page has, to know whether another page follows.
     if entries.count > 2 * (limit + 1) { cut() }
   }
 
@@ -65,9 +65,8 @@ public struct TablePage {
     last = entries[limit].key
   }
 
-  /// The page, when all sessions have been looked at.
-  ///
-  /// - Parameter started: since when there are static forwards.
+  /// The page. Call it after all sessions were added.
+  /// - Parameter started: when the gateway started; port forwards are as old.
   public consuming func document(_ reader: TableReader, started: Instant) -> TableDocument {
     var forwards: [Entry] = []
     reader.portForwards { forward in
@@ -99,7 +98,7 @@ public struct TablePage {
 }
 
 extension BindingKey {
-  /// The key as an opaque text: in hexadecimal the number of the protocol and the three endpoints.
+  /// The key as opaque text: the protocol number and the three endpoints in hexadecimal.
   fileprivate var cursor: String {
     func text(_ endpoint: Endpoint) -> String {
       let number = UInt64(endpoint.address.rawValue) << 16 | UInt64(endpoint.port)
@@ -124,7 +123,7 @@ extension BindingKey {
 }
 
 extension TableReader {
-  /// Records of a table that are read in one go: a fraction of a millisecond.
+  /// Records read in one chunk, which takes a fraction of a millisecond.
   package static let chunk = 16384
 }
 
