@@ -10,7 +10,7 @@ import NATWire
 public struct ChangePlan: Sendable {
   public private(set) var operations: [GatewayChange.Operation] = []
 
-  /// A setting that needs a restart to change, and the value that it must keep.
+  /// A setting whose change needs a restart, and the values that are possible without one.
   public struct Refusal: Error, Sendable, Equatable {
     public var setting: String
     public var expected: String
@@ -83,7 +83,7 @@ public struct ChangePlan: Sendable {
       if let ports = oldPool[pool.address] {
         guard ports != pool.ports else { continue }
         operations.append(.setPorts(pool))
-        // The kernel gets back the ports of the shared address that left the pool.
+        // The kernel gets back the ports of the shared address that left the pool, so their sessions end.
         if pool.address == shared { operations.append(.endUnoffered(pool.address)) }
       } else {
         operations.append(.addPoolAddress(pool))

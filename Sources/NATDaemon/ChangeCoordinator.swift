@@ -8,9 +8,9 @@ import NATWire
 
 /// Changes a running gateway, one change at a time: a reload, static mappings, the machine's addresses.
 ///
-/// A change is refused as a whole, or it goes through these steps: the observers prepare, the kernel rules cover old and
-/// new addresses, the workers carry out the ``ChangePlan``, the kernel rules cover the new addresses only, the observers
-/// follow. If the table has no room for it, the workers take it back.
+/// A change is refused as a whole, or takes these steps: the observers prepare, the kernel rules cover old
+/// and new addresses, the workers carry out the ``ChangePlan``, the kernel rules cover the new addresses
+/// only, the observers follow. If the table has no room, the workers undo the change.
 actor ChangeCoordinator: Component {
   private let workers: WorkerSet
   private let table: TranslationTable
@@ -20,18 +20,18 @@ actor ChangeCoordinator: Component {
   private let observers: [any ChangeObserver]
   private(set) var inForce: ConfigurationInForce
   private var statics = StaticRegistry()
-  /// What the kernel rules cover.
+  /// What the kernel rules cover now.
   private var covered: KernelRules.Scope
-  /// Why less is in force than the configuration says.
+  /// Why the gateway does less than the configuration says.
   private var degraded: [String]
-  /// Why the machine's addresses could not be followed the last time.
+  /// The fault of the last try to follow the machine's addresses.
   private var followFault: String?
-  /// Lifetimes that ports have had since the start.
+  /// All port lifetimes used since the start.
   private var lifetimes: Set<UInt64>
   private var isChanging = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  /// - Parameter observers: what follows each change, in this order.
+  /// - Parameter observers: called in this order.
   init(
     _ inForce: ConfigurationInForce, _ workers: WorkerSet, _ table: TranslationTable,
     interfaces: any GatewayInterfaces, events: EventHub, state: StateKeeper?,
@@ -55,7 +55,7 @@ actor ChangeCoordinator: Component {
       + [followFault].compactMap(\.self).map { Condition(reason: $0) }
   }
 
-  /// The configuration in force, without the static mappings that have ended by themselves.
+  /// The configuration in force, without the static mappings that have ended without an operator.
   func current() -> ConfigurationInForce {
     statics.removeEnded(from: &inForce, table)
     return inForce
@@ -95,7 +95,7 @@ actor ChangeCoordinator: Component {
 
   // MARK: Reload
 
-  /// Reads the file again, and carries out all that has changed in it or nothing.
+  /// Reads the file again, and applies all of its changes or none.
   func reload() async throws(ControlError) -> ReloadDocument {
     await beginChange()
     defer { endChange() }
@@ -132,9 +132,9 @@ actor ChangeCoordinator: Component {
   /// Why the machine's addresses cannot be followed.
   struct FollowFault: Error, CustomStringConvertible { let description: String }
 
-  /// Takes over the addresses, routes and sockets that the machine has now.
+  /// Takes over the machine's current addresses, routes and sockets.
   ///
-  /// - Parameter looksAtSockets: whether to ask for the sockets as well, which the callers do once a second.
+  /// - Parameter looksAtSockets: whether to read the sockets too. The callers do so once a second.
   /// - Returns: nil if nothing has changed.
   /// - Throws: ``FollowFault``, once for a fault that lasts. Each call tries again.
   func follow(looksAtSockets: Bool) async throws(FollowFault) -> Followed? {
@@ -189,14 +189,14 @@ actor ChangeCoordinator: Component {
     return try await carryOut(target, inForce.machine)
   }
 
-  /// - Parameter machine: what the machine has from now on.
+  /// - Parameter machine: the machine's addresses, routes and ports from now on.
   private func carryOut(
     _ target: Configuration, _ machine: Configuration.Machine
   ) async throws(ControlError) -> EndedDocument {
     let resolved = target.resolved(machine)
     let next = await interfaces.completed(resolved.configuration)
     for observer in observers { await observer.prepare(for: next) }
-    // While addresses and ports change, the kernel rules cover the old ones and the new ones.
+    // During the change, the kernel rules cover old and new addresses and ports.
     let before = covered
     let after = KernelRules.Scope(next)
     if before != after { try await cover(before.union(after)) }
@@ -207,9 +207,9 @@ actor ChangeCoordinator: Component {
     }
     lifetimes.formUnion(target.nat.lifetimes.ports.map(\.nanoseconds))
     let refused = jobs.map(\.refused).max() ?? 0
-    // An address that the machine has lost is gone: such a change cannot be taken back.
+    // A change of the machine's addresses cannot be undone: the machine has lost the old ones.
     guard refused == 0 || machine != inForce.machine else {
-      // Take back what did find room.
+      // Undo what found room.
       _ = await workers.perform(GatewayChange(ChangePlan(from: next, to: inForce.live).operations))
       if before != after { try? await cover(before) }
       for observer in observers { await observer.follow(inForce.live) }
@@ -223,7 +223,7 @@ actor ChangeCoordinator: Component {
     degraded = resolved.degraded
     if let held, let restored = jobs.first?.restored { await report(held, restored) }
     if refused > 0 { degraded.append("\(refused) statics or pool addresses found no room in the table") }
-    // The change is in force. Kernel rules that cover more than they need do not make it a failure.
+    // The change is in force. Kernel rules that cover too much are no reason to fail.
     if before != after { try? await cover(after) }
     for observer in observers { await observer.follow(next) }
     return EndedDocument(jobs.map(\.ended))
@@ -238,7 +238,7 @@ actor ChangeCoordinator: Component {
     }
   }
 
-  /// Reports the state that waited for the machine's addresses and was restored now.
+  /// Reports that the state that waited for the machine's addresses is restored.
   private func report(_ held: HeldTable, _ restored: RestoredTable) async {
     await state?.took(held, restored)
     let now = LiveClock.unixNanoseconds

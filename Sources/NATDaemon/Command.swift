@@ -1,23 +1,22 @@
 import NATGateway
 import NATWire
 
-/// Work that the daemon gives a worker, for between its rounds.
+/// Work that the daemon gives to a worker. The worker does it between two rounds.
 struct Command: Sendable {
-  /// Takes one step. Returns true when the work is done and its caller has the result.
+  /// Takes one step. Returns true when the work is done and the caller has its result.
   let step: @Sendable (inout Pipeline, Instant) -> Bool
   /// Called if the worker stops before the work is done.
   let giveUp: @Sendable () -> Void
 }
 
 extension Mailbox {
-  /// Lets the worker do a job, and waits until it is done.
-  ///
+  /// Runs a job on the worker and waits for it.
   /// - Returns: the job with its results; nil if the worker has stopped.
   func perform<Job: GatewayJob>(_ job: Job) async -> Job? {
     await withCheckedContinuation { post(Command(job, $0)) }
   }
 
-  /// Lets the worker do something in one step, and waits for the answer; nil if the worker has stopped.
+  /// Runs `body` on the worker in one step and waits for the answer; nil if the worker has stopped.
   func perform<Answer: Sendable>(_ body: @escaping @Sendable (inout Pipeline, Instant) -> Answer) async
     -> Answer?
   {
@@ -31,9 +30,8 @@ extension Mailbox {
     }
   }
 
-  /// Stops the worker, and lets it do a job after its last frame.
-  ///
-  /// - Returns: the job with its results; nil if the worker was told to stop before.
+  /// Stops the worker and runs a job after its last frame.
+  /// - Returns: the job with its results; nil if the worker was already told to stop.
   func stop<Job: GatewayJob>(after job: Job) async -> Job? {
     await withCheckedContinuation { continuation in
       let last = Command(job, continuation)
@@ -61,7 +59,7 @@ extension Command {
   }
 }
 
-/// A job on its way to the worker. From then on only the worker touches it.
+/// A job on its way to the worker. Once sent, only the worker touches it.
 private final class JobBox<Job: GatewayJob>: @unchecked Sendable {
   var job: Job
   init(_ job: Job) { self.job = job }

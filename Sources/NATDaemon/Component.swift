@@ -1,21 +1,22 @@
 import Logging
 import Synchronization
 
-/// A part of the daemon that starts, works beside the others, and stops.
+/// A part of the daemon that starts, works in a task and stops.
 ///
-/// ``Daemon`` holds a list of components. A new capability is a component of its own: the others need not know it.
+/// ``Daemon`` holds a list of components. A new capability is a new component, which the others need not
+/// know.
 protocol Component: Sendable {
   /// Starts the component. Those before it in the list have started.
   /// - Throws: if the daemon cannot work without it; the components that have started are stopped.
   func start() async throws
 
-  /// Works until its task is cancelled. Begins when all components have started.
+  /// Works until its task is cancelled. Called when all components have started.
   func run() async
 
-  /// Stops the component. Its ``run()`` has returned; those before it in the list still work.
+  /// Stops the component. Its ``run()`` has returned. Components before it in the list still work.
   func stop() async
 
-  /// What does not work as configured at the moment.
+  /// What does not work as configured now.
   var conditions: [Condition] { get async }
 }
 
@@ -28,9 +29,9 @@ extension Component {
 
 /// Something that does not work as configured.
 struct Condition: Equatable, Sendable {
-  /// As `degraded` of the status has it.
+  /// The text for `degraded` in the status.
   var reason: String
-  /// Whether no packets are forwarded meanwhile. Otherwise the gateway forwards, but does less than it should.
+  /// Whether the gateway forwards no packets. If false, it forwards but does less than it should.
   var stopsForwarding = false
 }
 
@@ -46,13 +47,13 @@ final class ComponentList: Sendable {
 
   init(_ components: [any Component] = []) { append(components) }
 
-  /// Adds components behind those of the list.
+  /// Adds components to the end of the list.
   /// - Precondition: ``start()`` has not been called.
   func append(_ components: [any Component]) {
     entries.withLock { $0 += components.map { Entry(component: $0) } }
   }
 
-  /// Starts all components, then lets each of them work in a task of its own.
+  /// Starts all components, then runs each of them in a task.
   /// - Throws: the first error of a component, after those before it have stopped.
   func start() async throws {
     do {
@@ -96,7 +97,7 @@ final class ComponentList: Sendable {
   private var components: [any Component] { entries.withLock { $0.map(\.component) } }
 }
 
-/// Calls `body` every `interval` until the task is cancelled; the first time at once.
+/// Calls `body` at once and then every `interval`, until the task is cancelled.
 nonisolated(nonsending) func repeatedly(
   every interval: Duration, _ body: nonisolated(nonsending) () async -> Void
 ) async {

@@ -1,14 +1,14 @@
 import NATConfiguration
 
-/// The configuration of a running gateway: as it is written, and with what it leaves open.
+/// The configuration of a running gateway, as written and as resolved for this machine.
 struct ConfigurationInForce: Sendable {
-  /// As the file was read last, with the static mappings that operators added.
+  /// The file as read last, with the static mappings that operators added.
   var written: Configuration
-  /// The same with the machine's addresses and the devices' MAC addresses and MTUs: what the workers go by.
+  /// The same with the machine's addresses and the devices' MAC addresses and MTUs. The workers use this one.
   var live: Configuration
-  /// What the machine has for `address: host`.
+  /// The machine's addresses and ports that replace `address: host`.
   var machine: Configuration.Machine
-  /// The path that it was read from; nil if it cannot be read again.
+  /// The path of the file; nil if it cannot be read again.
   let file: String?
 
   init(_ written: Configuration, live: Configuration, machine: Configuration.Machine, file: String?) {
@@ -21,12 +21,12 @@ struct ConfigurationInForce: Sendable {
 
 /// A component that follows changes of the configuration.
 protocol ChangeObserver: Sendable {
-  /// The workers are about to change.
-  /// - Parameter next: with the machine's addresses in it.
+  /// Called before the workers change.
+  /// - Parameter next: the next configuration, with the machine's addresses filled in.
   func prepare(for next: Configuration) async
 
-  /// The workers have changed, or a change was taken back.
-  /// - Parameter live: what is in force, with the machine's addresses in it.
+  /// Called after the workers have changed, or after a change was undone.
+  /// - Parameter live: the configuration in force, with the machine's addresses filled in.
   func follow(_ live: Configuration) async
 }
 

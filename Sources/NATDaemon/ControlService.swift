@@ -37,7 +37,7 @@ package final class ControlService: Component {
     try await task.value
   }
 
-  /// Stops serving. The socket's file is gone then.
+  /// Stops serving and removes the socket file.
   package func stop() async {
     let task = serving.withLock { $0.take() }
     task?.cancel()

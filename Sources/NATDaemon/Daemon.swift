@@ -39,7 +39,7 @@ public struct Daemon: Service, CustomStringConvertible {
   /// - Parameters:
   ///   - file: the path that the configuration was read from; nil if it cannot be read again.
   ///   - logLevel: the level of the logger, if it can change.
-  ///   - environment: of the process. It says whether there is a service manager.
+  ///   - environment: the environment of the process, which tells whether there is a service manager.
   public init(
     _ configuration: Configuration, file: String? = nil, logger: Logger, logLevel: LogLevel? = nil,
     environment: [String: String] = [:]
@@ -51,14 +51,13 @@ public struct Daemon: Service, CustomStringConvertible {
     manager = ServiceManager(environment)
   }
 
-  /// For the log.
   public var description: String { "gateway" }
 
   /// Opens the interfaces, forwards until a graceful shutdown begins, and closes them.
   /// - Throws: `InterfaceFault` or `ControlSocketFault` if the daemon cannot start.
   public func run() async throws {
     for warning in configuration.warnings { logger.warning("\(warning)") }
-    // First of all, so that no change is missed between the first reading of the machine's addresses and the next.
+    // Listen before the first reading of the machine's addresses, so that no change is missed.
     let listener = configuration.followsMachine ? try MachineListener() : nil
     let workers = WorkerSet()
     let interfaces = try InterfaceKeeper(configuration, workers, manager, logger: logger)
@@ -82,7 +81,7 @@ public struct Daemon: Service, CustomStringConvertible {
     logStop(memory.counters.counters)
   }
 
-  /// The parts of a daemon, in the order in which they start.
+  /// Makes the components of the daemon, in the order in which they start.
   private func assemble(
     _ inForce: ConfigurationInForce, _ interfaces: InterfaceKeeper, _ listener: MachineListener?,
     _ workers: WorkerSet, _ settings: GatewaySettings, _ memory: GatewayMemory
@@ -113,7 +112,7 @@ public struct Daemon: Service, CustomStringConvertible {
       ReloadSignal(control: control, manager: manager, logger: logger),
       MachineFollower(changes: changes, interfaces: interfaces, listener: listener, logger: logger),
       ExhaustionLog(counters: memory.counters, logger: logger),
-      // Last, as it reports that all others are ready.
+      // Last, because it reports that all others are ready.
       ServiceNotices(manager, workers, control, logger: logger),
     ]
     components.append(all.compactMap(\.self))
@@ -126,7 +125,7 @@ public struct Daemon: Service, CustomStringConvertible {
     settings.asksForNextHops = true
     settings.table.workers = workers.members.count
     settings.table.reserve = .live(settings.table)
-    // Room for all static mappings of the file, of which some may wait for the machine's address.
+    // Reserve room for all static mappings of the file. Some may still wait for the machine's address.
     settings.table.reserve.forwards += configuration.statics.count - live.statics.count
     return settings
   }

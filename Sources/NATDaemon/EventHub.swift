@@ -6,10 +6,10 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// Passes the events of a gateway on to subscribers. The workers note events only while there are any.
+/// Passes the events of a gateway to subscribers. The workers record events only while there are subscribers.
 ///
-/// A subscriber that does not keep up loses events; all of them do when more happens than the queue of a worker holds. Each
-/// gets the number of those that it has lost.
+/// A slow subscriber loses events. If the queue of a worker overflows, all subscribers do. Each subscriber
+/// gets the number of events that it has lost.
 actor EventHub {
   private struct Subscriber {
     let stream: AsyncStream<EventDocument>.Continuation
@@ -29,7 +29,8 @@ actor EventHub {
   /// The most events that wait for a subscriber.
   private static let depth = 8192
   private static let interval = Duration.milliseconds(50)
-  /// The reasons that refuse packets. They are read once a second, so that a flood of packets is one event.
+  /// The drop reasons that make events. Their counters are read once a second, so that a flood makes one
+  /// event.
   private static let limits: [DropReason] = [
     .bindingLimit, .sessionLimit, .hostPortLimit, .hostSessionLimit, .hostSessionRate, .portsExhausted,
   ]
@@ -53,12 +54,13 @@ actor EventHub {
       for reason in EventHub.limits { refusals[reason] = counters.drops(reason) }
       pump = Task { await run() }
     }
-    // The subscriber gets all that happens after this call.
+    // From now on the workers record events for this subscriber.
     _ = await workers.perform(NoteEvents(true))
     return stream
   }
 
-  /// Passes an event on that did not happen on a worker, after those that happened on the workers before it.
+  /// Publishes an event that happened outside the workers, after the events that the workers already
+  /// recorded.
   func publish(_ event: EventDocument) {
     if pump != nil { drain() }
     pass(event)
@@ -83,7 +85,7 @@ actor EventHub {
     if subscribers.isEmpty {
       for ring in rings { while ring.read() != nil {} }
     } else {
-      // A subscriber came meanwhile. Its job may have reached the workers before the one above.
+      // A new subscriber came meanwhile. Its job may have reached the workers before the one above.
       if pump == nil { pump = Task { await run() } }
       _ = await workers.perform(NoteEvents(true))
     }
@@ -92,7 +94,7 @@ actor EventHub {
   private func drain() {
     let epoch = LiveClock.unixNanoseconds &- LiveClock.now.nanoseconds
     for ring in rings {
-      // Bounded, so that a storm of events does not keep the hub from its other work.
+      // Bounded, so that a storm of events does not keep the hub from other work.
       for _ in 0..<1 << 16 {
         guard let event = ring.read() else { break }
         pass(EventDocument(event, epoch: epoch))

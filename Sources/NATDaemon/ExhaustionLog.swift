@@ -2,7 +2,7 @@ import Logging
 import NATEngine
 import NATWire
 
-/// Logs what the gateway has run out of: once when it begins, and once a minute while it lasts.
+/// Logs drops by limits and full queues: at once, then at most once a minute for each reason.
 struct ExhaustionLog: Component {
   let counters: CounterStore
   let logger: Logger

@@ -8,12 +8,12 @@ import NATSystem
 import NATTable
 import NATWire
 
-/// Switches the flight recorder of the worker, and writes what it holds into files.
+/// Controls the flight recorder of the worker, and writes its recording into files.
 actor FlightRecorder: Component, ChangeObserver {
   private let settings: Configuration.Record
-  /// Of the first worker: a recording of several would have to be merged by time.
+  /// The first worker's mailbox. Recordings of several workers would have to be merged by time.
   private let mailbox: Mailbox
-  /// When the gateway started: port forwards are as old.
+  /// When the gateway started; port forwards are as old.
   private let started: Instant
   private let logger: Logger
 
@@ -59,13 +59,13 @@ actor FlightRecorder: Component, ChangeObserver {
     return document(recording, until: LiveClock.now)
   }
 
-  /// Logs that the recording begins anew because of a change.
+  /// Logs that a change restarts the recording.
   func note(change: String) async {
     guard let status = try? await status(), status.isRecording else { return }
     logger.notice("what is recorded begins anew", metadata: ["because": "\(change)"])
   }
 
-  /// Writes what was recorded into a new directory. The recorder begins anew.
+  /// Writes the recording into a new directory, and starts a new recording.
   func dump(to directory: String, _ configuration: Configuration) async throws(ControlError) -> RecordDocument
   {
     guard directory.hasPrefix("/") else {
@@ -87,7 +87,7 @@ actor FlightRecorder: Component, ChangeObserver {
       )
     }
     do throws(SnapshotWriter.Fault) {
-      // Before the next step, which takes what was recorded out of memory.
+      // Check before the next step, which takes the recording out of memory.
       try RecordingFiles.requireRoom(held.fileBytes, in: directory)
     } catch {
       _ = unsafe rmdir(directory)
@@ -118,14 +118,14 @@ actor FlightRecorder: Component, ChangeObserver {
   }
 }
 
-/// How much is recorded, as read on the worker.
+/// How much is recorded, read on the worker.
 private struct RecordedFigures: Sendable {
   let settings: Recorder.Settings?
   let packets: Int
   let bytes: Int
   let begin: Instant?
   let reason: RecordDocument.Begin
-  /// About the bytes of a dump: captures, two tables, and small files.
+  /// Roughly the bytes of a dump: captures, two tables and small files.
   let fileBytes: Int
 
   init(_ recording: Recording) {

@@ -7,7 +7,7 @@ import NATGateway
 import NATTable
 import NATWire
 
-/// The running gateway as operators see and change it: each operation goes to the part that carries it out.
+/// The operations of a running gateway. Each goes to the part of the daemon that carries it out.
 struct GatewayControl: GatewayOperations {
   let changes: ChangeCoordinator
   let workers: WorkerSet
@@ -16,7 +16,6 @@ struct GatewayControl: GatewayOperations {
   let recorder: FlightRecorder
   let state: StateKeeper?
   let interfaces: any GatewayInterfaces
-  /// The parts of the daemon, which say what does not work as configured.
   let components: ComponentList
 
   private var started: Instant { queries.started }
@@ -78,7 +77,7 @@ struct GatewayControl: GatewayOperations {
     } catch {
       throw ControlError(status: 400, reason: "bad-question", error.text)
     }
-    // The first worker: which one owns the packet's flow matters only once several run.
+    // The first worker. With several workers it must be the one that owns the packet's flow.
     guard let job = await workers.members[0].mailbox.perform(question) else { throw .stopping }
     return ExplainDocument(job.explanation)
   }
@@ -114,7 +113,7 @@ struct GatewayControl: GatewayOperations {
         throw ControlError(
           status: 400, reason: "bad-directory", "directory is missing; expected the path of one to be made")
       }
-      // A replay has no machine to follow.
+      // A replay cannot follow a machine's addresses, so they are written as the gateway's own.
       return try await recorder.dump(to: directory, await changes.inForce.live.standingAlone)
     }
   }
@@ -135,7 +134,7 @@ struct GatewayControl: GatewayOperations {
 }
 
 extension ControlError {
-  /// A worker has stopped.
+  /// Thrown when a worker has stopped.
   static var stopping: ControlError {
     ControlError(status: 503, reason: "stopping", "the gateway is stopping")
   }

@@ -6,18 +6,18 @@ import NATKernel
 import NATLiveIO
 import NATWire
 
-/// The interfaces of a gateway, as the control plane reads and changes them.
+/// The interfaces of a gateway, for the other components of the daemon.
 protocol GatewayInterfaces: Component {
-  /// The configuration with the MAC addresses and MTUs that it leaves to the devices: those of the start, or with
-  /// `address: host` those of now.
+  /// Fills in the MAC addresses and MTUs that the configuration leaves to the devices. With `address: host`
+  /// these are the current ones, otherwise those at the start.
   func completed(_ configuration: Configuration) async -> Configuration
 
-  /// The machine's addresses, routes and sockets for a configuration that follows them.
+  /// The machine's addresses, routes and ports for a configuration with `address: host`.
   func machine(
     _ configuration: Configuration, looksAtSockets: Bool
   ) async throws(InterfaceFault) -> Configuration.Machine
 
-  /// - Parameter live: what is in force, with the machine's addresses in it.
+  /// - Parameter live: the configuration in force, with the machine's addresses filled in.
   func documents(_ live: Configuration) async -> StatusDocument.Interfaces
 
   /// Sets what the kernel rules cover.
@@ -25,7 +25,7 @@ protocol GatewayInterfaces: Component {
 }
 
 extension Condition {
-  /// The condition of an interface of which the status says `link`; nil if it is up.
+  /// The condition for the link state `link`; nil if the link is up.
   static func link(_ link: String, _ side: Side, _ name: String) -> Condition? {
     switch link {
     case "missing": Condition(reason: "the \(side) interface \(name) is missing", stopsForwarding: true)
@@ -42,7 +42,7 @@ actor InterfaceKeeper: GatewayInterfaces {
   private let macsAtStart: (inside: MACAddress, outside: MACAddress)
   private let mtusAtStart: (inside: Int, outside: Int)
   private var view = MachineView()
-  /// What the machine had when the kernel rules were made.
+  /// The machine's addresses when the kernel rules were made.
   let machineAtStart: Configuration.Machine
   private let configuration: Configuration
   private let options: CaptureOptions
@@ -50,12 +50,11 @@ actor InterfaceKeeper: GatewayInterfaces {
   private let manager: ServiceManager?
   private let logger: Logger
   private var machineAddresses: [IPv4Address] = []
-  /// Why a side could not be read or attached the last time.
+  /// The last fault of each side that could not be read or attached.
   private var fault: [Side: String] = [:]
 
-  /// Takes both interfaces: no other gateway has them, and the kernel rules stand.
-  ///
-  /// - Parameter manager: has the sockets of the kernel rules that an earlier daemon left standing.
+  /// Locks both interfaces and installs their kernel rules.
+  /// - Parameter manager: keeps the sockets that own the kernel rules of an earlier daemon.
   init(
     _ configuration: Configuration, _ workers: WorkerSet, _ manager: ServiceManager?, logger: Logger
   ) throws(InterfaceFault) {
@@ -79,7 +78,7 @@ actor InterfaceKeeper: GatewayInterfaces {
     self.logger = logger
   }
 
-  // A gateway that shares the machine's address uses the MAC that the device has now.
+  // With `address: host` the gateway uses the device's current MAC address.
   private var macs: (inside: MACAddress, outside: MACAddress) {
     (
       configuration.interfaces.inside.hasMachineAddress ? inside.mac : macsAtStart.inside,
@@ -96,7 +95,7 @@ actor InterfaceKeeper: GatewayInterfaces {
 
   /// Attaches to both interfaces.
   func start() throws(InterfaceFault) {
-    // The new kernel rules stand, and will stand over the next restart. Only now the old ones fall.
+    // The new kernel rules are installed and kept for the next daemon. Only now remove the old ones.
     for case let owner? in [inside.guardOwner, outside.guardOwner] {
       manager?.store(owner.socket, name: owner.table)
     }
@@ -114,7 +113,7 @@ actor InterfaceKeeper: GatewayInterfaces {
     watchMachineAddresses()
   }
 
-  /// Reads the machine's own addresses, and tells the workers when they have changed.
+  /// Reads the machine's own addresses, and passes them to the workers if they have changed.
   private func watchMachineAddresses() {
     let now = InterfaceFacts.kernelAddresses().map(\.address.address)
     guard now != machineAddresses else { return }
@@ -134,12 +133,12 @@ actor InterfaceKeeper: GatewayInterfaces {
       case .link(let isUp):
         logger.notice(isUp ? "link up" : "link down", metadata: name)
         if isUp { workers.post { $0.isToAnnounce = true } }
-        // The next call attaches to it.
+        // The next call attaches again.
         if isLost { workers.report(lost: InterfaceIndex(side)) }
       case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
       }
     } catch {
-      // The next call tries again. The log has it once.
+      // The next call tries again. The fault is logged once.
       workers.report(lost: InterfaceIndex(side))
       if error.description != fault[side] { logger.warning("\(error.description)", metadata: name) }
       fault[side] = error.description
@@ -178,7 +177,7 @@ actor InterfaceKeeper: GatewayInterfaces {
     do {
       try outside.setScope(scope)
     } catch {
-      // Both sides, or neither.
+      // Change both sides or none.
       try? inside.setScope(before)
       throw error
     }
@@ -207,6 +206,6 @@ actor InterfaceKeeper: GatewayInterfaces {
 }
 
 extension Configuration.Interface {
-  /// With the prefix length of its network; `none` while the machine's address is not known.
+  /// The address with the prefix length of its network; `none` while the machine's address is unknown.
   var addressText: String { address == .machine ? "none" : "\(address)/\(network.prefixLength)" }
 }

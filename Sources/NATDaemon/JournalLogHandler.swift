@@ -1,8 +1,8 @@
 import Glibc
 public import Logging
 
-/// Writes the log to the journal of the service manager, each line with its priority in front (sd-daemon(3)). The journal adds
-/// the time and the program.
+/// Writes log lines for the journal of the service manager, each with its priority in front (sd-daemon(3)).
+/// The journal adds time and program.
 public struct JournalLogHandler: LogHandler {
   public var logLevel = Logger.Level.trace
   public var metadata: Logger.Metadata = [:]
@@ -29,13 +29,13 @@ public struct JournalLogHandler: LogHandler {
     text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
   }
 
-  /// The lines of a message, each with the priority.
+  /// The lines of a message, each with its priority.
   static func text(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
     let fields = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
     return (message + fields).split(separator: "\n").map { "<\(priority(level))>\($0)\n" }.joined()
   }
 
-  /// As syslog(3) numbers them.
+  /// The numbers of syslog(3).
   private static func priority(_ level: Logger.Level) -> Int {
     switch level {
     case .trace, .debug: 7

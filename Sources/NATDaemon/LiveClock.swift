@@ -1,14 +1,15 @@
 import Glibc
 import NATWire
 
-/// The clock of a live gateway: nanoseconds since the machine started, suspended time included. It never goes back.
+/// The clock of a live gateway: nanoseconds since the machine booted, including suspended time. It never goes
+/// back.
 enum LiveClock {
   static var now: Instant { Instant(nanoseconds: nanoseconds(CLOCK_BOOTTIME)) }
 
-  /// The time of a notice to the service manager, in microseconds (CLOCK_MONOTONIC).
+  /// The time that notices to the service manager carry, in microseconds (CLOCK_MONOTONIC).
   static var monotonicMicroseconds: UInt64 { nanoseconds(CLOCK_MONOTONIC) / 1000 }
 
-  /// The kernel's identifier of this boot, from which the clock counts; zeros if it cannot be read.
+  /// The kernel's identifier of this boot; zeros if it cannot be read. The clock counts from the boot.
   static let boot: (UInt64, UInt64) = {
     // Safety: the call does not keep the path.
     let descriptor = unsafe open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)

@@ -5,11 +5,11 @@ import NATWire
 
 /// One of the gateway's interfaces, with its lock and its kernel rules.
 struct LiveInterface: ~Copyable {
-  /// What has changed since the interface was read the last time.
+  /// What has changed since the interface was last read.
   enum Change {
     case none
     case link(isUp: Bool)
-    /// Another device has the name, or the MTU, MAC address or offloads changed: attach again.
+    /// The name belongs to another device, or the MTU, MAC address or offloads changed: attach again.
     case device
     case vanished
   }
@@ -23,11 +23,11 @@ struct LiveInterface: ~Copyable {
   private let lock: InterfaceLock
   private var kernelGuard: KernelRules?
 
-  /// Takes the interface: its lock, then its kernel rules.
+  /// Locks the interface and installs its kernel rules.
   ///
   /// - Parameters:
   ///   - scope: what the kernel rules cover.
-  ///   - others: the tables of kernel rules that an earlier daemon left standing.
+  ///   - others: the nftables tables that an earlier daemon left.
   init(
     _ configured: Configuration.Interface, _ scope: KernelRules.Scope, isGuarded: Bool,
     besides others: [String]
@@ -43,7 +43,7 @@ struct LiveInterface: ~Copyable {
     self.kernelGuard = kernelGuard
   }
 
-  /// The table of the kernel rules, and the socket that owns it; nil without kernel rules.
+  /// The table of the kernel rules and the socket that owns it; nil without kernel rules.
   var guardOwner: (table: String, socket: Int32)? {
     switch kernelGuard {
     case .some(let kernelGuard): return (kernelGuard.table, kernelGuard.owner)
@@ -51,7 +51,7 @@ struct LiveInterface: ~Copyable {
     }
   }
 
-  /// `up`, `down` (no carrier) or `missing`, as the status has it.
+  /// The link state in the status: `up`, `down` (no carrier) or `missing`.
   var link: String { !isThere ? "missing" : facts.hasCarrier ? "up" : "down" }
 
   /// The gateway's MAC address on the interface.
@@ -59,7 +59,7 @@ struct LiveInterface: ~Copyable {
   var mtu: Int { configured.mtu ?? facts.mtu }
 
   /// Opens a capture and a transmitter.
-  /// - Parameter mac: the gateway's MAC address. The capture is promiscuous if the device has another.
+  /// - Parameter mac: the gateway's MAC address. If the device has another, the capture is promiscuous.
   func attach(mac: MACAddress, _ options: CaptureOptions) throws(InterfaceFault) -> Attachment {
     var options = options
     options.isPromiscuous = mac != facts.mac
@@ -69,7 +69,7 @@ struct LiveInterface: ~Copyable {
 
   /// Changes what the kernel rules cover.
   mutating func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
-    // For a missing interface the rules are installed when it is back.
+    // If the interface is missing, the rules are installed when it returns.
     if isThere { try kernelGuard?.setScope(scope) }
     self.scope = scope
   }

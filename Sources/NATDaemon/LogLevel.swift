@@ -2,7 +2,7 @@ public import Logging
 import NATConfiguration
 private import Synchronization
 
-/// The level of a log. It follows `log.level` of the configuration while the daemon runs.
+/// The level of the log. It follows the setting `log.level` while the daemon runs.
 public final class LogLevel: ChangeObserver, Sendable {
   private let level: Mutex<Logger.Level>
 
@@ -20,7 +20,8 @@ extension Logger.Level {
   init(_ level: Configuration.LogLevel) { self = Logger.Level(rawValue: level.rawValue) ?? .info }
 }
 
-/// A handler whose level is a ``LogLevel``. A logger is copied with its level; this way all copies follow a change.
+/// A handler whose level is a ``LogLevel``. Copies of a logger copy its level; with this handler all follow a
+/// change.
 public struct LevelledLogHandler: LogHandler {
   private var base: any LogHandler
   private let level: LogLevel
@@ -28,7 +29,7 @@ public struct LevelledLogHandler: LogHandler {
   public init(_ base: any LogHandler, level: LogLevel) {
     self.base = base
     self.level = level
-    // This handler decides what is logged.
+    // This handler decides what is logged, so the base logs everything.
     self.base.logLevel = .trace
   }
 
