@@ -1,12 +1,12 @@
 import Logging
 import NATControl
 
-/// Looks after the interfaces, and follows the machine's addresses, routes and sockets: once a second, and at once when the
-/// kernel reports a change.
+/// Watches the interfaces, and follows the machine's addresses, routes and sockets. It looks once a second,
+/// and at once when the kernel reports a change.
 struct MachineFollower: Component {
   let changes: ChangeCoordinator
   let interfaces: InterfaceKeeper
-  /// Nil if the configuration follows no address of the machine.
+  /// Nil if the configuration does not use the machine's addresses.
   let listener: MachineListener?
   let logger: Logger
 
@@ -24,7 +24,7 @@ struct MachineFollower: Component {
   }
 
   private func look(looksAtSockets: Bool) async {
-    // Another device may have the name of an interface.
+    // The name of an interface may belong to another device now.
     await interfaces.watch()
     do {
       guard let followed = try await changes.follow(looksAtSockets: looksAtSockets) else { return }

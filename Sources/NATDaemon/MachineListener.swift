@@ -3,7 +3,7 @@ import NATKernel
 
 /// Reports that the machine's addresses, default routes or interfaces may have changed.
 final class MachineListener: @unchecked Sendable {
-  // Sendable: the source is made and cancelled here, and a source of Dispatch is the same on all threads.
+  // Sendable: the Dispatch source is made and cancelled here, and may be used from all threads.
   /// One element for any number of changes.
   let news: AsyncStream<Void>
   private let watch: MachineWatch

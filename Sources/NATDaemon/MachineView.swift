@@ -3,14 +3,13 @@ import NATConfiguration
 import NATKernel
 import NATWire
 
-/// What the machine has for a gateway that shares its address: its addresses, read each time, and the ports of its sockets,
-/// read when asked for.
+/// The machine's addresses and the ports of its sockets, for a gateway that shares its address.
 struct MachineView {
   private var tcp = SeenPorts()
   private var udp = SeenPorts()
   private var address: IPv4Address?
 
-  /// - Parameter looksAtSockets: whether to read the ports of the sockets again.
+  /// - Parameter looksAtSockets: whether to read the ports of the sockets too. The addresses are always read.
   mutating func look(
     _ configuration: Configuration, looksAtSockets: Bool
   ) throws(InterfaceFault) -> Configuration.Machine {
@@ -31,8 +30,8 @@ struct MachineView {
   }
 }
 
-/// Ports that sockets had in two looks in a row. Programs take a port for one question and its answer; no session ends for
-/// that. The first look counts as two.
+/// Ports that sockets had in two looks in a row. Short-lived sockets, such as those of DNS queries, must not
+/// end sessions. The first look counts as two.
 private struct SeenPorts {
   private var last: Set<UInt16>?
   private(set) var lasting: [UInt16] = []

@@ -4,13 +4,13 @@ import NATLiveIO
 import NATWire
 import Synchronization
 
-/// An interface as a worker uses it.
+/// What a worker needs of an interface.
 struct Attachment: ~Copyable, Sendable {
   var capture: LiveCapture
   var transmitter: Transmitter
 }
 
-/// An attachment on its way to the worker, which takes it out once.
+/// An attachment on its way to the worker, which takes it once.
 final class AttachmentBox: Sendable {
   let index: InterfaceIndex
   private let content: Mutex<Attachment?>
@@ -23,29 +23,30 @@ final class AttachmentBox: Sendable {
   func take() -> Attachment? { content.withLock { $0.take() } }
 }
 
-/// What the daemon and a worker tell each other. The worker reads one flag a round, and the mail only if it is set.
+/// Messages between the daemon and a worker. The worker reads one flag a round, and the mail only if it is
+/// set.
 final class Mailbox: Sendable {
   struct Mail: ~Copyable {
     var isToStop = false
-    /// The command to carry out before the worker stops, when it takes no more frames.
+    /// The last command. The worker takes no more frames, carries it out and stops.
     var last: Command?
-    /// The worker has stopped, and takes no more commands.
+    /// Whether the worker has stopped and takes no more commands.
     var isClosed = false
     /// Whether to announce the gateway's addresses again.
     var isToAnnounce = false
     /// The machine's own addresses, if they have changed.
     var machineAddresses: [IPv4Address]?
-    /// Work between two rounds, in its order.
+    /// Commands to carry out between rounds, in order.
     var commands: [Command] = []
     /// Interfaces to use from now on.
     var attachments: [AttachmentBox] = []
   }
 
-  /// For the worker's `poll(2)`: readable when there is mail.
+  /// For the worker's `poll(2)`: readable if there is mail.
   let descriptor: Int32
   private let mail = Mutex(Mail())
   private let isFull = Atomic(false)
-  /// The interfaces that the worker has lost, one bit each.
+  /// The interfaces that the worker has lost, as a bit mask.
   private let lost = Atomic<UInt64>(0)
 
   init() {
@@ -55,18 +56,19 @@ final class Mailbox: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Called by the daemon: changes the mail, and wakes the worker.
+  /// Called by the daemon: changes the mail and wakes the worker.
   func post(_ change: (inout Mail) -> Void) {
     mail.withLock { change(&$0) }
     var one: UInt64 = 1
-    // Write before setting the flag. The other way round the worker could take the mail in between; the later write would
-    // then wake it for ever. A worker that reads the eventfd while it takes earlier mail takes this mail too.
-    // Safety: an eventfd takes eight bytes. It is full only if the worker has been woken more than often enough.
+    // Write before setting the flag. In the other order the worker could take the mail in between, and the
+    // later write would wake it for ever. A worker that reads the eventfd while it takes earlier mail takes
+    // this mail too.
+    // Safety: an eventfd takes eight bytes. If it is full, the worker is awake anyway.
     _ = unsafe write(descriptor, &one, 8)
     isFull.store(true, ordering: .releasing)
   }
 
-  /// Called by the daemon: gives the worker a command. If the worker has stopped, the command is given up.
+  /// Called by the daemon: posts a command, or gives it up if the worker has stopped.
   func post(_ command: Command) {
     var isRefused = false
     post { mail in
@@ -77,7 +79,7 @@ final class Mailbox: Sendable {
   }
 
   /// Called by the worker: takes no more commands.
-  /// - Returns: the commands that it has not taken.
+  /// - Returns: the commands that were not carried out.
   func refuseCommands() -> [Command] {
     mail.withLock { mail in
       mail.isClosed = true
@@ -106,7 +108,7 @@ final class Mailbox: Sendable {
     }
   }
 
-  /// Called by the worker: the capture of an interface has ended.
+  /// Called by the worker: reports that the capture of an interface has ended.
   func report(lost index: InterfaceIndex) { lost.bitwiseOr(1 << UInt64(index.place), ordering: .relaxed) }
 
   /// Called by the daemon: whether the capture of an interface has ended since the last call.

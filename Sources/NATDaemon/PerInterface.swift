@@ -1,6 +1,6 @@
 import NATWire
 
-/// One element or none for each interface of the gateway.
+/// At most one element for each interface of the gateway.
 struct PerInterface<Element: ~Copyable>: ~Copyable {
   private var elements: InlineArray<64, Element?>
 
@@ -18,11 +18,11 @@ struct PerInterface<Element: ~Copyable>: ~Copyable {
 extension PerInterface: @unchecked Sendable where Element: Sendable & ~Copyable {}
 
 extension InterfaceIndex {
-  /// The interfaces that there are today: one on each side.
+  /// All interfaces: one on each side.
   static let all = Side.allCases.map { InterfaceIndex($0) }
 
   init(_ side: Side) { self.init(side.rawValue) }
 
-  /// The side that the interface lies on.
+  /// The side of the interface.
   var side: Side { rawValue == Side.inside.rawValue ? .inside : .outside }
 }

@@ -5,7 +5,7 @@ import NATLiveIO
 import NATTable
 import NATWire
 
-/// The frames that a worker recorded.
+/// What a worker recorded.
 struct Recording: Sendable {
   var stretches: [RecordedStretch] = []
   /// Nil while the recorder is off.
@@ -16,17 +16,18 @@ struct Recording: Sendable {
   var after = SaveTable(limit: .max)
 }
 
-/// One worker without its captures: takes frames, carries them through the gateway, and sends the frames that leave.
+/// A worker without its captures: takes frames, runs them through the gateway and sends the frames that
+/// leave.
 ///
-/// Small frames are copied into a batch. A large frame stays in the ring of its capture; the batch before it is sent first, so
-/// that it overtakes nothing.
+/// Small frames are copied into a batch. A large frame stays in the ring of its capture; the batch before it
+/// is sent first, so that frames keep their order.
 struct Pipeline: ~Copyable, FrameReceiver {
   private(set) var gateway: Gateway
   private var batch: FrameBatch
   private var outbox = Outbox()
-  /// Where frames leave; nil while an interface is missing.
+  /// Transmitters; nil while an interface is missing.
   var transmitters = PerInterface<Transmitter>()
-  /// The interface of the frames that come next.
+  /// The interface of the next frames.
   private var index = InterfaceIndex(.inside)
   private var now = Instant(nanoseconds: 0)
   private var recorder: Recorder?
@@ -41,7 +42,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
     batch = FrameBatch(maximumFrameLength: Pipeline.longestCopied)
   }
 
-  /// Sets the interface and the time of the frames that come next.
+  /// Sets the interface and the time of the next frames.
   mutating func begin(_ index: InterfaceIndex, at now: Instant) {
     self.index = index
     self.now = now
@@ -62,7 +63,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
     }
   }
 
-  /// Works on the batch, and sends the frames that leave.
+  /// Processes the batch, and sends the frames that leave.
   mutating func flush() {
     while batch.processed < batch.count {
       gateway.process(&batch, into: &outbox)
@@ -71,13 +72,13 @@ struct Pipeline: ~Copyable, FrameReceiver {
     batch.removeAll()
   }
 
-  /// Lets time pass while no frame arrives.
+  /// Runs timers while no frame arrives.
   mutating func advance(to now: Instant) {
     gateway.advance(to: now, into: &outbox)
     transmit()
   }
 
-  /// Forgets the neighbours of an interface, which may be attached to another link now.
+  /// Removes the neighbours of an interface, which may be attached to another link now.
   mutating func forgetNeighbours(on index: InterfaceIndex) { gateway.forgetNeighbours(on: index.side) }
 
   /// Sets the machine's own addresses. Packets for them are left to the kernel.
@@ -94,12 +95,12 @@ struct Pipeline: ~Copyable, FrameReceiver {
 
   // MARK: Recording
 
-  /// Switches the recorder on or off, and returns what it held.
+  /// Switches the recorder on or off.
   ///
   /// - Parameters:
   ///   - settings: nil to switch it off.
-  ///   - begin: why the recording begins.
-  /// - Returns: the recorded frames, and the table after the last one.
+  ///   - begin: why the new recording begins.
+  /// - Returns: the old recording, and the table after its last frame.
   mutating func record(
     _ settings: Recorder.Settings?, with begin: RecordDocument.Begin, at now: Instant
   ) -> Recording {
@@ -116,7 +117,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
 
   private mutating func stopRecording() {
     recorder = nil
-    // The recording holds the key: whoever has it could predict the ports that come next.
+    // The recording contains the secret key, which would reveal the next ports. Use a new one.
     gateway.translator.random = .secret()
   }
 
@@ -125,7 +126,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
     beginStretch()
   }
 
-  /// What the recorder holds.
+  /// The recording so far.
   var recording: Recording {
     switch recorder {
     case .some(let recorder):
@@ -151,8 +152,8 @@ struct Pipeline: ~Copyable, FrameReceiver {
     recorder!.begin(table)
   }
 
-  /// Takes a step of a job, and sends the frames that it made. After a change the recording begins anew: a replay of the
-  /// captures would not see the change.
+  /// Takes a step of a job, and sends the frames that it made. If the job changed the gateway, a new
+  /// recording begins, because a replay would not see the change.
   /// - Returns: whether the job is done.
   mutating func work<Job: GatewayJob>(on job: inout Job, at now: Instant) -> Bool {
     let isDone = job.step(&gateway, into: &outbox, at: now)

@@ -4,15 +4,14 @@ package import NATKernel
 import Synchronization
 
 extension ReservedPorts {
-  /// For a gateway with this control socket.
+  /// The reserved ports of the gateway with this control socket.
   package init(for control: Configuration.Control) {
     self.init(record: ReservedPorts.record(for: control.socket))
   }
 }
 
-/// Keeps the kernel from giving the gateway's ports on a shared address to other sockets, as long as the daemon runs.
-///
-/// Ports that were reserved before the daemon started stay reserved after it.
+/// Keeps the kernel from giving the gateway's ports on a shared address to other sockets while the daemon
+/// runs. Ports that were already reserved when the daemon started stay reserved after it.
 final class PortReservation: Component, ChangeObserver {
   private struct State {
     var wanted: [ClosedRange<UInt16>]
@@ -32,10 +31,10 @@ final class PortReservation: Component, ChangeObserver {
 
   func start() { reserve() }
 
-  /// Other programs that load kernel settings may take the ports out: they are reserved again every second.
+  /// Reserves the ports again every second, because other programs that load kernel settings may remove them.
   func run() async { await repeatedly(every: .seconds(1)) { reserve() } }
 
-  /// Takes back what this process added or took over.
+  /// Removes the ports that this process added or took over.
   func stop() {
     state.withLock { state in
       guard state.isOurs else { return }
@@ -61,7 +60,7 @@ final class PortReservation: Component, ChangeObserver {
     state.withLock { state in
       guard !state.wanted.isEmpty else { return }
       do {
-        // Ports that another program reserved stay its own. Those that an earlier daemon left behind are taken over.
+        // Ports that another program reserved are not recorded. Ports of an earlier daemon are taken over.
         if try !ports.holds(state.wanted) || ports.isRecorded && !state.isOurs && ports.isWritable {
           try ports.add(state.wanted)
           state.isOurs = true

@@ -4,15 +4,14 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// Keeps the latest frames of a worker in three stretches of time, each with the table as it stood at its beginning. A stretch
-/// ends after its time, or when its memory is full; then the oldest stretch is reused.
-///
-/// A stretch lasts half of the configured window. The recording therefore goes back two to three stretches, and always begins
-/// with a table. A frame costs one copy; while the recorder is off, one comparison.
+/// Keeps the latest frames of a worker in three stretches, each with the table at its beginning. A stretch
+/// lasts half of the configured window, or less if its memory fills up; then the oldest stretch is reused. So
+/// a recording begins with a table and goes back two to three stretches.
+/// A frame costs one copy, or one comparison while the recorder is off.
 struct Recorder: ~Copyable {
   struct Settings: Sendable {
     var keepsHeaders: Bool
-    /// Nanoseconds and bytes of a stretch.
+    /// The nanoseconds and bytes of one stretch.
     var span: UInt64
     var bytes: Int
   }
@@ -32,7 +31,7 @@ struct Recorder: ~Copyable {
 
   func isDue(at now: Instant) -> Bool { now >= ends }
 
-  /// Begins a stretch with the table as it stands now.
+  /// Begins a stretch with the current table.
   mutating func begin(_ table: SaveTable) {
     let next: RecordedStretch
     if stretches.count == Recorder.stretchCount {
@@ -46,7 +45,7 @@ struct Recorder: ~Copyable {
     ends = table.clock.advanced(by: settings.span)
   }
 
-  /// The bytes of a frame that are kept.
+  /// How many bytes of a frame are kept.
   func keptLength(of frame: Frame) -> Int { settings.keepsHeaders ? frame.headerLength : frame.count }
 
   func hasRoom(for length: Int) -> Bool { current?.hasRoom(for: length) ?? false }
@@ -57,18 +56,18 @@ struct Recorder: ~Copyable {
   }
 }
 
-/// A table, and the frames that came after it. One thread at a time touches it: the worker, and later the thread that writes
-/// it to files.
+/// A table and the frames after it. One thread at a time uses it: the worker, then the thread that writes
+/// files.
 final class RecordedStretch: @unchecked Sendable {
   private(set) var table = SaveTable()
   private(set) var frameCount = 0
-  /// Bytes of frames, without the headers between them.
+  /// The kept bytes of all frames, without the record headers.
   private(set) var byteCount = 0
   private let memory: MappedMemory
   private let bytes: Frame
   private var used = 0
 
-  /// Before each frame: time:64 | length on the wire:32 | side:1 | kept length:31.
+  /// The header of each frame: time:64 | length on the wire:32 | side:1 | kept length:31.
   private static let headerLength = 16
 
   init(byteCount: Int) {
@@ -95,7 +94,7 @@ final class RecordedStretch: @unchecked Sendable {
     byteCount += length
   }
 
-  /// Calls `body` for each frame, in the order in which the gateway worked on them.
+  /// Calls `body` for each frame, in the order of the packet path.
   func forEach<Failure: Error>(
     _ body: (_ frame: Frame, _ wireLength: Int, Instant, Side) throws(Failure) -> Void
   ) throws(Failure) {
@@ -112,9 +111,8 @@ final class RecordedStretch: @unchecked Sendable {
 }
 
 extension Frame {
-  /// Where the payload of the transport protocol begins; 64 bytes for ICMP and for anything but a whole IPv4 packet.
-  /// The recorder looks itself, because it copies frames before they are decoded: translation changes them in place, and
-  /// frames that decoding refuses are recorded too.
+  /// Where the payload of TCP or UDP begins; at most 64 for other frames. The recorder looks itself: it
+  /// copies frames before decoding, because translation changes them and malformed frames are recorded too.
   fileprivate var headerLength: Int {
     let network = Ethernet.headerLength
     guard count >= network + 20, uint16(at: 12) == Ethernet.typeIPv4 else { return min(count, 64) }

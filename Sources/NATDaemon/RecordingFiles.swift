@@ -6,12 +6,13 @@ import NATSystem
 import NATTable
 import NATWire
 
-/// A recording as files for `portico replay`.
+/// Writes a recording into files for `portico replay`.
 struct RecordingFiles {
   private let recording: Recording
   private let configuration: Configuration
   private let started: Instant
-  /// Nanoseconds from 1970 (UTC), the time of captures, to the zero of the gateway's clock.
+  /// The time of day at the zero of the gateway's clock, in nanoseconds since 1970 (UTC). Captures have time
+  /// of day.
   private let epoch: UInt64
 
   init(_ recording: Recording, _ configuration: Configuration, started: Instant) {
@@ -25,7 +26,7 @@ struct RecordingFiles {
     "before.state", "after.state", "inside.pcap", "outside.pcap", "portico.yaml", "README",
   ]
 
-  /// Checks that a directory has room for so many bytes.
+  /// Checks that a directory has room for `bytes`.
   static func requireRoom(_ bytes: Int, in directory: String) throws(SnapshotWriter.Fault) {
     var facts = statvfs()
     // Safety: the call does not keep the path; the structure is ours.
@@ -58,7 +59,7 @@ struct RecordingFiles {
     for stretch in recording.stretches {
       try stretch.forEach { frame, wireLength, instant, side throws(CaptureWriteFault) in
         let stamp = instant.advanced(by: epoch)
-        // Safety: the frame's memory is the stretch's.
+        // Safety: the stretch owns the frame's memory.
         switch side {
         case .inside: try unsafe inside.append(frame.unsafeBytes, wireLength: wireLength, at: stamp)
         case .outside: try unsafe outside.append(frame.unsafeBytes, wireLength: wireLength, at: stamp)

@@ -2,7 +2,7 @@ import Logging
 import NATControl
 import UnixSignals
 
-/// Reads the configuration again on SIGHUP, and logs the result.
+/// Reloads the configuration on SIGHUP, and logs the result.
 struct ReloadSignal: Component {
   let control: any GatewayOperations
   let manager: ServiceManager?
@@ -11,7 +11,7 @@ struct ReloadSignal: Component {
   func run() async {
     for await _ in await UnixSignalsSequence(trapping: .sighup) {
       manager?.notify(["RELOADING=1", "MONOTONIC_USEC=\(LiveClock.monotonicMicroseconds)"])
-      // Reloaded or refused: a configuration is in force.
+      // Reloaded or refused, a configuration is in force.
       defer { manager?.notify(["READY=1"]) }
       do throws(ControlError) {
         let answer = try await control.reload()

@@ -3,17 +3,17 @@ import NATControl
 import NATSystem
 import UnixSignals
 
-/// Prints the table and the counters on standard output on SIGUSR1, page by page, in memory for one page.
+/// Prints the table and the counters to standard output on SIGUSR1. It holds one page in memory.
 struct ReportSignal: Component {
   let control: any GatewayOperations
 
-  /// Stands behind each report, for programs that read them.
+  /// The last line of each report, for programs that read reports.
   private static let end = "end of report\n"
   private static let pageSessions = 16_384
 
   func run() async {
     for await _ in await UnixSignalsSequence(trapping: .sigusr1) {
-      // Without an answer the workers have stopped.
+      // It fails only if the workers have stopped.
       try? await printReport()
     }
   }
@@ -29,6 +29,6 @@ struct ReportSignal: Component {
     write("\n" + StatsText.render(try await control.stats()) + ReportSignal.end)
   }
 
-  /// A reader that is gone gets nothing more.
+  /// Ignores write errors: the reader may be gone.
   private func write(_ text: String) { _ = writeAll(Array(text.utf8), to: STDOUT_FILENO) }
 }

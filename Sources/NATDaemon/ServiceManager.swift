@@ -2,10 +2,11 @@ import CLinuxPacket
 import Glibc
 import Synchronization
 
-/// The service manager that started the daemon. It receives notices, and keeps descriptors for the next daemon.
+/// The service manager that started the daemon. It receives notices, and keeps descriptors for the next
+/// daemon.
 ///
-/// The protocols are those of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3), which systemd keeps stable: datagrams
-/// with lines `NAME=value` to a Unix socket. They are implemented here to save a dependency on libsystemd.
+/// The protocols are stable: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). They send datagrams of
+/// `NAME=value` lines to a Unix socket, so libsystemd is not needed.
 package final class ServiceManager: Sendable {
   /// A descriptor that an earlier daemon left with the service manager.
   package struct Inherited: Sendable {
@@ -13,19 +14,19 @@ package final class ServiceManager: Sendable {
     package let descriptor: Int32
   }
 
-  /// The time within which the service manager expects `WATCHDOG=1`; nil if it does not.
+  /// The interval in which the service manager expects `WATCHDOG=1`; nil without a watchdog.
   package let watchdogMicroseconds: UInt64?
   private let socketPath: String
   private let inherited: Mutex<[Inherited]>
 
-  /// - Parameter environment: of the process.
+  /// - Parameter environment: the environment of the process.
   /// - Returns: nil without a service manager.
   package init?(_ environment: [String: String]) {
     guard let path = environment["NOTIFY_SOCKET"], path.hasPrefix("/") || path.hasPrefix("@") else {
       return nil
     }
     socketPath = path
-    // The variables may have been inherited from a parent that was watched.
+    // The variables may be inherited from a parent that has a watchdog.
     let isWatched = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
     watchdogMicroseconds = isWatched ? environment["WATCHDOG_USEC"].flatMap(UInt64.init) : nil
     inherited = Mutex(ServiceManager.inherited(environment))
@@ -37,7 +38,7 @@ package final class ServiceManager: Sendable {
     else { return [] }
     let names = (environment["LISTEN_FDNAMES"] ?? "").split(separator: ":", omittingEmptySubsequences: false)
     return (0..<max(0, count)).map { place in
-      // They begin behind the standard ones (SD_LISTEN_FDS_START).
+      // The first descriptor is 3 (SD_LISTEN_FDS_START).
       let descriptor = 3 + place
       _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
       return Inherited(
@@ -45,17 +46,17 @@ package final class ServiceManager: Sendable {
     }
   }
 
-  /// The names of the descriptors that an earlier daemon left and that are not released yet.
+  /// The names of an earlier daemon's descriptors that are not released yet.
   package var inheritedNames: [String] { inherited.withLock { $0.map(\.name) } }
 
-  /// Leaves a descriptor with the service manager for the next daemon. It stays open until that daemon releases it, or the
+  /// Leaves a descriptor with the service manager. It stays open until the next daemon releases it, or the
   /// service is stopped.
   @discardableResult package func store(_ descriptor: Int32, name: String) -> Bool {
-    // Without FDPOLL=0 the service manager closes a socket that has a pending error.
+    // Without FDPOLL=0 the service manager closes a socket with a pending error.
     notify(["FDSTORE=1", "FDNAME=\(name)", "FDPOLL=0"], descriptor: descriptor)
   }
 
-  /// Closes the descriptors that an earlier daemon left, here and at the service manager.
+  /// Closes the descriptors of an earlier daemon, here and at the service manager.
   package func releaseInherited() {
     let old = inherited.withLock { list in
       defer { list = [] }
@@ -70,20 +71,20 @@ package final class ServiceManager: Sendable {
   /// Sends one message.
   ///
   /// - Parameters:
-  ///   - lines: `NAME=value` each.
-  ///   - descriptor: sent along with the message.
-  /// - Returns: whether it was sent; if not, `errno` says why.
+  ///   - lines: each has the form `NAME=value`.
+  ///   - descriptor: sent with the message.
+  /// - Returns: whether it was sent; if not, `errno` gives the reason.
   @discardableResult package func notify(_ lines: [String], descriptor: Int32? = nil) -> Bool {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
-    // An abstract name begins with a zero in the place of the @.
+    // An abstract name starts with a zero byte instead of the @.
     let path =
       (socketPath.hasPrefix("@") ? [0] : []) + Array(socketPath.utf8.drop { $0 == UInt8(ascii: "@") })
     guard path.count < MemoryLayout.size(ofValue: address.sun_path) else {
       errno = ENAMETOOLONG
       return false
     }
-    // Safety: shorter than the field.
+    // Safety: the path is shorter than the field.
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
     let connection = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard connection >= 0 else { return false }
@@ -92,7 +93,7 @@ package final class ServiceManager: Sendable {
     var text = Array(lines.joined(separator: "\n").utf8)
     var rights = Rights(descriptor ?? -1)
     let length = MemoryLayout<sa_family_t>.size + path.count
-    // Safety: everything that the message points at lives for the call, with its own length.
+    // Safety: everything that the message points to lives during the call, with its own length.
     return unsafe withUnsafeMutablePointer(to: &address) { address in
       unsafe text.withUnsafeMutableBytes { text in
         var vector = unsafe iovec(iov_base: text.baseAddress, iov_len: text.count)
@@ -118,7 +119,7 @@ package final class ServiceManager: Sendable {
   private struct Rights {
     var header: cmsghdr
     var descriptor: Int32
-    /// To the next boundary of eight bytes, as CMSG_SPACE counts.
+    /// Pads to a multiple of eight bytes, as CMSG_SPACE counts.
     var padding: Int32 = 0
 
     init(_ descriptor: Int32) {

@@ -3,7 +3,7 @@ import Logging
 import NATControl
 import NATWire
 
-/// What the service manager is told of a running daemon: that it is ready, its status, and that the workers are alive.
+/// Notifies the service manager: the daemon is ready, its status, and that the workers are alive.
 actor ServiceNotices: Component {
   private let manager: ServiceManager
   private let workers: WorkerSet
@@ -24,7 +24,7 @@ actor ServiceNotices: Component {
     }
   }
 
-  /// Both sides capture, the kernel rules stand, the control socket answers.
+  /// Both interfaces are attached, the kernel rules are installed, and the control socket listens.
   func start() async {
     let status = await status()
     announced = status
@@ -43,7 +43,7 @@ actor ServiceNotices: Component {
 
   func stop() { manager.notify(["STOPPING=1", "STATUS=Stopping"]) }
 
-  /// Tells the status if it has changed.
+  /// Sends the status if it has changed.
   func announceStatus() async {
     let status = await status()
     if status != announced { manager.notify(["STATUS=\(status)"]) }

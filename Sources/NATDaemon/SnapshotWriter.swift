@@ -2,13 +2,13 @@ import Glibc
 import NATSystem
 import NATTable
 
-/// Writes a snapshot beside its file, and puts it in the file's place when it is whole and on the disk: whoever opens the
-/// file finds the old one or the new one, whenever the process dies.
+/// Writes a snapshot to a draft file, and renames it when it is complete and on the disk. At any time the
+/// file is the old snapshot or the new one.
 struct SnapshotWriter: ~Copyable {
   /// What the system refused.
   struct Fault: Error, CustomStringConvertible {
     let description: String
-    /// Another gateway has the file.
+    /// Whether another gateway uses the file.
     var isAnothers = false
 
     init(_ description: String) { self.description = description }
@@ -25,10 +25,10 @@ struct SnapshotWriter: ~Copyable {
 
   private var draft: String { path + ".new" }
 
-  /// For the daemon alone: it tells who talks with whom.
+  /// For the daemon alone: a snapshot tells who talks to whom.
   private static let mode: mode_t = 0o600
 
-  /// The draft is locked while it is written: no two writers have one.
+  /// The draft is locked while it is written, so that there is only one writer.
   init(path: String, _ header: SnapshotHeader) throws(Fault) {
     self.path = path
     // Safety: the call does not keep the path.
@@ -36,14 +36,14 @@ struct SnapshotWriter: ~Copyable {
       path + ".new", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, SnapshotWriter.mode)
     guard descriptor >= 0 else { throw Fault("create", path + ".new", errno) }
     var (mine, there) = (stat(), stat())
-    // What another writer has renamed meanwhile is no draft any more.
+    // Another writer may have renamed the file meanwhile. Then it is no longer the draft.
     // Safety: the calls do not keep the path; the structures are ours.
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, unsafe fstat(descriptor, &mine) == 0,
       unsafe lstat(path + ".new", &there) == 0, mine.st_ino == there.st_ino, ftruncate(descriptor, 0) == 0
     else {
       let code = errno == 0 ? EBUSY : errno
       close(descriptor)
-      // Not ours to remove.
+      // Not ours, so do not remove it.
       descriptor = -1
       throw Fault("write", path + ".new", code)
     }
@@ -74,8 +74,8 @@ struct SnapshotWriter: ~Copyable {
     byteCount += words.count * 8
   }
 
-  /// Makes it the file. It blocks until the disk has it.
-  /// - Returns: the open file, still locked, for the caller to close; and its bytes.
+  /// Renames the draft to the file. Returns when the data is on the disk.
+  /// - Returns: the open file, still locked, for the caller to close; and its size in bytes.
   consuming func commit(_ counts: SnapshotCounts) throws(Fault) -> (descriptor: Int32, byteCount: Int) {
     var words: [UInt64] = []
     TableSnapshot.appendCounts(counts, to: &words)
@@ -86,7 +86,7 @@ struct SnapshotWriter: ~Copyable {
     guard unsafe rename(draft, path) == 0 else { throw Fault("replace", path, errno) }
     let written = descriptor
     descriptor = -1
-    // The name is on the disk when the folder is.
+    // The new name is on the disk after an fsync of the folder.
     let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
     // Safety: the call does not keep the path.
     let parent = unsafe open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -1,19 +1,19 @@
 import Glibc
 import NATTable
 
-/// The file of a gateway's state, locked against other gateways. Each snapshot that replaces it takes over the lock. The lock
-/// ends with the process.
+/// The state file, locked against other gateways. Each new snapshot takes over the lock, which ends with the
+/// process.
 struct StateFile: ~Copyable {
   let path: String
-  /// The descriptor of the locked file; -1 while there is none.
+  /// The descriptor of the locked file; -1 if there is none.
   private var holder: Int32 = -1
 
   init(path: String) { self.path = path }
 
   deinit { if holder >= 0 { close(holder) } }
 
-  /// Locks the file at the path, if there is one, so that this gateway may replace it.
-  /// - Throws: if it is no regular file, or another gateway has it.
+  /// Locks the file if it exists, so that this gateway may replace it.
+  /// - Throws: if it is no regular file, or another gateway uses it.
   mutating func claim() throws(SnapshotWriter.Fault) {
     var there = stat()
     // Safety: the call does not keep the path; the structure is ours.
@@ -35,7 +35,7 @@ struct StateFile: ~Copyable {
       throw code == EWOULDBLOCK ? .shared(path) : SnapshotWriter.Fault("lock", path, code)
     }
     hold(found)
-    // Another gateway may just have replaced the file.
+    // Another gateway may have replaced the file meanwhile.
     // Safety: the call does not keep the path; the structure is ours.
     guard unsafe lstat(path, &there) == 0, isHeld(there) else { throw .shared(path) }
   }
@@ -46,7 +46,7 @@ struct StateFile: ~Copyable {
     return try SnapshotWriter(path: path, header)
   }
 
-  /// Replaces the file by a snapshot.
+  /// Replaces the file with a snapshot.
   /// - Returns: the size of the file in bytes.
   mutating func commit(
     _ writer: consuming SnapshotWriter, _ counts: SnapshotCounts
@@ -70,7 +70,7 @@ struct StateFile: ~Copyable {
 }
 
 extension SnapshotWriter.Fault {
-  /// Another gateway has the file: the two would overwrite each other's state.
+  /// The error if another gateway uses the file: each would overwrite the state of the other.
   fileprivate static func shared(_ path: String) -> SnapshotWriter.Fault {
     var fault = SnapshotWriter.Fault(
       "\(path) is the state of another gateway that runs; expected a file of its own")

@@ -6,21 +6,21 @@ import NATGateway
 import NATTable
 import NATWire
 
-/// Keeps the state of a gateway in a file: bindings, sessions and ports in hold-down outlive the process.
+/// Keeps the state of a gateway in a file, so that bindings, sessions and ports in hold-down survive a
+/// restart.
 ///
-/// The worker saves its table in short steps between its rounds; this actor writes each step to the file. A state that waits
-/// for the machine's addresses stays in its file, and no snapshot replaces it.
+/// The worker saves its table in short steps between its rounds; this actor writes each step to the file.
+/// While the state waits for the machine's addresses, no snapshot replaces the file.
 actor StateKeeper: Component {
   private let path: String
   private let interval: UInt64
-  /// Whether the state waits until the machine's addresses are known.
   private let waits: Bool
-  /// Of the first worker: the snapshot of several needs a part for each.
+  /// The first worker's mailbox. The snapshot of several workers would need a part for each.
   private let mailbox: Mailbox
   private let logger: Logger
   private let started = LiveClock.now
   private var file: StateFile
-  /// The daemon has not come up yet.
+  /// Whether the daemon has loaded the state but not started yet.
   private var isStarting = false
   private var isSaving = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -30,8 +30,8 @@ actor StateKeeper: Component {
   private(set) var held: HeldTable?
   private var restored: RestoredDocument
 
-  /// - Parameter waits: whether the machine's addresses are not known yet.
-  /// - Returns: nil if no state is to be kept.
+  /// - Parameter waits: whether the machine's addresses are unknown.
+  /// - Returns: nil if the configuration keeps no state.
   init?(_ state: Configuration.State, _ workers: WorkerSet, waits: Bool = false, logger: Logger) {
     guard let path = state.file else { return nil }
     self.path = path
@@ -45,12 +45,11 @@ actor StateKeeper: Component {
 
   // MARK: Restoring
 
-  /// Reads the file, and logs what cannot be used.
-  ///
-  /// - Returns: the table that the gateway restores before its first packet; nil if there is none, or it has to wait.
+  /// Reads the file, and logs what is unusable.
+  /// - Returns: the table to restore before the first packet; nil if there is none, or it has to wait.
   func load() -> HeldTable? {
     do throws(SnapshotWriter.Fault) {
-      // A file that cannot be written is reported now, not when the first snapshot is due.
+      // Report a file that cannot be written now, not at the first snapshot.
       _ = try file.begin(SnapshotHeader(clock: started, unixNanoseconds: 0, started: started))
     } catch {
       _ = failed(error)
@@ -91,7 +90,7 @@ actor StateKeeper: Component {
     logger.warning("state not restored, starting empty", metadata: ["reason": "\(reason)"])
   }
 
-  /// Notes and logs what was restored of a table.
+  /// Records and logs what was restored.
   func took(_ table: HeldTable, _ result: RestoredTable) {
     held = nil
     let now = LiveClock.now
@@ -113,7 +112,7 @@ actor StateKeeper: Component {
     }
   }
 
-  /// What became of the state of an earlier daemon.
+  /// The result of restoring the state of an earlier daemon.
   var document: RestoredDocument {
     var document = restored
     if let held { document.age = held.age(at: LiveClock.now) }
@@ -126,7 +125,8 @@ actor StateKeeper: Component {
 
   func start() { isStarting = true }
 
-  /// Saves every `state.interval` until it is cancelled. A failure is logged when it begins, and when it is over.
+  /// Saves every `state.interval` until the task is cancelled. Logs when saving begins to fail and when it
+  /// works again.
   func run() async {
     isStarting = false
     while true {
@@ -140,7 +140,7 @@ actor StateKeeper: Component {
     }
   }
 
-  /// Drops a waiting state of which every session has expired.
+  /// Drops a waiting state once all its sessions have expired.
   private func forgetOutdated() {
     let now = LiveClock.now
     guard let held, held.isOutdated(at: now) else { return }
@@ -152,7 +152,7 @@ actor StateKeeper: Component {
       metadata: ["file": "\(path)", "expired": "\(restored.expired)"])
   }
 
-  /// Saves the table as it stands.
+  /// Saves the current table.
   /// - Throws: `busy`, `state-waits`, `not-written`, `stopping`.
   func save() async throws(ControlError) -> SnapshotDocument {
     guard !isSaving else {
@@ -182,9 +182,9 @@ actor StateKeeper: Component {
     throw .stopping
   }
 
-  /// Stops the worker and saves the table that it leaves. A snapshot that is being written is finished first.
+  /// Stops the worker and saves its final table. A snapshot in progress is finished first.
   func stop() async {
-    // A daemon that did not come up leaves the file as it is.
+    // If the daemon has not started, the file stays as it is.
     guard !isStarting else { return }
     if isSaving { await withCheckedContinuation { waiting.append($0) } }
     guard held == nil else {
@@ -214,7 +214,7 @@ actor StateKeeper: Component {
   }
 
   private func header(_ job: SaveTable) -> SnapshotHeader {
-    // The two clocks are read one right after the other.
+    // Read both clocks one right after the other.
     var header = SnapshotHeader(
       clock: job.clock,
       unixNanoseconds: LiveClock.unixNanoseconds &- (LiveClock.now.nanoseconds &- job.clock.nanoseconds),
@@ -243,6 +243,6 @@ actor StateKeeper: Component {
 }
 
 extension HeldTable {
-  /// The time since its snapshot was taken, as far as it is known.
+  /// The time since the snapshot was taken, as far as it is known.
   func age(at now: Instant) -> Seconds { Seconds(from: snapshot.header.clock.shifted(by: offset), to: now) }
 }

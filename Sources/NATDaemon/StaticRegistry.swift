@@ -4,12 +4,13 @@ import NATControl
 import NATTable
 import NATWire
 
-/// The static mappings of a running gateway: which of them operators added, and which have ended by themselves.
+/// The static mappings of a running gateway: those that operators added, and those that ended without an
+/// operator.
 struct StaticRegistry: Sendable {
-  /// Added at run time. They outlive a reload.
+  /// Mappings added at run time. They survive a reload.
   var added: [Configuration.StaticMapping] = []
 
-  /// Reads a mapping that is to stand beside those of a configuration.
+  /// Reads a mapping to add to those of a configuration.
   /// - Throws: `bad-static-mapping`, or `static-mapping-conflict`.
   func mapping(
     _ entry: StaticDocument, beside configuration: Configuration
@@ -28,8 +29,8 @@ struct StaticRegistry: Sendable {
     return mapping
   }
 
-  /// Adds the mappings of operators to a configuration that was just read, as if they stood at the end of the file.
-  /// - Returns: those that the file does not have itself.
+  /// Adds the operators' mappings to a configuration that was just read, as if they were last in the file.
+  /// - Returns: those that the file does not have.
   /// - Throws: `static-mapping-conflict`.
   func addAdded(
     to target: inout Configuration
@@ -50,8 +51,8 @@ struct StaticRegistry: Sendable {
     return kept
   }
 
-  /// Removes the port forwards that have ended by themselves from what is in force.
-  /// - Complexity: O(port forwards) if some of them can end by themselves.
+  /// Removes port forwards from the configuration that have ended without an operator.
+  /// - Complexity: O(port forwards) if any of them can end without an operator.
   mutating func removeEnded(from inForce: inout ConfigurationInForce, _ table: TranslationTable) {
     let passing = inForce.live.statics.filter(\.terms.endsByItself)
     guard !passing.isEmpty, let reader = TableReader(table) else { return }

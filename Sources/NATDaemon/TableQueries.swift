@@ -3,10 +3,10 @@ import NATControl
 import NATTable
 import NATWire
 
-/// Reads of the table while the workers write it. They disturb no packet.
+/// Reads the table while the workers write it. Reading does not disturb the packet path.
 struct TableQueries: Sendable {
   let table: TranslationTable
-  /// Port forwards are as old as the gateway.
+  /// When the gateway started; port forwards are as old.
   let started: Instant
 
   /// - Throws: `bad-cursor`, `too-many-readers`.
@@ -38,7 +38,7 @@ struct TableQueries: Sendable {
     return tally.document(reader, limit: limit)
   }
 
-  /// Reads the whole table in chunks, and lets other tasks run in between.
+  /// Reads the whole table in chunks. Other tasks run in between.
   private func walk(_ body: (SessionSnapshot) -> Void) async throws(ControlError) -> TableReader {
     guard let reader = TableReader(table) else {
       throw ControlError(

@@ -6,9 +6,9 @@ import NATKernel
 import NATLiveIO
 import NATWire
 
-/// The work of one thread: takes frames from each interface in turn, and carries each batch through the gateway.
+/// The loop of one thread: takes frames from each interface in turn, and runs each batch through the gateway.
 struct Worker: ~Copyable, @unchecked Sendable {
-  // Sendable: it has one owner, the thread that runs it.
+  // Sendable: only the thread that runs it owns it.
   var pipeline: Pipeline
   let mailbox: Mailbox
   let logger: Logger
@@ -20,9 +20,9 @@ struct Worker: ~Copyable, @unchecked Sendable {
   private var now = Instant(nanoseconds: 0)
   private let figures: WorkerFigures
 
-  /// Frames of one interface a round: the others never wait longer than that.
+  /// The most frames that one interface delivers in a round, so that the others need not wait longer.
   private static let batchLimit = 64
-  /// The longest sleep, in milliseconds. Frames that a timer sends are at most that late.
+  /// The longest sleep, in milliseconds. Frames that a timer sends are late by at most this time.
   private static let longestSleep: Int32 = 100
   private static let statisticsInterval: UInt64 = 1_000_000_000
 
@@ -36,7 +36,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
     self.logger = logger
   }
 
-  /// Runs until the mail says stop.
+  /// Runs until a last command arrives.
   mutating func run() {
     while true {
       figures.beat()
@@ -46,7 +46,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
         if let addresses = mail.machineAddresses { pipeline.setMachineAddresses(addresses) }
         attach(mail)
       }
-      // Later than the round before, so that time stamps give the order of the frames.
+      // Later than the previous round, so that time stamps give the order of frames.
       now = max(LiveClock.now, now.advanced(by: 1))
       var count = 0
       for index in InterfaceIndex.all { count += receive(index, at: now) }
@@ -67,19 +67,19 @@ struct Worker: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// Takes one step of the first command. Frames never wait longer than that.
+  /// Takes one step of the first command. Frames wait no longer than that.
   private mutating func work(at now: Instant) {
     if commands[0].step(&pipeline, now) { commands.removeFirst() }
   }
 
-  /// Carries out the last command, and gives up all others.
+  /// Carries out the last command, and gives up the others.
   private mutating func stop(_ last: Command?) {
     if let last { while !last.step(&pipeline, LiveClock.now) {} }
     for command in commands + mailbox.refuseCommands() { command.giveUp() }
     commands = []
   }
 
-  /// Takes the frames that have arrived on one interface, works on them, and sends the frames that leave.
+  /// Takes the frames that have arrived on one interface, processes them, and sends the frames that leave.
   /// - Returns: the number of frames.
   private mutating func receive(_ index: InterfaceIndex, at now: Instant) -> Int {
     guard captures[index] != nil else { return 0 }
@@ -112,12 +112,12 @@ struct Worker: ~Copyable, @unchecked Sendable {
     mailbox.report(lost: index)
   }
 
-  /// Waits for a frame or for mail.
+  /// Waits for a frame or mail.
   private mutating func sleep() {
     waits.removeAll(keepingCapacity: true)
     waits.append(pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0))
     for index in InterfaceIndex.all {
-      // The kernel skips descriptors below 0.
+      // The kernel skips negative descriptors.
       waits.append(pollfd(fd: captures[index]?.descriptor ?? -1, events: Int16(POLLIN), revents: 0))
     }
     // Safety: the array holds as many descriptors.

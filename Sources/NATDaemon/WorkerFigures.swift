@@ -3,17 +3,17 @@ import NATTable
 import NATWire
 import Synchronization
 
-/// How busy a worker is. The worker writes, any thread reads.
+/// How busy a worker is. The worker writes; any thread may read.
 final class WorkerFigures: Sendable {
   private let busy = Atomic<UInt64>(0)
   private let longest = Atomic<UInt64>(0)
   private let rounds = Atomic<UInt64>(0)
   private let beats = Atomic<UInt64>(0)
-  /// The longest round of each of the last seconds, at the second's remainder: second:24 | nanoseconds:40.
+  /// The longest round of each recent second, at the second modulo the size. Word: second:24 | nanoseconds:40.
   private let words: AtomicWords
   private let memory: MappedMemory
 
-  /// Seconds of which the longest round is kept.
+  /// How many seconds are kept.
   static let remembered = 60
   private static let places: UInt64 = 64
   private static let longestRemembered: UInt64 = 1 << 40 - 1
@@ -25,17 +25,17 @@ final class WorkerFigures: Sendable {
 
   /// Nanoseconds of work since the start.
   var busyNanoseconds: UInt64 { busy.load(ordering: .relaxed) }
-  /// Nanoseconds of the longest round.
+  /// The longest round since the start, in nanoseconds.
   var longestRoundNanoseconds: UInt64 { longest.load(ordering: .relaxed) }
-  /// Rounds with work in them.
+  /// The number of rounds with work.
   var roundCount: UInt64 { rounds.load(ordering: .relaxed) }
 
-  /// Rounds with work and without: at least ten a second, as long as the worker does not hang.
+  /// The number of rounds with or without work: at least ten a second unless the worker hangs.
   var heartbeats: UInt64 { beats.load(ordering: .relaxed) }
 
   func beat() { beats.store(heartbeats &+ 1, ordering: .relaxed) }
 
-  /// Nanoseconds of the longest round in each of the last whole seconds, the latest first; 0 for a second without work.
+  /// The longest round of each of the last whole seconds in nanoseconds, latest first; 0 if idle.
   func longestRounds(at now: Instant) -> [UInt64] {
     let second = now.nanoseconds / 1_000_000_000
     return (1...UInt64(WorkerFigures.remembered)).prefix { $0 <= second }.map { back in

@@ -2,9 +2,8 @@ import NATGateway
 import NATTable
 import NATWire
 
-/// The workers of a gateway, as the other parts of the daemon reach them: a mailbox and figures for each.
-///
-/// A job goes to one worker or to all. One worker runs today.
+/// The workers of a gateway, each with a mailbox and figures. A job goes to one worker or to all. One worker
+/// runs today.
 final class WorkerSet: Sendable {
   struct Member: Sendable {
     let number: Int
@@ -17,7 +16,7 @@ final class WorkerSet: Sendable {
   /// - Precondition: `count` is at least 1.
   init(count: Int = 1) { members = (0..<count).map { Member(number: $0) } }
 
-  /// Changes the mail of each worker.
+  /// Changes the mail of every worker.
   func post(_ change: (inout Mailbox.Mail) -> Void) {
     for member in members { member.mailbox.post(change) }
   }
@@ -27,18 +26,16 @@ final class WorkerSet: Sendable {
     members.reduce(false) { $1.mailbox.takeLost(index) || $0 }
   }
 
-  /// Lets ``takeLost(_:)`` return true again.
+  /// Makes ``takeLost(_:)`` return true again.
   func report(lost index: InterfaceIndex) { members[0].mailbox.report(lost: index) }
 
-  /// Gives each worker its own copy of a job and waits for all of them.
-  ///
+  /// Gives each worker a copy of a job, and waits for all of them.
   /// - Returns: the finished jobs in the order of the workers; nil if a worker has stopped.
   func perform<Job: GatewayJob>(_ job: Job) async -> [Job]? {
     await gather { await $0.perform(job) }
   }
 
-  /// Lets each worker do something in one step and waits for all of them.
-  ///
+  /// Runs `body` on each worker in one step, and waits for all of them.
   /// - Returns: the answers in the order of the workers; nil if a worker has stopped.
   func perform<Answer: Sendable>(
     _ body: @escaping @Sendable (inout Pipeline, Instant) -> Answer

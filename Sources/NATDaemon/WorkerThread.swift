@@ -2,13 +2,14 @@ import CLinuxPacket
 import Glibc
 import Logging
 
-/// The thread of a worker, pinned to a processor. The packet path shares its thread with nothing else.
+/// The thread of a worker, pinned to a processor. It runs nothing but the worker.
 final class WorkerThread: Sendable {
   private let ended: AsyncStream<Void>
 
   /// Starts the thread.
   ///
-  /// - Parameter number: of the worker. The first worker gets the last processor, as interrupts mostly go to the first.
+  /// - Parameter number: the worker's number. The first worker gets the last processor, because interrupts
+  ///   mostly go to the first.
   init(_ worker: consuming Worker, number: Int) {
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     ended = stream
@@ -26,7 +27,6 @@ final class WorkerThread: Sendable {
     for await _ in ended {}
   }
 
-  /// What the thread needs, in one object.
   fileprivate final class Task {
     private var worker: Worker
     private let number: Int
@@ -45,8 +45,8 @@ final class WorkerThread: Sendable {
         worker.logger.notice(
           "worker is not pinned", metadata: ["processor": "\(processor)", "error": "\(code)"])
       }
-      // Real-time priority, so that threads that read the table do not delay the worker. Niceness is not enough: measured,
-      // the worker still waited for 4 ms in the middle of a round.
+      // Real-time priority, so that threads that read the table do not delay the worker. Measured with
+      // niceness instead: the worker still waited 4 ms in the middle of a round.
       var priority = sched_param(sched_priority: 1)
       // Safety: the structure is ours.
       let refusal = unsafe pthread_setschedparam(pthread_self(), SCHED_RR, &priority)
@@ -61,7 +61,7 @@ final class WorkerThread: Sendable {
   }
 }
 
-/// The body of the thread. It is a named function, because a closure may carry the executor of its context.
+/// The body of the thread. Not a closure, because a closure may carry the executor of its context.
 private func runWorker(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   guard let argument = unsafe argument else { return nil }
   // Safety: the references were made for this thread.

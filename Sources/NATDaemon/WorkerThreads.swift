@@ -5,7 +5,7 @@ import NATMemory
 import NATTable
 import NATWire
 
-/// The threads of the workers: a gateway for each, with the sessions that an earlier daemon left.
+/// The threads of the workers. Each runs a gateway; the first table is the one that an earlier daemon left.
 actor WorkerThreads: Component {
   private let workers: WorkerSet
   private let settings: GatewaySettings
@@ -14,12 +14,12 @@ actor WorkerThreads: Component {
   private let configured: Int
   private let logger: Logger
   private var threads: [WorkerThread] = []
-  /// The workers that have not finished a round since the last look.
+  /// The workers that have not finished a round since the last check.
   private var hanging: Set<Int> = []
 
   /// - Parameters:
-  ///   - memory: made for `settings`.
-  ///   - configured: the number of workers that the configuration asks for.
+  ///   - memory: allocated for `settings`.
+  ///   - configured: the number of workers in the configuration.
   init(
     _ workers: WorkerSet, _ settings: GatewaySettings, _ memory: GatewayMemory, state: StateKeeper?,
     configured: Int, logger: Logger
