@@ -1,6 +1,6 @@
 import NATWire
 
-/// The rules between settings. A rule is silent where one of its settings is missing or wrong.
+/// Checks rules between settings. A rule is skipped if one of its settings is missing or wrong.
 struct Checks {
   let configuration: Configuration
   let reader: Reader
@@ -15,7 +15,7 @@ struct Checks {
 
   private var report: Report { reader.report }
 
-  /// The address of a side, with its place; nil where it is the machine's, too.
+  /// The address of a side and its place; nil if the setting is `host`.
   private func address(of side: Side) -> Located<AddressInNetwork>? {
     let interfaces = configuration.interfaces
     let interface = side == .inside ? interfaces.inside : interfaces.outside
@@ -96,14 +96,14 @@ struct Checks {
     }
   }
 
-  /// The networks of the routes that could be read.
+  /// The networks of the valid routes.
   private var routed: [Located<IPv4Network>] {
     configuration.routes.enumerated().compactMap { index, route in
       reader.places["routes[\(index)].network"].map { Located(value: route.network, place: $0) }
     }
   }
 
-  /// The inside network and the routes: where inside hosts can be reached.
+  /// The networks of inside hosts: the inside network and the routes.
   private var reachable: [IPv4Network] { (inside.map { [$0.network] } ?? []) + routed.map(\.value) }
 
   private var reachableIsKnown: Bool {
@@ -122,7 +122,7 @@ struct Checks {
     let written = zip(configuration.nat.insideNetworks, reader.elements[path] ?? []).map {
       Located(value: $0, place: $1)
     }
-    // The connected networks are compared with each other already.
+    // The connected networks were already compared with each other.
     for network in isDefault ? routed : written {
       let found = network.value.description.quoted
       if !isDefault, reachableIsKnown, !network.value.isCovered(by: reachable) {
@@ -198,7 +198,7 @@ struct Checks {
 }
 
 extension IPv4Network {
-  /// Whether the networks together hold all of this one.
+  /// Whether the networks together contain all of this one.
   /// - Complexity: O(n) for each bit of the longest prefix among them.
   fileprivate func isCovered(by networks: [IPv4Network]) -> Bool {
     if networks.contains(where: { $0.contains(address) && $0.prefixLength <= prefixLength }) { return true }

@@ -1,8 +1,8 @@
 public import NATWire
 
 extension Configuration {
-  /// The addresses at which the gateway can be reached from outside: its own, the pool, and those of static mappings.
-  /// Ascending.
+  /// The addresses that can be reached from outside, ascending: the gateway's own, the pool, and those of
+  /// static mappings.
   public var publicAddresses: [IPv4Address] {
     var addresses: Set = [interfaces.outside.address]
     addresses.formUnion(nat.pool.map(\.address))
@@ -16,7 +16,8 @@ extension Configuration {
     return addresses.sorted()
   }
 
-  /// The addresses that the gateway alone answers for, on either side. The kernel answers for those of the machine.
+  /// The addresses for which only the gateway answers, on either side. For the machine's addresses its kernel
+  /// answers.
   public var ownAddresses: [IPv4Address] {
     (interfaces.inside.hasMachineAddress ? [] : [interfaces.inside.address])
       + publicAddresses.filter { $0 != sharedAddress }

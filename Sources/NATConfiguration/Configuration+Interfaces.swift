@@ -5,8 +5,8 @@ extension Configuration {
   public struct Interfaces: Sendable, Equatable {
     public var inside: Interface
     public var outside: Interface
-    /// The key `outside.gateway`: the next hop for all destinations without a route. Without one they cannot be reached.
-    /// Outside with `address: host` it is the kernel's default gateway.
+    /// The key `outside.gateway`: the next hop for destinations without a route. Without it they are
+    /// unreachable. With `address: host` it is the kernel's default gateway.
     public var gateway: IPv4Address?
 
     public init(inside: Interface, outside: Interface, gateway: IPv4Address? = nil) {
@@ -18,18 +18,18 @@ extension Configuration {
 
   /// One interface.
   public struct Interface: Sendable, Equatable {
-    /// The device, at most 15 bytes.
+    /// The device name, at most 15 bytes.
     public var name: String
-    /// The gateway's own address on this side. With ``hasMachineAddress`` it is the machine's, and `0.0.0.0` until it is
-    /// known.
+    /// The gateway's address on this side. With ``hasMachineAddress`` it is the machine's, or `0.0.0.0` while
+    /// unknown.
     public var address: IPv4Address
-    /// The connected network, which holds `address`.
+    /// The connected network, which contains `address`.
     public var network: IPv4Network
-    /// The gateway's own MAC address on this side; nil for the device's own.
+    /// The gateway's MAC address on this side; nil for the device's.
     public var mac: MACAddress?
-    /// The MTU in bytes, 68 to 65535; nil for the device's own.
+    /// The MTU in bytes, 68 to 65535; nil for the device's.
     public var mtu: Int?
-    /// `address: host`: the machine's kernel has the address, and keeps it.
+    /// `address: host`: the gateway shares the address with the machine's kernel.
     public var hasMachineAddress = false
 
     /// - Precondition: `prefixLength` is at most 32.
@@ -43,7 +43,7 @@ extension Configuration {
       self.mtu = mtu
     }
 
-    /// The address and its network; nil where they are the machine's.
+    /// The address and its network; nil with `address: host`.
     var ownAddress: AddressInNetwork? {
       get { hasMachineAddress ? nil : AddressInNetwork(address: address, network: network) }
       set {
@@ -57,7 +57,7 @@ extension Configuration {
   /// A network behind an inside router.
   public struct Route: Sendable, Equatable {
     public var network: IPv4Network
-    /// The router, an address of the inside network.
+    /// The router's address, in the inside network.
     public var via: IPv4Address
 
     public init(network: IPv4Network, via: IPv4Address) {
@@ -87,7 +87,7 @@ extension Configuration {
 }
 
 extension Configuration.Interface {
-  /// - Parameter address: an example.
+  /// - Parameter address: an example for the documentation.
   fileprivate static func settings(address: String) -> [Setting<Self>] {
     Settings {
       Setting("name", \.name, .device, .restart).about("The network device.").required

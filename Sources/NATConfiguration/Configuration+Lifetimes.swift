@@ -1,18 +1,17 @@
 public import NATWire
 
-/// 10^9.
 let nanosecondsPerSecond: UInt64 = 1_000_000_000
 
 extension Configuration {
-  /// The key `lifetimes`: how long a session lives after the last packet that refreshes it, in nanoseconds: whole
-  /// seconds, 1 s to 365 days.
+  /// The key `lifetimes`: how long a session lives after the last packet that refreshes it, in nanoseconds.
+  /// Whole seconds, 1 s to 365 days.
   public struct Lifetimes: Sendable, Equatable {
     public var udpNanoseconds: UInt64 = 300 * nanosecondsPerSecond
     public var tcpEstablishedNanoseconds: UInt64 = 7440 * nanosecondsPerSecond
     public var tcpTransitoryNanoseconds: UInt64 = 240 * nanosecondsPerSecond
     public var icmpNanoseconds: UInt64 = 60 * nanosecondsPerSecond
     public var fragmentNanoseconds: UInt64 = 30 * nanosecondsPerSecond
-    /// By protocol, then port; each pair once.
+    /// Sorted by protocol, then port. Each pair occurs once.
     public var ports: [PortLifetime] = []
 
     public init() {}
@@ -32,7 +31,8 @@ extension Configuration {
     Setting<Configuration>.portLifetimes
   }
 
-  /// The lifetime of sessions to one destination port, such as `udp/53: 120s`. It replaces `udp` or `tcp-established`.
+  /// The lifetime of sessions to one destination port, such as `udp/53: 120s`. It replaces `udp` or
+  /// `tcp-established`.
   public struct PortLifetime: Sendable, Equatable {
     /// TCP or UDP.
     public var transport: TransportProtocol
@@ -49,7 +49,7 @@ extension Configuration {
 }
 
 extension Setting where Root == Configuration {
-  /// A mapping whose keys are the operator's.
+  /// A mapping whose keys the operator chooses.
   fileprivate static var portLifetimes: Setting {
     let expected = "a mapping such as { udp/53: 120s }"
     return Setting(

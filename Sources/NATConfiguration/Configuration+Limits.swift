@@ -1,7 +1,7 @@
 extension Configuration {
-  /// How many addresses a pool may have.
+  /// The most addresses of a pool.
   public static let mostPoolAddresses = 1024
-  /// How many entries `static` may have.
+  /// The most entries of `static`.
   public static let mostStatics = 262_144
 
   /// The key `limits`.
@@ -17,7 +17,7 @@ extension Configuration {
   public struct PerHost: Sendable, Equatable {
     public var ports = 16_384
     public var sessions = 65_536
-    /// Nil for any number.
+    /// Nil for no limit.
     public var sessionsPerSecond: Int?
   }
 
@@ -29,7 +29,7 @@ extension Configuration {
     public var mssClamp = MSSClamp.auto
   }
 
-  /// The state of a connection that has data after a RST (RFC 6146 section 3.5.2.2).
+  /// The state of a connection that sends data after a RST (RFC 6146 section 3.5.2.2).
   public enum AfterReset: String, Sendable, CaseIterable {
     case established, transitory
   }

@@ -1,33 +1,32 @@
 public import NATWire
 
 extension IPv4Address {
-  /// Stands for the address that the machine's kernel has on an interface: `host` in the file. ``Configuration/resolved(_:)``
-  /// replaces it. No host can have 0.0.0.0, so a file cannot name it.
+  /// Stands for the machine's address on an interface: `host` in the file. ``Configuration/resolved(_:)``
+  /// replaces it. The value is 0.0.0.0, which no host can have and no file can contain.
   public static var machine: IPv4Address { .any }
 
-  /// As in the file.
+  /// The text in the file.
   var text: String { self == .machine ? "host" : description }
 }
 
 extension IPv4Network {
-  /// The network of an interface with the machine's address, until it is known.
+  /// The network of an interface with `address: host`, while it is unknown.
   static let machine = IPv4Network(.machine, prefixLength: 32)
 
-  /// As in the file.
   var text: String { self == .machine ? "host" : description }
 }
 
 extension Configuration {
-  /// The pool on the machine's address: below the ports that the kernel gives its own sockets, 32768 to 60999, and above
-  /// those of most services.
+  /// The default pool on the machine's address: below the kernel's local port range, 32768 to 60999, and
+  /// above the ports of most services.
   public static let machinePorts: ClosedRange<UInt16> = 10240...32767
 
   /// The address that the kernel has on one interface.
   public struct MachineAddress: Sendable, Hashable {
     public var address: IPv4Address
-    /// The connected network, which holds `address`.
+    /// The connected network, which contains `address`.
     public var network: IPv4Network
-    /// The next hop of the default route by this interface, if there is one.
+    /// The next hop of the default route through this interface; nil without one.
     public var gateway: IPv4Address?
 
     /// - Precondition: `prefixLength` is at most 32.
@@ -38,11 +37,11 @@ extension Configuration {
     }
   }
 
-  /// What a configuration with `address: host` has to follow.
+  /// The machine's addresses and ports that replace `address: host`.
   public struct Machine: Sendable, Equatable {
     public var inside: MachineAddress?
     public var outside: MachineAddress?
-    /// Ports of the machine's own sockets on the outside address, ascending.
+    /// The ports of the machine's own sockets on the outside address, ascending.
     public var tcpPorts: [UInt16] = []
     public var udpPorts: [UInt16] = []
 
@@ -60,31 +59,32 @@ extension Configuration {
     }
   }
 
-  /// A configuration with the machine's addresses in it.
+  /// A configuration with the machine's addresses filled in.
   public struct Resolved: Sendable {
-    /// Interfaces whose address is not known have 0.0.0.0. Pool addresses and static mappings on it are left out.
+    /// Interfaces whose address is unknown have 0.0.0.0. Their pool addresses and static mappings are left
+    /// out.
     public var configuration: Configuration
     /// Why the gateway does less than the configuration says.
     public var degraded: [String]
   }
 
-  /// Whether an interface has the machine's address.
+  /// Whether an interface has `address: host`.
   public var followsMachine: Bool {
     interfaces.inside.hasMachineAddress || interfaces.outside.hasMachineAddress
   }
 
-  /// Whether an address of the machine is not known yet.
+  /// Whether an address of the machine is still unknown.
   public var waitsForMachine: Bool {
     [interfaces.inside, interfaces.outside].contains { $0.hasMachineAddress && $0.address == .machine }
   }
 
-  /// The outside address that the gateway shares with the kernel; nil if it has one of its own, or none is known.
+  /// The outside address that the gateway shares with the kernel; nil if there is none, or it is unknown.
   public var sharedAddress: IPv4Address? {
     let outside = interfaces.outside
     return outside.hasMachineAddress && outside.address != .machine ? outside.address : nil
   }
 
-  /// Replaces `host` by the machine's addresses. A configuration without `host` stays as it is.
+  /// Replaces `host` with the machine's addresses. A configuration without `host` stays as it is.
   /// - Complexity: O(static mappings + pool addresses + ports of the machine's sockets).
   public func resolved(_ machine: Machine) -> Resolved {
     guard followsMachine else { return Resolved(configuration: self, degraded: []) }
@@ -138,7 +138,7 @@ extension Configuration.Resolved {
     }
   }
 
-  /// Takes the ports of the machine's own sockets out of the pool, whatever their protocol.
+  /// Removes the ports of the machine's own sockets from the pool, for all protocols.
   fileprivate mutating func setPool(_ machine: Configuration.Machine) {
     let address = configuration.interfaces.outside.address
     configuration.nat.pool = configuration.nat.pool.reduce(into: []) { pool, entry in
@@ -186,7 +186,7 @@ extension Configuration.Resolved {
 }
 
 extension [ClosedRange<UInt16>] {
-  /// The ranges without some ports. They must not overlap.
+  /// The ranges without some ports. The ranges must not overlap.
   func without(_ ports: [UInt16]) -> [ClosedRange<UInt16>] {
     ports.reduce(self) { ranges, port in
       ranges.flatMap { range -> [ClosedRange<UInt16>] in
@@ -199,8 +199,8 @@ extension [ClosedRange<UInt16>] {
 }
 
 extension Configuration {
-  /// The TCP or UDP ports that the gateway takes on the machine's address, for the pool and for static mappings. In no
-  /// order.
+  /// The TCP or UDP ports on the machine's address that the gateway uses for the pool and static mappings,
+  /// unsorted.
   public func portsOnMachine(_ transport: TransportProtocol) -> [ClosedRange<UInt16>] {
     func isMachines(_ address: IPv4Address) -> Bool { address == .machine || address == sharedAddress }
     let forwards = statics.compactMap { mapping -> ClosedRange<UInt16>? in
@@ -212,12 +212,12 @@ extension Configuration {
     return nat.pool.filter { isMachines($0.address) }.flatMap(\.ports) + forwards
   }
 
-  /// The ports that the kernel must not give its own sockets while the gateway runs; none if they share no address.
+  /// The ports that the kernel must not give its own sockets; none without a shared address.
   public var reservedPorts: [ClosedRange<UInt16>] {
     interfaces.outside.hasMachineAddress ? portsOnMachine(.tcp) + portsOnMachine(.udp) : []
   }
 
-  /// What is allowed and probably a mistake, each with what would be right. The gateway starts all the same.
+  /// Valid settings that are probably a mistake, with what to write instead. The gateway starts anyway.
   public var warnings: [String] {
     var warnings: [String] = []
     if workers > 1 {
@@ -230,7 +230,7 @@ extension Configuration {
     ]
   }
 
-  /// The same with the known addresses of the machine as the gateway's own, for a replay elsewhere.
+  /// The same with the machine's known addresses as the gateway's own, for a replay on another machine.
   public var standingAlone: Configuration {
     var alone = self
     if alone.interfaces.inside.address != .machine { alone.interfaces.inside.hasMachineAddress = false }

@@ -3,11 +3,11 @@ public import NATWire
 extension Configuration {
   /// The key `nat`: how addresses and ports are translated. The defaults follow RFC 4787, RFC 5382, RFC 5508 and RFC 6888.
   public struct NAT: Sendable, Equatable {
-    /// The networks of the inside hosts that are translated. Each lies in the inside network or in routes.
+    /// The networks of inside hosts to translate. Each lies in the inside network or in routes.
     public var insideNetworks: [IPv4Network]
-    /// Destinations forwarded without translation.
+    /// Destinations that are forwarded without translation.
     public var exempt: [IPv4Network] = []
-    /// The public addresses and ports of dynamic bindings, each address once. It may be empty.
+    /// The public addresses and ports of dynamic bindings; each address occurs once. It may be empty.
     public var pool: [PoolAddress]
     public var portChoice = PortChoice.preserve
     public var parity = true
@@ -24,7 +24,7 @@ extension Configuration {
     public var unsolicitedSYN = UnsolicitedSYN.answer
     public var tcp = TCP()
     public var fragments = Fragments()
-    /// On each side; 0 sends none.
+    /// For each side; 0 sends none.
     public var icmpErrorsPerSecond = 1000
 
     public init(insideNetworks: [IPv4Network], pool: [PoolAddress]) {
@@ -36,7 +36,7 @@ extension Configuration {
   /// A public address of the pool with its ports.
   public struct PoolAddress: Sendable, Equatable {
     public var address: IPv4Address
-    /// Ascending, without overlaps, without port 0.
+    /// Ascending, without overlaps and port 0.
     public var ports: [ClosedRange<UInt16>]
 
     public init(_ address: IPv4Address, ports: [ClosedRange<UInt16>] = [1024...65535]) {
@@ -45,7 +45,7 @@ extension Configuration {
     }
   }
 
-  /// Which free port a new binding gets.
+  /// How the free port for a new binding is chosen.
   public enum PortChoice: String, Sendable, CaseIterable {
     case preserve, random, sequential
   }
@@ -55,7 +55,7 @@ extension Configuration {
     case paired, arbitrary
   }
 
-  /// The remote endpoints from which a dynamic binding takes packets (RFC 4787 section 5).
+  /// From which remote endpoints a dynamic binding accepts packets (RFC 4787 section 5).
   public enum Filtering: String, Sendable, CaseIterable {
     case endpointIndependent = "endpoint-independent"
     case addressDependent = "address-dependent"
@@ -85,7 +85,7 @@ extension Configuration {
     }
   }
 
-  /// The answer to an inside host when no port is left or a limit is reached.
+  /// The answer to an inside host if no port is free or a limit is reached.
   public enum Exhaustion: String, Sendable, CaseIterable {
     /// ICMP 3/13 (RFC 5508 REQ-8).
     case prohibited
@@ -94,15 +94,15 @@ extension Configuration {
     case silent
   }
 
-  /// Whether live sessions end to make room for new ones.
+  /// Whether sessions are ended to make room for new ones.
   public enum Evict: String, Sendable, CaseIterable {
     case never
     case oldestTransitory = "oldest-transitory"
   }
 
-  /// The answer to an inbound SYN that the filter of a live binding refuses (RFC 5382 REQ-4).
+  /// The answer to an inbound SYN that a live binding's filter rejects (RFC 5382 REQ-4).
   public enum UnsolicitedSYN: String, Sendable, CaseIterable {
-    /// ICMP 3/3 after 6 s, unless an inside SYN came.
+    /// ICMP 3/3 after 6 s, unless an outbound SYN follows.
     case answer
     case silent
   }
@@ -170,8 +170,9 @@ extension Configuration.PoolAddress {
       .about("Its ports for dynamic bindings.").byDefault("1024-65535; of `host`, 10240-32767")
   }
 
-  /// In `{ address: 192.0.2.1, ports: 1024-4999,5100-65535 }` YAML ends the value at the comma, and takes the second range
-  /// for a key without a value. This appends such keys to the ports. It also takes a list of ranges.
+  /// In `{ address: 192.0.2.1, ports: 1024-4999,5100-65535 }` YAML ends the value at the comma and reads the
+  /// second range as a key without a value. This appends such keys to the ports. It also accepts a list of
+  /// ranges.
   fileprivate static func joiningPorts(_ node: Node) -> Node {
     guard case .mapping(var entries) = node.content,
       let index = entries.firstIndex(where: { $0.key == "ports" })
@@ -198,7 +199,7 @@ extension Configuration.PoolAddress {
 }
 
 extension Setting where Root == Configuration {
-  /// One word for all protocols, in place of the mapping.
+  /// One word for all protocols instead of the mapping.
   fileprivate static var filteringForAll: Setting {
     let word = Form<Configuration.Filtering>.word
     return Setting(

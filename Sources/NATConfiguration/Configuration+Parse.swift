@@ -1,13 +1,13 @@
 import Foundation
 
 extension Configuration {
-  /// Reads a configuration, and checks all that can be checked without the machine it is for.
+  /// Reads a configuration, and checks everything that does not depend on the machine.
   ///
   /// - Parameters:
   ///   - text: YAML.
-  ///   - file: the name of the file, for messages.
-  /// - Throws: everything that is wrong.
-  /// - Complexity: O(n log n) in the size of the text; each repeated key costs O(n) more.
+  ///   - file: the file name for messages.
+  /// - Throws: all problems.
+  /// - Complexity: O(n log n) in the size of the text. Each repeated key costs O(n) more.
   public static func parse(_ text: String, file: String) throws(ConfigurationErrors) -> Configuration {
     let reader = Reader(Report(file: file))
     let hasMark = text.unicodeScalars.first == "\u{FEFF}"
@@ -19,7 +19,7 @@ extension Configuration {
   }
 
   /// Reads a file, and checks its settings against each other.
-  /// - Returns: nil, or values of no meaning, where the report says what is wrong.
+  /// - Returns: nil or meaningless values if the report has problems.
   private init?(reading root: Node, _ reader: Reader) {
     var root = root
     if case .nothing = root.content { root = Node(place: root.place, content: .mapping([])) }
@@ -40,7 +40,7 @@ extension Configuration {
     }
   }
 
-  /// Sets what follows from other settings, where the file says nothing.
+  /// Sets defaults that depend on other settings.
   private mutating func setDefaults(_ reader: Reader) {
     let defaults = Configuration(interfaces: interfaces, routes: routes)
     if reader.isMissing("nat.inside-networks") { nat.insideNetworks = defaults.nat.insideNetworks }
@@ -54,9 +54,7 @@ extension Configuration {
   }
 
   /// Reads the configuration file at a path.
-  ///
-  /// - Throws: everything that is wrong, of the kind ``ConfigurationErrors/Kind/unreadable`` if there is no such file or it
-  ///   cannot be read.
+  /// - Throws: all problems. The kind is ``ConfigurationErrors/Kind/unreadable`` if the file cannot be read.
   public static func load(path: String) throws(ConfigurationErrors) -> Configuration {
     let report = Report(file: path)
     let url = URL(fileURLWithPath: path)
@@ -84,7 +82,7 @@ extension Configuration {
     }
   }
 
-  /// The place of the first bytes that are not UTF-8.
+  /// The place of the first invalid UTF-8.
   private static func firstInvalid(in bytes: Data) -> Place {
     var place = Place(setting: "", line: 1, column: 1)
     var decoder = UTF8()

@@ -1,12 +1,12 @@
 import NATWire
 
 extension Configuration {
-  /// Reads and checks a static mapping that is added at run time, like an entry of `static` in a file.
+  /// Reads and checks a static mapping that is added at run time.
   ///
   /// - Parameters:
-  ///   - entry: the keys of the entry and their values, as in the file.
-  ///   - existing: the static mappings in force, with those of the file.
-  /// - Throws: everything that is wrong; settings are named by the keys of the entry.
+  ///   - entry: the keys and values of an entry of `static`, as in the file.
+  ///   - existing: all static mappings in force.
+  /// - Throws: all problems. Settings are named by the keys of the entry.
   /// - Complexity: O(n) in the number of existing mappings.
   public func staticMapping(
     from entry: [String: String], beside existing: [StaticMapping]

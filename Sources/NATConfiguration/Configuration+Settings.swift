@@ -1,7 +1,7 @@
 import Yams
 
 extension Configuration {
-  /// Every setting of the file, in its order.
+  /// All settings, in the order of the file.
   static let declared = Settings<Configuration> {
     interfaceSettings
     poolSettings
@@ -16,7 +16,7 @@ extension Configuration {
     daemonSettings
   }
 
-  /// The declaration of every setting, for the reference page and for tests. The settings of the entries of a list follow
+  /// The declarations of all settings, for the reference page and tests. The settings of list entries follow
   /// the list.
   public static var reference: [SettingReference] {
     let nowhere = Interface(name: "", address: .machine, prefixLength: 32)
@@ -29,12 +29,12 @@ extension Configuration {
     /// The path in the file. Entries of lists are identified by their unique field: `routes[10.9.0.0/24].via`,
     /// `nat.pool[192.0.2.1].ports`, `static[tcp 192.0.2.1:8080].private`.
     public let name: String
-    /// As in the file; `off` where there is none.
+    /// The text in the file; `off` for none.
     public let value: String
     let effect: Effect
   }
 
-  /// Every setting, defaults included, in the order of the file.
+  /// All settings, with defaults, in the order of the file.
   public var settings: [SettingValue] {
     Configuration.declared.list.flatMap { setting in
       (setting.written(self)?.listed(setting.path) ?? []).map {
@@ -43,7 +43,7 @@ extension Configuration {
     }
   }
 
-  /// A setting that differs; nil where one of the two configurations has no such setting.
+  /// A setting that differs. A value is nil if that configuration has no such setting.
   public struct Change: Sendable, Equatable {
     public let setting: String
     public let before: String?
@@ -52,7 +52,7 @@ extension Configuration {
     public let effect: Effect
   }
 
-  /// The settings in which another configuration differs, in the order of the file; those that it lacks come last.
+  /// The settings that differ in another configuration, in the order of the file; those that it lacks last.
   /// - Complexity: O(n) in the number of settings.
   public func changes(to other: Configuration) -> [Change] {
     let (old, new) = (settings, other.settings)
@@ -66,7 +66,7 @@ extension Configuration {
       }
   }
 
-  /// The configuration as a file that has every setting, defaults included. Read again, it is the same.
+  /// The configuration as a file with all settings, defaults included. Read again, it is the same.
   public var yaml: String {
     do {
       return try Yams.serialize(

@@ -26,33 +26,33 @@ extension Configuration {
 }
 
 extension Configuration {
-  /// The restrictions of a port forward. Without any it takes everything, from both sides, for ever.
+  /// The restrictions of a port forward. By default it has none: all remotes, both directions, no end.
   public struct ForwardTerms: Sendable, Hashable {
     public var direction = Direction.both
-    /// The remote endpoints of its sessions; nil for all.
+    /// The remote endpoints that may use it; nil for all.
     public var remote: Remote?
-    /// It makes one session, and ends with it.
+    /// Whether it allows one session and ends with it.
     public var once = false
-    /// How long it is in force after it was added.
+    /// How long it stays in force after it was added; nil for ever.
     public var lifetimeNanoseconds: UInt64?
 
     public init() {}
 
-    /// Whether it ends without an operator.
+    /// Whether it can end without an operator.
     public var endsByItself: Bool { once || lifetimeNanoseconds != nil }
   }
 
-  /// The key `direction` of a port forward: who may begin sessions.
+  /// The key `direction` of a port forward: which side may begin sessions.
   public enum Direction: String, Sendable, CaseIterable {
     case both
-    /// Sessions begin outside. What the inside host begins has another binding.
+    /// Only outside. Sessions that the inside host begins get another binding.
     case inbound
   }
 
   /// The key `remote` of a port forward: an address, an address and a port, or a network.
   public struct Remote: Sendable, Hashable, CustomStringConvertible {
     public var network: IPv4Network
-    /// Nil for any.
+    /// Nil for any port.
     public var port: UInt16?
 
     public init(_ network: IPv4Network, port: UInt16? = nil) {
@@ -60,7 +60,7 @@ extension Configuration {
       self.port = port
     }
 
-    /// As in the file.
+    /// The text in the file.
     public var description: String {
       if let port { return "\(network.address):\(port)" }
       return network.prefixLength == 32 ? "\(network.address)" : "\(network)"
@@ -91,7 +91,7 @@ extension Configuration {
 }
 
 extension Configuration.StaticMapping {
-  /// The keys of an entry. The protocol decides what `public` and `private` may be, so ``StaticDraft`` reads them.
+  /// The keys of an entry. ``StaticDraft`` reads them, because `public` and `private` depend on the protocol.
   fileprivate static var reference: [SettingReference] {
     func key(_ name: String, _ form: String, _ documentation: String, _ samples: [String]) -> SettingReference
     {
@@ -131,7 +131,7 @@ extension Configuration.StaticMapping {
 }
 
 extension Configuration.ForwardTerms {
-  /// Of TCP and UDP.
+  /// The settings for TCP and UDP.
   static let settings = settings(.remote(of: .tcp))
   static let settingsOfICMP = settings(.remote(of: .icmp))
 
@@ -150,7 +150,7 @@ extension Configuration.ForwardTerms {
 }
 
 extension Configuration.StaticMapping {
-  /// The restrictions of a port forward; those of a 1:1 mapping are none.
+  /// The restrictions of a port forward. A 1:1 mapping has none.
   public var terms: Configuration.ForwardTerms {
     switch self {
     case .portForward(_, _, _, let terms): terms
@@ -158,7 +158,7 @@ extension Configuration.StaticMapping {
     }
   }
 
-  /// The same with an address in place of `host`.
+  /// The same with an address instead of `host`.
   public func onMachine(_ address: IPv4Address) -> Configuration.StaticMapping {
     guard case .portForward(let transport, var outer, let inner, let terms) = self, outer.address == .machine
     else { return self }
@@ -166,7 +166,7 @@ extension Configuration.StaticMapping {
     return .portForward(transport, publicEndpoint: outer, privateEndpoint: inner, terms: terms)
   }
 
-  /// The keys of the entry but `protocol`, `public` and `private`, with their values, without defaults.
+  /// The keys and values of the entry without `protocol`, `public`, `private` and defaults.
   public var termSettings: [(key: String, value: String)] {
     let defaults = Configuration.ForwardTerms()
     return Configuration.ForwardTerms.settings.list.compactMap { setting in
@@ -175,14 +175,14 @@ extension Configuration.StaticMapping {
     }
   }
 
-  /// The entry as in the file.
+  /// The entry in the file.
   public var entry: [String: String] {
     Dictionary(
       [("protocol", protocolText), ("public", publicText), ("private", privateText)]
         + termSettings.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The word of the file: `tcp`, `udp`, `icmp` or `all`.
+  /// The protocol in the file: `tcp`, `udp`, `icmp` or `all`.
   public var protocolText: String {
     switch self {
     case .portForward(let transport, _, _, _): transport.text
@@ -190,7 +190,7 @@ extension Configuration.StaticMapping {
     }
   }
 
-  /// As in the file: `address:port`, or the address alone.
+  /// The text in the file: `address:port`, or the address alone.
   public var publicText: String {
     switch self {
     case .portForward(_, let endpoint, _, _): "\(endpoint.address.text):\(endpoint.port)"
@@ -198,7 +198,7 @@ extension Configuration.StaticMapping {
     }
   }
 
-  /// As in the file: `address:port`, or the address alone.
+  /// The text in the file: `address:port`, or the address alone.
   public var privateText: String {
     switch self {
     case .portForward(_, _, let endpoint, _): endpoint.description
@@ -208,6 +208,5 @@ extension Configuration.StaticMapping {
 }
 
 extension TransportProtocol {
-  /// The word of the file.
   var text: String { "\(self)" }
 }

@@ -32,7 +32,7 @@ extension Configuration {
 
   /// The key `metrics`.
   public struct Metrics: Sendable, Equatable {
-    /// Nil for off.
+    /// Nil for `off`.
     public var listen: Endpoint?
 
     public init() {}
@@ -40,7 +40,7 @@ extension Configuration {
 
   /// The key `state`: a file from which a restarted daemon restores bindings, sessions and ports in hold-down.
   public struct State: Sendable, Equatable {
-    /// Nil for off.
+    /// Nil for `off`.
     public var file: String?
     public var intervalNanoseconds: UInt64 = 60 * nanosecondsPerSecond
 

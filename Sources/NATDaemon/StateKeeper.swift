@@ -20,7 +20,7 @@ actor StateKeeper: Component {
   private let logger: Logger
   private let started = LiveClock.now
   private var file: StateFile
-  /// Whether the daemon has loaded the state but not started yet.
+  /// Whether the daemon is still starting.
   private var isStarting = false
   private var isSaving = false
   private var waiting: [CheckedContinuation<Void, Never>] = []

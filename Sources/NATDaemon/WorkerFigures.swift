@@ -9,7 +9,7 @@ final class WorkerFigures: Sendable {
   private let longest = Atomic<UInt64>(0)
   private let rounds = Atomic<UInt64>(0)
   private let beats = Atomic<UInt64>(0)
-  /// The longest round of each recent second, at the second modulo the size. Word: second:24 | nanoseconds:40.
+  /// The longest round of each recent second, at second modulo size. Word: second:24 | nanoseconds:40.
   private let words: AtomicWords
   private let memory: MappedMemory
 
