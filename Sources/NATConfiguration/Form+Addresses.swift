@@ -27,7 +27,7 @@ extension Form where Value == IPv4Address {
 }
 
 extension Form where Value == IPv4Address {
-  /// An address that a host can have, or the machine's.
+  /// An address that a host can have, or `host`.
   static var addressOrMachine: Form { address.or("host", .machine, text: \.text) }
 }
 
@@ -64,8 +64,8 @@ extension Form where Value == AddressInNetwork? {
 }
 
 extension IPv4Network {
-  /// Why no host of the network can have an address (RFC 1122 section 3.2.1.3); nil if one can, as in networks of 31 and
-  /// 32 bits (RFC 3021).
+  /// Why no host of the network can have an address (RFC 1122 section 3.2.1.3); nil if one can. In networks
+  /// of 31 and 32 bits every address is usable (RFC 3021).
   func role(of other: IPv4Address) -> String? {
     guard prefixLength <= 30 else { return nil }
     if other == address { return "the network address of \(self)" }
@@ -98,7 +98,7 @@ extension Form where Value == MACAddress {
 }
 
 extension Form where Value == String {
-  /// A name that the kernel takes for a device.
+  /// A name that the kernel accepts for a device.
   static var device: Form {
     Form("the name of a network device, 1 to 15 bytes without spaces, `/` and `:`", samples: ["eth7"]) {
       text in
@@ -125,7 +125,7 @@ extension Form where Value == String {
 }
 
 extension Form where Value == UInt32 {
-  /// Permission bits in octal, quoted or not.
+  /// Octal permission bits, quoted or not.
   static var mode: Form {
     Form(
       "permissions in octal such as \"0660\", at most 0777", samples: ["0600"],
@@ -164,7 +164,7 @@ extension Form where Value == String? {
 }
 
 extension Form where Value == [ClosedRange<UInt16>] {
-  /// `1024-65535`, `1024-4999,5100-65535` or a port alone; in ascending order afterwards, neighbours joined.
+  /// `1024-65535`, `1024-4999,5100-65535` or one port. The result is ascending, with adjacent ranges merged.
   static var portRanges: Form {
     Form(
       "ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000",
@@ -194,7 +194,7 @@ extension Form where Value == [ClosedRange<UInt16>] {
 }
 
 extension StringProtocol {
-  /// Without the blanks around it.
+  /// Without spaces at both ends.
   var trimmed: SubSequence {
     let blanks: Set<Character> = [" ", "\t"]
     guard let first = firstIndex(where: { !blanks.contains($0) }),
@@ -210,7 +210,7 @@ extension ClosedRange<UInt16> {
 }
 
 extension [ClosedRange<UInt16>] {
-  /// Ranges without overlaps in ascending order, neighbours as one.
+  /// The ranges in ascending order, with overlapping and adjacent ranges merged.
   var merged: [ClosedRange<UInt16>] {
     sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { merged, range in
       if let last = merged.last, Int(last.upperBound) + 1 == Int(range.lowerBound) {

@@ -1,6 +1,6 @@
 import NATWire
 
-/// A decimal number below 10^18 without sign and leading zeros; nil for any other text.
+/// A decimal number below 10^18 without sign and leading zeros; nil for other text.
 func decimal(_ text: some StringProtocol) -> Int? {
   guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }),
     text.utf8.count == 1 || text.utf8.first != 48
@@ -22,12 +22,12 @@ extension Form where Value == Int {
 }
 
 extension Form where Value == Int? {
-  /// A number a second, or any number.
+  /// A rate per second, or `off`.
   static var rate: Form { Form<Int>.number(1...100_000).orOff("off, or a number from 1 to 100000") }
 }
 
 extension Form where Value == Bool {
-  /// All the spellings of YAML 1.1 but the single letters.
+  /// All spellings of YAML 1.1 except single letters.
   private static func switching(_ yes: String, _ no: String) -> Form {
     Form("on or off (or true, false, yes, no)", samples: [yes, no], text: { $0 ? yes : no }) { text in
       for (word, value) in [
@@ -39,9 +39,7 @@ extension Form where Value == Bool {
     }
   }
 
-  /// Listed as `on` and `off`.
   static var onOrOff: Form { switching("on", "off") }
-  /// Listed as `true` and `false`.
   static var truth: Form { switching("true", "false") }
 }
 
@@ -119,7 +117,7 @@ extension UInt64 {
   /// Nanoseconds as in the file.
   var durationText: String { "\(self / nanosecondsPerSecond)s" }
 
-  /// Bytes as in the file, in the largest unit that leaves no rest.
+  /// Bytes as in the file, in the largest unit without a remainder.
   var sizeText: String {
     let unit = sizeUnits.first { self % (1 << $0.shift) == 0 } ?? sizeUnits[3]
     return "\(self >> unit.shift)\(unit.symbol)"

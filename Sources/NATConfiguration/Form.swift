@@ -1,12 +1,12 @@
-/// How a value is written: text to value, and back.
+/// How a value is written: converts text to a value and back.
 struct Form<Value>: Sendable {
-  /// What is accepted, in the words of a refusal.
+  /// The accepted texts, as error messages name them.
   let expected: String
-  /// Texts that are accepted, with different values. Tests change a setting to each of them.
+  /// Valid texts with different values. Tests change a setting to each of them.
   let samples: [String]
-  /// The value as a file has it.
+  /// The text of a value in a file.
   let text: @Sendable (Value) -> String
-  /// What a text means.
+  /// Reads a text.
   let reading: @Sendable (String) -> Reading<Value>
 
   init(
@@ -19,7 +19,7 @@ struct Form<Value>: Sendable {
     self.reading = reading
   }
 
-  /// For forms that say no more about a wrong text than what is accepted.
+  /// For forms whose error message says only what is accepted.
   init(
     _ expected: String, samples: [String] = [], text: @escaping @Sendable (Value) -> String = { "\($0)" },
     orNil parse: @escaping @Sendable (String) -> Value?
@@ -58,7 +58,7 @@ struct Form<Value>: Sendable {
     }
   }
 
-  /// The same form, or a word for a value of its own.
+  /// The same form, or a word for a special value.
   func or(_ word: String, _ value: Value, text: @escaping @Sendable (Value) -> String) -> Form
   where Value: Sendable {
     Form("\(expected), or \(word)", samples: samples, text: text) { [reading] in
@@ -67,10 +67,10 @@ struct Form<Value>: Sendable {
   }
 }
 
-/// What a form made of a text.
+/// The result of reading a text.
 enum Reading<Value> {
   case value(Value)
-  /// The text itself was found, and the form's own words say what would be right, where nil.
+  /// An error. Nil stands for the text itself, or for the form's own `expected`.
   case wrong(found: String? = nil, expected: String? = nil)
 
   func map<Other>(_ change: (Value) -> Other) -> Reading<Other> {

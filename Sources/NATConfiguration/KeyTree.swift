@@ -1,12 +1,12 @@
-/// The keys of a mapping of the file, in their order, with those of the mappings inside it. It follows from the paths of
-/// the settings.
+/// The keys of a mapping in the file, in order, with those of nested mappings. Built from the paths of the
+/// settings.
 struct KeyTree: Sendable {
   private(set) var names: [String] = []
-  /// Those that the mapping must have.
+  /// The required keys.
   private(set) var required: [String] = []
-  /// The mappings inside.
+  /// The nested mappings.
   private(set) var sections: [String: KeyTree] = [:]
-  /// Mappings for which one word may stand instead, such as `filtering`.
+  /// Nested mappings that one word may replace, such as `filtering`.
   private(set) var shorthands: Set<String> = []
 
   /// Adds the keys of a path.
@@ -21,7 +21,7 @@ struct KeyTree: Sendable {
     }
   }
 
-  /// What would be right in place of a value that is no mapping.
+  /// What is expected instead of a value that is no mapping.
   func mapping(of keys: [String]? = nil) -> String {
     let keys = keys ?? names
     return switch keys.count {
@@ -31,10 +31,10 @@ struct KeyTree: Sendable {
     }
   }
 
-  /// What would be right in place of an unknown key: a key that is spelled nearly the same, or the mapping in which the
-  /// key belongs, or any of the keys.
+  /// What is expected instead of an unknown key: a similar key, or the mapping that has the key, or any of
+  /// the keys.
   /// - Parameters:
-  ///   - path: of the mapping in which the key stands.
+  ///   - path: the path of the mapping with the unknown key.
   ///   - file: the keys of the whole file.
   func suggestion(for key: String, in path: String, of file: KeyTree) -> String {
     let near = names.map { (key: $0, distance: distance($0, key.lowercased())) }
@@ -46,7 +46,7 @@ struct KeyTree: Sendable {
     return names.count == 1 ? names[0] : "one of \(names.listed(with: "or"))"
   }
 
-  /// The paths of the mappings that have a key, outer ones first.
+  /// The paths of the mappings that have a key, outer mappings first.
   private func homes(of key: String, path: String = "") -> [String] {
     (names.contains(key) ? [path] : [])
       + names.flatMap { name in
@@ -55,7 +55,7 @@ struct KeyTree: Sendable {
   }
 }
 
-/// Edits between two words: insertions, deletions, exchanges, and swaps of neighbours.
+/// The number of edits between two words: insertions, deletions, exchanges and swaps of adjacent characters.
 /// - Complexity: O(the product of both lengths); the second word counts up to 64 characters.
 private func distance(_ a: String, _ b: String) -> Int {
   let a = Array(a.unicodeScalars)

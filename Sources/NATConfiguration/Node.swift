@@ -1,16 +1,15 @@
-/// A part of the YAML file with its place. Scalars are text as written: the form of a setting makes numbers and truth
-/// values of it.
+/// A value of the YAML file with its place. Scalars stay text; the form of a setting converts them.
 struct Node {
   let place: Place
   let content: Content
 
   enum Content {
-    /// No value at all, as in `routes:` with nothing behind it.
+    /// No value, as in `routes:` at the end of a line.
     case nothing
     case scalar(String)
     case list([Node])
     case mapping([Entry])
-    /// Wrong and reported.
+    /// Invalid, and already reported.
     case refused
   }
 
@@ -24,7 +23,7 @@ struct Node {
     if case .nothing = content { true } else { false }
   }
 
-  /// What stands here, for a message.
+  /// The value for a message.
   var found: String {
     switch content {
     case .nothing, .refused: "nothing"

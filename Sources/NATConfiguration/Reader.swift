@@ -1,18 +1,18 @@
 /// One pass over a file: reads the settings that it has, and keeps what the checks between settings need.
 final class Reader {
   let report: Report
-  /// Where the settings stand that could be read, by their paths. Settings that are missing or wrong have no place.
+  /// The places of the valid settings, by path.
   var places: [String: Place] = [:]
-  /// Where the elements of a list of values stand, those apart that are wrong.
+  /// The places of the valid elements of lists of values.
   var elements: [String: [Place]] = [:]
-  /// The paths of settings that the file has, right or wrong.
+  /// The paths of all settings in the file, valid or not.
   private var seen: Set<String> = []
-  /// The readable entries of `static`.
+  /// The valid entries of `static`.
   var statics: [StaticDraft] = []
 
   init(_ report: Report) { self.report = report }
 
-  /// Reads a mapping. What is missing or wrong is reported, and leaves its property as it is.
+  /// Reads a mapping. Reports what is missing or wrong, and leaves that property as it is.
   func read<Root>(_ node: Node, _ settings: Settings<Root>, into root: inout Root) {
     let section = Section(node, at: node.place, keys: settings.keys, report: report)
     read(section, settings, into: &root)
@@ -32,7 +32,7 @@ final class Reader {
     }
   }
 
-  /// Finds the mappings inside a mapping, and reports those that must be there and are not.
+  /// Opens the nested mappings, and reports required ones that are missing.
   private func open(
     _ outer: Section, _ keys: KeyTree, at path: Substring, _ sections: inout [Substring: Section]
   ) {
@@ -50,7 +50,7 @@ final class Reader {
     }
   }
 
-  /// Whether the file leaves a setting out.
+  /// Whether a setting is missing in the file.
   func isMissing(_ path: String) -> Bool { !seen.contains(path) }
 
   /// A single value; nil if it is wrong.
@@ -60,7 +60,7 @@ final class Reader {
     return located.value
   }
 
-  /// The elements of a list; nil if it is something else.
+  /// The elements of a list; nil if the node is no list.
   func list(_ node: Node, _ expected: String) -> [Node]? {
     switch node.content {
     case .list(let nodes): return nodes
@@ -75,15 +75,15 @@ final class Reader {
 /// One mapping of the file.
 struct Section {
   let place: Place
-  /// Whether it stands in the file as a mapping: only then a key can be missing.
+  /// Whether the file has it as a mapping. If not, missing keys are not reported.
   let isReadable: Bool
   private let report: Report
   private let entries: [String: Node.Entry]
 
-  /// Reports what is no mapping, and keys that are unknown.
+  /// Reports a value that is no mapping, and unknown keys.
   /// - Parameters:
-  ///   - node: what stands in the file, if anything.
-  ///   - place: where it stands, or would.
+  ///   - node: the value in the file; nil if it is missing.
+  ///   - place: its place, or the place where it would be.
   init(_ node: Node?, at place: Place, keys: KeyTree, report: Report) {
     self.place = place
     self.report = report
@@ -106,14 +106,14 @@ struct Section {
     }
   }
 
-  /// What stands at a key, even if it is nothing.
+  /// The value of a key, even if it is empty.
   subscript(key: String) -> Node? { entries[key]?.value }
 
-  /// Where a key stands; the mapping itself if it does not.
+  /// The place of a key; the place of the mapping if the key is missing.
   func place(of key: String) -> Place { entries[key]?.place ?? place.child(key) }
 
-  /// What stands at the key of a mapping; nil if nothing does.
-  /// - Parameter orWord: a setting reads what is no mapping.
+  /// The mapping at a key; nil if the key is missing or empty.
+  /// - Parameter orWord: whether a setting reads other values, such as a single word.
   func mapping(_ key: String, orWord: Bool) -> Node? {
     guard let node = self[key] else { return nil }
     return switch node.content {
@@ -128,13 +128,13 @@ struct Section {
     if isReadable, entries[key] == nil { report.add(place(of: key), found: "nothing", expected: expected) }
   }
 
-  /// The value at a key that must be there; nil if it is not or wrong.
+  /// The value of a required key; nil if it is missing or wrong.
   func required<Value>(_ key: String, _ form: Form<Value>) -> Located<Value>? {
     require(key, form.expected)
     return value(key, form)
   }
 
-  /// The value at a key; nil if it is not there or wrong.
+  /// The value of a key; nil if it is missing or wrong.
   func value<Value>(_ key: String, _ form: Form<Value>) -> Located<Value>? {
     self[key].flatMap { form.read($0, report: report) }
   }

@@ -1,4 +1,4 @@
-/// Where a setting stands in the file.
+/// The place of a setting in the file.
 struct Place {
   /// The path of the setting, such as `nat.pool[0].ports`.
   var setting: String
@@ -13,7 +13,7 @@ struct Place {
   }
 }
 
-/// A value and where it was written, for checks that compare settings with each other.
+/// A value and its place, for checks between settings.
 struct Located<Value> {
   let value: Value
   let place: Place

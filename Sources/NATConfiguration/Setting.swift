@@ -1,11 +1,11 @@
-/// What a change of a setting needs while the gateway runs.
+/// How a changed setting takes effect while the gateway runs.
 public enum Effect: Sendable, Equatable {
-  /// A reload applies the change, in the component that is named.
+  /// A reload applies the change to this component.
   case applied(by: Component)
   /// A reload that changes the setting is refused.
   case restart
 
-  /// A reload applies the change in the gateway.
+  /// A reload applies the change to the gateway.
   static let live = Effect.applied(by: .gateway)
 
   /// A part of the daemon that takes new values while it runs.
@@ -17,7 +17,7 @@ public enum Effect: Sendable, Equatable {
   }
 }
 
-/// The declaration of one setting: where it stands in the file, how it is written, what a change does, one line of
+/// The declaration of one setting: its path in the file, its form, the effect of a change, and its
 /// documentation.
 ///
 /// Everything else follows from the declarations: reading and checking a file, ``Configuration/settings``,
@@ -28,20 +28,20 @@ struct Setting<Root>: Sendable {
   let path: String
   let effect: Effect
   private(set) var documentation = ""
-  /// What is accepted, in the words of a refusal.
+  /// The accepted form, as error messages name it.
   let form: String
   private(set) var samples: [String]
   private(set) var isRequired = false
-  /// The default in words, where it is no constant.
+  /// The default in words, if it is not constant.
   private(set) var defaultNote: String?
-  /// The settings of an entry, where the setting is a list of mappings.
+  /// The settings of an entry, if the setting is a list of mappings.
   private(set) var members: [SettingReference] = []
-  /// Reads what stands in the file, and reports what is wrong with it.
+  /// Reads a value from the file, and reports errors.
   private(set) var read: @Sendable (_ root: inout Root, Node, Reader) -> Void
-  /// The value as a file has it; nil where a file would leave the setting out.
+  /// The value as written to a file; nil to leave the setting out.
   let written: @Sendable (Root) -> Written?
 
-  /// A setting that is read and written by code of its own.
+  /// A setting with its own code for reading and writing.
   init(
     _ path: String, form: String, _ effect: Effect, samples: [String] = [],
     read: @escaping @Sendable (_ root: inout Root, Node, Reader) -> Void,
@@ -73,7 +73,7 @@ extension Setting {
       written: { .value(form.text($0[keyPath: property])) })
   }
 
-  /// A single value that may be left out, and then is nil.
+  /// An optional single value.
   init<Value>(
     _ path: String, optional property: any Property<Value?>, _ form: Form<Value>, _ effect: Effect
   ) {
@@ -107,10 +107,10 @@ extension Setting {
       written: { .list($0[keyPath: property].map(form.text)) })
   }
 
-  /// A list of mappings. The first of their settings identifies an entry.
+  /// A list of mappings. The first setting identifies an entry.
   /// - Parameters:
-  ///   - settings: those of an entry.
-  ///   - empty: an entry before its settings are read.
+  ///   - settings: the settings of an entry.
+  ///   - empty: an entry with defaults.
   ///   - expected: how the list is written.
   init<Element: Sendable>(
     _ path: String, entries property: any Property<[Element]>, _ settings: Settings<Element>, empty: Element,
@@ -145,13 +145,13 @@ extension Setting {
   /// Documents the setting in one line, which may use Markdown.
   func about(_ documentation: String) -> Setting { with { $0.documentation = documentation } }
 
-  /// The mapping must have it.
+  /// The mapping must have this setting.
   var required: Setting { with { $0.isRequired = true } }
 
-  /// Says what holds where the file leaves the setting out.
+  /// Describes the default.
   func byDefault(_ words: String) -> Setting { with { $0.defaultNote = words } }
 
-  /// Valid values other than the default: tests change the setting to each of them.
+  /// Valid values other than the default. Tests change the setting to each of them.
   func samples(_ texts: String...) -> Setting { with { $0.samples = texts } }
 
   /// Changes each entry of a list before it is read.
@@ -172,7 +172,7 @@ extension Setting {
     return changed
   }
 
-  /// The same setting of a larger value.
+  /// The same setting, reached through a property of `Parent`.
   func lifted<Parent>(
     to prefix: String, _ property: any WritableKeyPath<Parent, Root> & Sendable
   ) -> Setting<Parent> {
@@ -200,7 +200,7 @@ public struct SettingReference: Sendable, Equatable {
   public let isRequired: Bool
   public let effect: Effect
   public let documentation: String
-  /// Valid values, as in the file; one of them at least differs from the default.
+  /// Valid values as in the file. At least one differs from the default.
   public let samples: [String]
 }
 
@@ -224,7 +224,7 @@ struct Settings<Root>: Sendable {
     keys = self.list.reduce(into: KeyTree()) { $0.insert($1.path, isRequired: $1.isRequired) }
   }
 
-  /// The values that a file has, by their paths.
+  /// The values to write to a file, by path.
   func written(_ root: Root) -> [(key: String, value: Written)] {
     list.compactMap { setting in setting.written(root).map { (setting.path, $0) } }
   }

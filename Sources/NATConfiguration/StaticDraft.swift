@@ -44,7 +44,7 @@ extension StaticDraft {
       mapping = .oneToOne(publicAddress: outer.value, privateAddress: inner.value)
       (publicPlace, privatePlace) = (outer.place, inner.place)
     case nil:
-      // The protocol decides what the two others may be. That they are missing can be said without it.
+      // The forms of the other keys depend on the protocol. Report here if they are missing.
       _ = entry.required("public", .anyText)
       _ = entry.required("private", .anyText)
       return nil
@@ -68,7 +68,7 @@ extension Form where Value == String {
 }
 
 extension Form where Value == Endpoint {
-  /// An end of a port forward; of ICMP, with the query identifier for a port.
+  /// An endpoint of a port forward. For ICMP the port is the query identifier.
   static func endpoint(of transport: TransportProtocol) -> Form {
     let part = transport == .icmp ? "an identifier from 0 to 65535" : "a port from 1 to 65535"
     let name = transport == .icmp ? "identifier" : "port"
@@ -120,7 +120,7 @@ extension Form where Value == Configuration.Remote {
 }
 
 extension Form where Value == Endpoint {
-  /// The public end of a port forward, which may be on the machine's address: `host:8080`.
+  /// The public endpoint of a port forward. It may be on the machine's address: `host:8080`.
   static func publicEndpoint(of transport: TransportProtocol) -> Form {
     let endpoint = endpoint(of: transport)
     return Form(endpoint.expected) { text in

@@ -1,6 +1,6 @@
 import NATWire
 
-/// The rules that a static mapping must meet. The same hold in a file and at run time.
+/// The rules for static mappings, in a file and at run time.
 struct StaticRules {
   let report: Report
   /// The gateway's own addresses and their networks, if known.
@@ -8,23 +8,23 @@ struct StaticRules {
   let outside: AddressInNetwork?
   let gateway: IPv4Address?
   let insideNetworks: [IPv4Network]
-  /// Whether `insideNetworks` is complete: something in the file may be wrong.
+  /// Whether `insideNetworks` is complete. It is not if the file has errors.
   let insideNetworksAreKnown: Bool
   let pool: Set<IPv4Address>
-  /// Whether the file leaves the pool out.
+  /// Whether the file has no pool.
   let poolIsDefault: Bool
-  /// Whether the outside interface has the machine's address.
+  /// Whether the outside interface has `address: host`.
   let outsideHasMachineAddress: Bool
 
-  /// What only one mapping may have. A port forward on the public address of a 1:1 mapping is no conflict: it is the more
-  /// specific rule.
+  /// What only one mapping may have. A port forward may use the public address of a 1:1 mapping: it is more
+  /// specific.
   enum Claim: Hashable {
     case publicEndpoint(TransportProtocol, Endpoint)
     case publicAddress(IPv4Address)
     case privateAddress(IPv4Address)
   }
 
-  /// Checks a mapping without regard to others.
+  /// Checks a mapping by itself.
   func check(_ draft: StaticDraft) {
     if draft.mapping.publicText == draft.mapping.privateText {
       report.add(
@@ -67,7 +67,7 @@ struct StaticRules {
     }
   }
 
-  /// Why an address can neither be in the pool nor be the public address of a static mapping; nil if it can.
+  /// Why an address cannot be public, in the pool or a static mapping; nil if it can.
   func publicProblem(_ address: IPv4Address) -> String? {
     if address == .machine, !outsideHasMachineAddress { return "and interfaces.outside.address is not host" }
     let networks = (inside.map { [$0.network] } ?? []) + insideNetworks
@@ -93,7 +93,7 @@ struct StaticRules {
     }
   }
 
-  /// Reports that another mapping has what this one needs.
+  /// Reports that another mapping already has the claim.
   func reportConflict(_ draft: StaticDraft, over claim: Claim, with other: StaticDraft) {
     let line = other.publicPlace.line.map { "line \($0)" } ?? "another mapping"
     switch claim {

@@ -1,23 +1,23 @@
 import Yams
 
-/// The value of a setting as a file has it.
+/// The value of a setting as written to a file.
 indirect enum Written {
   case value(String)
   case list([String])
-  /// A mapping whose keys are the operator's.
+  /// A mapping whose keys the operator chooses.
   case mapping([(key: String, value: Written)])
   /// A list of mappings.
   case entries([Entry])
 
   struct Entry {
-    /// What the listing calls the entry: the values that identify it.
+    /// The name of the entry in the listing: the values that identify it.
     let name: String
     /// The members that identify it.
     let identity: [(key: String, value: Written)]
     let members: [(key: String, value: Written)]
   }
 
-  /// The value in one line.
+  /// The value on one line.
   var text: String {
     switch self {
     case .value(let text): text
@@ -41,7 +41,7 @@ indirect enum Written {
 
   var yaml: Yams.Node {
     switch self {
-    // In quotes no text is anything but text.
+    // In quotes YAML reads every value as text.
     case .value(let text): Yams.Node(text, Tag(.str), .doubleQuoted)
     case .list(let texts): Yams.Node(texts.map { Written.value($0).yaml }, Tag(.seq), .flow)
     case .mapping(let members): Yams.Node(members.map { (Yams.Node($0.key), $0.value.yaml) })
@@ -54,7 +54,7 @@ indirect enum Written {
     }
   }
 
-  /// Settings by their paths as one mapping, in which those with the same first keys are together.
+  /// Groups settings by the keys of their paths into one mapping.
   static func mapping(paths settings: [(key: String, value: Written)]) -> Written {
     var keys: [String] = []
     var groups: [String: [(key: String, value: Written)]] = [:]

@@ -1,7 +1,7 @@
 import Yams
 
 extension YAMLDocument {
-  /// Reports what the YAML parser could not read, in the words of a configuration file.
+  /// Reports a YAML syntax error in the words of a configuration file.
   func reportSyntax(_ error: any Error, in text: String) {
     let start = Place(setting: "YAML", line: 1, column: 1)
     switch error {
@@ -41,7 +41,7 @@ extension YAMLDocument {
     return index(line: line, column: column, in: scalars).map { scalars[$0] }
   }
 
-  /// The parser speaks of its grammar. These words name the usual mistakes.
+  /// Replaces the parser's grammar terms with the usual mistakes.
   private static func wording(
     of problem: String, context: YamlError.Context?, at mark: Mark, _ scalar: Unicode.Scalar?
   ) -> (found: String, expected: String) {

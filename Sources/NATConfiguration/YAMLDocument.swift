@@ -2,10 +2,11 @@ import Yams
 
 /// Parses the text of a file with Yams, into a ``Node`` with the place of each value.
 ///
-/// No setting needs anchors, aliases, tags, keys that are not text, repeated keys or a second document, so they are refused.
+/// Anchors, aliases, tags, non-text keys, repeated keys and a second document are refused: no setting needs
+/// them.
 struct YAMLDocument {
   let report: Report
-  /// The first key of each repeated pair is altered before parsing. This is the key as it was written.
+  /// The original key for each repeated key that was altered before parsing.
   private var alteredKeys: [Position: String] = [:]
 
   private struct Position: Hashable {
@@ -20,7 +21,7 @@ struct YAMLDocument {
 
   private init(report: Report) { self.report = report }
 
-  /// The document of the text; nil if the report says why there is none.
+  /// The document of the text; nil if there are errors in the report.
   static func read(_ text: String, report: Report) -> Node? {
     var document = YAMLDocument(report: report)
     return document.compose(text)
@@ -32,7 +33,7 @@ struct YAMLDocument {
       var parsed = String(String.UnicodeScalarView(scalars))
       parsed.makeContiguousUTF8()
       do {
-        // The nodes refer to the anchors that the parser keeps, so the parser must live longer.
+        // The nodes refer to anchors inside the parser, so the parser must outlive them.
         let parser = try Parser(yaml: parsed, resolver: .basic, encoding: .utf8)
         return try withExtendedLifetime(parser) {
           guard let root = try parser.nextRoot() else {
@@ -90,7 +91,7 @@ extension YAMLDocument {
     return true
   }
 
-  /// The index of a place that Yams reports; nil at the end of the text.
+  /// The index of a position that Yams reports; nil at the end of the text.
   static func index(line: Int, column: Int, in scalars: [Unicode.Scalar]) -> Int? {
     var start = 0
     for _ in 1..<line {
