@@ -7,24 +7,25 @@ import Testing
 
   /// Functions that are larger than they may be: `file name`. The list must shrink; add nothing.
   static let exceptions: Set<String> = [
-    "Daemon.swift run", "EventDocument.swift init", "ExplainDocument+Gateway.swift init",
-    "Gateway+Receive.swift emit", "GatewayChange.swift advance", "GatewayControl.swift init",
-    "HostsDocument.swift init", "RestoredDocument.swift init", "Shard+Making.swift insertSession",
-    "StatsDocument.swift init", "TableDocument.swift init",
+    "EventDocument.swift init", "HostsDocument.swift init", "RestoredDocument.swift init",
+    "Shard+Making.swift insertSession", "StatsDocument.swift init", "TableDocument.swift init",
   ]
 
   @Test("no function of the sources is longer than 80 lines or has more than 7 parameters")
   func functions() throws {
+    var unused = Self.exceptions
     for source in try SwiftSource.all(below: "Sources") {
       let file = source.path.split(separator: "/").last ?? ""
       for function in source.functions
       where function.lines > Self.mostLines || function.parameters > Self.mostParameters {
+        unused.remove("\(file) \(function.name)")
         #expect(
           Self.exceptions.contains("\(file) \(function.name)"),
           "\(source.path):\(function.line): \(function.name): \(function.lines) lines, \(function.parameters) parameters"
         )
       }
     }
+    #expect(unused.isEmpty, "exceptions that nothing needs any more")
   }
 
   @Test("functions are measured behind comments, texts, generics and protocols")
