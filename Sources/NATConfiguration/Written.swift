@@ -27,7 +27,7 @@ indirect enum Written {
     }
   }
 
-  /// The values below a path, each with its name in the listing.
+  /// The values of this setting as `GET /v1/config` lists them: the full path and the value.
   func listed(_ path: String) -> [(name: String, value: String)] {
     switch self {
     case .value, .list: [(path, text)]

@@ -4,9 +4,9 @@ import NIOHTTP1
 
 /// Passes whole requests on, one at a time, and refuses input that is too large, too slow or not HTTP.
 ///
-/// Each connection has one, between the decoder and the handler of requests. It limits every wait: for a request, for a client
-/// that does not read, and for the rest of a refused request. It reads nothing while an answer goes out; input that was read
-/// before waits.
+/// A handler in the pipeline of each connection, between the HTTP decoder and the request handler. It sets a timeout for
+/// each wait: for a request, for a client that does not read, and for the rest of a refused request. It reads nothing
+/// while an answer is sent; input that was read before stays buffered.
 final class RequestGate: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = ControlRequest

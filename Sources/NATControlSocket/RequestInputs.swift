@@ -21,7 +21,7 @@ extension TableRequest {
 }
 
 extension TableFilter {
-  /// The sessions to end: a filter, or `all=true`.
+  /// Reads which sessions to end: those that the filter parameters match, or all with `all=true`.
   /// - Throws: `no-filter`, `filter-and-all`.
   init(ending parameters: inout Parameters) throws(ControlError) {
     try self.init(&parameters)

@@ -21,7 +21,7 @@ package final class ControlService: Component {
       operations: operations, logger: logger)
   }
 
-  /// Returns when the server listens.
+  /// Starts the server and returns once it accepts connections.
   /// - Throws: `ControlSocketFault` if it cannot listen.
   package func start() async throws {
     let (listening, continuation) = AsyncStream<Void>.makeStream()

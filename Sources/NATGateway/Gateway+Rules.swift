@@ -28,8 +28,8 @@ extension Gateway {
 
   /// Applies new addresses, MAC addresses and MTUs of both interfaces.
   ///
-  /// - Precondition: bindings on addresses that go have ended.
-  /// - Complexity: O(neighbour capacity) where an address changes.
+  /// - Precondition: bindings on removed addresses have ended.
+  /// - Complexity: O(neighbour capacity) if an address changes, otherwise O(1).
   mutating func setInterfaces(_ new: GatewaySettings) {
     if new.inside.address != settings.insideAddress { forgetNeighbours(on: .inside) }
     if new.outside.address != settings.outsideAddress {
@@ -70,7 +70,7 @@ extension Gateway {
   }
 }
 
-/// Routes and networks with their memory. They are replaced as a whole.
+/// The routes, the inside networks and the exempt networks. A reload replaces all three together.
 struct NetworkLists {
   let routes: Routes
   let insideNetworks: NetworkList

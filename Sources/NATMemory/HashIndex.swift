@@ -16,7 +16,7 @@ public struct HashIndex: BitwiseCopyable, Sendable {
   /// Bytes for `capacity` entries. At 70 % use, 5 % of the entries lie beyond their own bucket.
   public static func byteCount(capacity: Int) -> Int { bucketCount(capacity: capacity) * 64 }
 
-  /// The most records that a slot can number.
+  /// The largest capacity: a slot has 28 bits for the record number.
   public static let maximumCapacity = 1 << 28 - 2
   /// How many buckets an insertion looks at before it gives up.
   @usableFromInline static let maximumProbe = 64

@@ -13,7 +13,8 @@ public import NATWire
 ///
 /// - Complexity: schedule, enqueue and cancel O(1). A record moves at most six times before it is due.
 public struct TimerWheel: ~Copyable {
-  /// The next and previous record in the same slot. In the first record, `previous` is the slot.
+  /// Links a record to the next and the previous record of its slot. In the first record, `previous` holds the slot
+  /// number.
   public struct Link: BitwiseCopyable {
     public var next: UInt32
     public var previous: UInt32

@@ -19,7 +19,8 @@ public struct SnapshotHeader: Sendable {
   /// Zeros if not known.
   public var boot: (UInt64, UInt64) = (0, 0)
   public var tracksWindows = false
-  /// Secret: it tells which ports come next. Saved only for a replay of the packets, not for a restart.
+  /// State of the generator that chooses ports. Secret, because it predicts the next ports. Only recordings hold it, so
+  /// that a replay chooses the same ports; a state file does not.
   public var random: RandomSource?
 
   public static let version: UInt32 = 1
