@@ -43,7 +43,8 @@ extension ExplainFrame {
       throw ExplainFault(text: "length: found \(length); expected \(headers) to 65535")
     }
     self.init(
-      described: ExplainFrame.frame(request, flags, from: source, to: destination, length: length), from: side
+      described: ExplainFrame.frame(request, flags, from: source, to: destination, length: length),
+      from: InterfaceIndex(side)
     )
   }
 
@@ -132,12 +133,12 @@ extension ExplainDocument {
     self.init(
       steps: explanation.findings.map { Step($0) }, fields: Field.all(explanation), verdict: "drop")
     switch explanation.verdict {
-    case .forward(let side):
+    case .forward(let interface):
       verdict = "forward"
-      to = "\(side)"
-    case .hold(let side):
+      to = "\(interface.side)"
+    case .hold(let interface):
       verdict = "hold"
-      to = "\(side)"
+      to = "\(interface.side)"
     case .wait: verdict = "hold"
     case .answer: verdict = "answer"
     case .learn: verdict = "learn"
@@ -178,7 +179,8 @@ extension ExplainDocument.Step {
         default: "session"
         }
       self.init(question: question, answer: answer(reason, ""))
-    case .route(let side, let via): self.init(question: "route", answer: "\(side), next hop \(via)")
+    case .route(let interface, let via):
+      self.init(question: "route", answer: "\(interface.side), next hop \(via)")
     case .noRoute: self.init(question: "route", answer: answer(.noRoute, ""))
     case .timeToLive(let reason): self.init(question: "ttl", answer: answer(reason, "one less"))
     case .mtu(let mtu, let reason):

@@ -5,8 +5,6 @@ import NATTable
 import NATWire
 
 extension GatewaySettings {
-  /// Ethernet's MTU, used if neither the configuration nor the device gives one.
-  private static let defaultMTU = 1500
   /// IPv4 and TCP headers without options. The MSS is the MTU less these (RFC 9293 section 3.7.1).
   private static let headersOfSegment = 40
 
@@ -14,17 +12,13 @@ extension GatewaySettings {
   public init(_ configuration: Configuration) {
     let nat = configuration.nat
     let inside = Interface(
-      configuration.interfaces.inside, defaultMAC: GatewaySettings.defaultMAC.inside,
-      defaultMTU: GatewaySettings.defaultMTU)
+      .inside, configuration.interfaces.inside, defaultMAC: GatewaySettings.defaultMAC.inside)
     let outside = Interface(
-      configuration.interfaces.outside, defaultMAC: GatewaySettings.defaultMAC.outside,
-      defaultMTU: GatewaySettings.defaultMTU)
-    self.init(
-      inside: inside, outside: outside, insideNetworks: nat.insideNetworks,
-      table: TableSettings(configuration))
-    routes = configuration.routes.map { StaticRoute($0.network, via: $0.via, side: .inside) }
+      .outside, configuration.interfaces.outside, defaultMAC: GatewaySettings.defaultMAC.outside)
+    self.init([inside, outside], insideNetworks: nat.insideNetworks, table: TableSettings(configuration))
+    routes = configuration.routes.map { StaticRoute($0.network, via: $0.via, on: .inside) }
     if let gateway = configuration.interfaces.gateway {
-      routes.append(StaticRoute(IPv4Network(.any, prefixLength: 0), via: gateway, side: .outside))
+      routes.append(StaticRoute(IPv4Network(.any, prefixLength: 0), via: gateway, on: .outside))
     }
     exempt = nat.exempt
     translator = TranslatorSettings(nat)
@@ -49,10 +43,13 @@ extension GatewaySettings {
 }
 
 extension Interface {
-  fileprivate init(_ interface: Configuration.Interface, defaultMAC: MACAddress, defaultMTU: Int) {
+  /// Ethernet's MTU, used if neither the configuration nor the device gives one.
+  private static let defaultMTU = 1500
+
+  fileprivate init(_ index: InterfaceIndex, _ interface: Configuration.Interface, defaultMAC: MACAddress) {
     self.init(
-      address: interface.address, prefixLength: Int(interface.network.prefixLength),
-      mac: interface.mac ?? defaultMAC, mtu: interface.mtu ?? defaultMTU)
+      index, address: interface.address, prefixLength: Int(interface.network.prefixLength),
+      mac: interface.mac ?? defaultMAC, mtu: interface.mtu ?? Interface.defaultMTU)
     isShared = interface.hasMachineAddress
   }
 }

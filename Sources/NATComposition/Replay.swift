@@ -59,11 +59,12 @@ public struct Replay: ~Copyable {
 
   /// Adds a record to the batch. If the batch is full, processes it first.
   public mutating func receive(
-    _ bytes: UnsafeRawBufferPointer, wireLength: Int, at stamp: Instant, from side: Side, link: LinkLayer
+    _ bytes: UnsafeRawBufferPointer, wireLength: Int, at stamp: Instant, from interface: InterfaceIndex,
+    link: LinkLayer
   ) throws(CaptureWriteFault) {
     if !batch.hasRoom(for: bytes.count) { try flush() }
     // Safety: the bytes are copied before the reader is asked for the next record.
-    unsafe batch.append(bytes, wireLength: wireLength, at: stamp, from: side, link: link)
+    unsafe batch.append(bytes, wireLength: wireLength, at: stamp, from: interface, link: link)
   }
 
   /// Processes the batch and writes the frames that leave.
@@ -111,7 +112,7 @@ public struct Replay: ~Copyable {
     var untilProgress = Replay.recordsPerProgress
     while let (side, record) = captures.next() {
       try unsafe receive(
-        record.bytes, wireLength: record.wireLength, at: record.stamp, from: side,
+        record.bytes, wireLength: record.wireLength, at: record.stamp, from: InterfaceIndex(side),
         link: side == .inside ? insideLink : outsideLink)
       untilProgress -= 1
       if untilProgress == 0 {

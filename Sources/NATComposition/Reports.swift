@@ -183,7 +183,7 @@ extension StatsDocument {
 }
 
 extension StatsDocument.SideStats {
-  fileprivate init(_ side: SideCounters) {
+  fileprivate init(_ side: InterfaceCounters) {
     self.init()
     packetsReceived = UInt64(side.packetsReceived)
     bytesReceived = UInt64(side.bytesReceived)

@@ -14,6 +14,15 @@ extension Configuration {
       self.outside = outside
       self.gateway = gateway
     }
+
+    /// The inside interface, then the outside one.
+    public var indices: [InterfaceIndex] { [.inside, .outside] }
+
+    /// - Precondition: `index` is one of ``indices``.
+    public subscript(index: InterfaceIndex) -> Interface {
+      get { index.side == .inside ? inside : outside }
+      set { if index.side == .inside { inside = newValue } else { outside = newValue } }
+    }
   }
 
   /// One interface.

@@ -35,12 +35,9 @@ extension Condition {
   }
 }
 
-/// Holds the two interfaces of a gateway: their locks, kernel rules and captures.
+/// Holds the interfaces of a gateway: their locks, kernel rules and captures.
 actor InterfaceKeeper: GatewayInterfaces {
-  private var inside: LiveInterface
-  private var outside: LiveInterface
-  private let macsAtStart: (inside: MACAddress, outside: MACAddress)
-  private let mtusAtStart: (inside: Int, outside: Int)
+  private let interfaces: [LiveInterface]
   private var view = MachineView()
   /// The machine's addresses when the kernel rules were made.
   let machineAtStart: Configuration.Machine
@@ -50,25 +47,19 @@ actor InterfaceKeeper: GatewayInterfaces {
   private let manager: ServiceManager?
   private let logger: Logger
   private var machineAddresses: [IPv4Address] = []
-  /// The last fault of each side that could not be read or attached.
-  private var fault: [Side: String] = [:]
 
-  /// Locks both interfaces and installs their kernel rules.
+  /// Locks the interfaces and installs their kernel rules.
   /// - Parameter manager: keeps the sockets that own the kernel rules of an earlier daemon.
   init(
     _ configuration: Configuration, _ workers: WorkerSet, _ manager: ServiceManager?, logger: Logger
   ) throws(InterfaceFault) {
     machineAtStart = try view.look(configuration, looksAtSockets: true)
     let scope = KernelRules.Scope(configuration.resolved(machineAtStart).configuration)
-    let others = manager?.inheritedNames ?? []
-    let inside = try LiveInterface(
-      configuration.interfaces.inside, scope, isGuarded: configuration.kernelGuard, besides: others)
-    let outside = try LiveInterface(
-      configuration.interfaces.outside, scope, isGuarded: configuration.kernelGuard, besides: others)
-    macsAtStart = (inside: inside.mac, outside: outside.mac)
-    mtusAtStart = (inside: inside.mtu, outside: outside.mtu)
-    self.inside = inside
-    self.outside = outside
+    interfaces = try configuration.interfaces.indices.map { index throws(InterfaceFault) in
+      try LiveInterface(
+        index, configuration.interfaces[index], scope, isGuarded: configuration.kernelGuard,
+        besides: manager?.inheritedNames ?? [])
+    }
     self.configuration = configuration
     self.workers = workers
     self.manager = manager
@@ -78,38 +69,18 @@ actor InterfaceKeeper: GatewayInterfaces {
     self.logger = logger
   }
 
-  // With `address: host` the gateway uses the device's current MAC address.
-  private var macs: (inside: MACAddress, outside: MACAddress) {
-    (
-      configuration.interfaces.inside.hasMachineAddress ? inside.mac : macsAtStart.inside,
-      configuration.interfaces.outside.hasMachineAddress ? outside.mac : macsAtStart.outside
-    )
-  }
-
-  private var mtus: (inside: Int, outside: Int) {
-    (
-      configuration.interfaces.inside.hasMachineAddress ? inside.mtu : mtusAtStart.inside,
-      configuration.interfaces.outside.hasMachineAddress ? outside.mtu : mtusAtStart.outside
-    )
-  }
-
-  /// Attaches to both interfaces.
+  /// Attaches to all interfaces.
   func start() throws(InterfaceFault) {
     // The new kernel rules are installed and kept for the next daemon. Only now remove the old ones.
-    for case let owner? in [inside.guardOwner, outside.guardOwner] {
-      manager?.store(owner.socket, name: owner.table)
-    }
+    for owner in interfaces.compactMap(\.guardOwner) { manager?.store(owner.socket, name: owner.table) }
     manager?.releaseInherited()
-    try attach(&inside, .inside, mac: macs.inside)
-    try attach(&outside, .outside, mac: macs.outside)
+    for interface in interfaces { try attach(interface) }
     watchMachineAddresses()
   }
 
-  /// Reads both interfaces again, logs what has changed, and attaches to one that is back.
+  /// Reads all interfaces again, logs what has changed, and attaches to one that is back.
   func watch() {
-    let interfaces = configuration.interfaces
-    watch(&inside, .inside, mac: interfaces.inside.hasMachineAddress ? nil : macsAtStart.inside)
-    watch(&outside, .outside, mac: interfaces.outside.hasMachineAddress ? nil : macsAtStart.outside)
+    for interface in interfaces { watch(interface) }
     watchMachineAddresses()
   }
 
@@ -121,47 +92,47 @@ actor InterfaceKeeper: GatewayInterfaces {
     workers.post { $0.machineAddresses = now }
   }
 
-  private func watch(_ interface: inout LiveInterface, _ side: Side, mac: MACAddress?) {
-    let name: Logger.Metadata = ["side": "\(side)", "interface": "\(interface.name)"]
+  private func watch(_ interface: LiveInterface) {
+    let index = interface.index
+    let name: Logger.Metadata = ["side": "\(index.side)", "interface": "\(interface.name)"]
     do throws(InterfaceFault) {
-      let isLost = workers.takeLost(InterfaceIndex(side))
+      let isLost = workers.takeLost(index)
       switch try interface.look() {
       case .none where isLost && interface.isThere, .device:
-        try attach(&interface, side, mac: mac ?? interface.mac)
+        try attach(interface)
         logger.notice("interface attached", metadata: name)
       case .none: break
       case .link(let isUp):
         logger.notice(isUp ? "link up" : "link down", metadata: name)
         if isUp { workers.post { $0.isToAnnounce = true } }
         // The next call attaches again.
-        if isLost { workers.report(lost: InterfaceIndex(side)) }
+        if isLost { workers.report(lost: index) }
       case .vanished: logger.warning("interface vanished, waiting for it", metadata: name)
       }
     } catch {
       // The next call tries again. The fault is logged once.
-      workers.report(lost: InterfaceIndex(side))
-      if error.description != fault[side] { logger.warning("\(error.description)", metadata: name) }
-      fault[side] = error.description
+      workers.report(lost: index)
+      if error.description != interface.fault { logger.warning("\(error.description)", metadata: name) }
+      interface.fault = error.description
       return
     }
-    fault[side] = nil
+    interface.fault = nil
   }
 
   /// Opens a capture and a transmitter for each worker.
-  private func attach(_ interface: inout LiveInterface, _ side: Side, mac: MACAddress) throws(InterfaceFault)
-  {
+  private func attach(_ interface: LiveInterface) throws(InterfaceFault) {
     for member in workers.members {
-      let box = AttachmentBox(try interface.attach(mac: mac, options), InterfaceIndex(side))
+      let box = AttachmentBox(try interface.attach(options), interface.index)
       member.mailbox.post { $0.attachments.append(box) }
     }
   }
 
   func completed(_ configuration: Configuration) -> Configuration {
     var live = configuration
-    live.interfaces.inside.mac = macs.inside
-    live.interfaces.inside.mtu = mtus.inside
-    live.interfaces.outside.mac = macs.outside
-    live.interfaces.outside.mtu = mtus.outside
+    for interface in interfaces {
+      live.interfaces[interface.index].mac = interface.inUse.mac
+      live.interfaces[interface.index].mtu = interface.inUse.mtu
+    }
     return live
   }
 
@@ -172,36 +143,34 @@ actor InterfaceKeeper: GatewayInterfaces {
   }
 
   func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
-    let before = inside.scope
-    try inside.setScope(scope)
-    do {
-      try outside.setScope(scope)
-    } catch {
-      // Change both sides or none.
-      try? inside.setScope(before)
-      throw error
+    var changed: [(interface: LiveInterface, before: KernelRules.Scope)] = []
+    for interface in interfaces {
+      let before = interface.scope
+      do {
+        try interface.setScope(scope)
+      } catch {
+        // Change all interfaces or none.
+        for change in changed { try? change.interface.setScope(change.before) }
+        throw error
+      }
+      changed.append((interface, before))
     }
   }
 
   var conditions: [Condition] {
-    [.link(inside.link, .inside, inside.name), .link(outside.link, .outside, outside.name)]
-      .compactMap(\.self)
+    interfaces.compactMap { .link($0.link, $0.index.side, $0.name) }
   }
 
   func documents(_ live: Configuration) -> StatusDocument.Interfaces {
-    StatusDocument.Interfaces(
-      inside: document(
-        live.interfaces.inside, name: inside.name, link: inside.link, mac: macs.inside, mtu: mtus.inside),
-      outside: document(
-        live.interfaces.outside, name: outside.name, link: outside.link, mac: macs.outside, mtu: mtus.outside)
-    )
-  }
-
-  private func document(
-    _ interface: Configuration.Interface, name: String, link: String, mac: MACAddress, mtu: Int
-  ) -> StatusDocument.Interface {
-    StatusDocument.Interface(
-      name: name, address: interface.addressText, mac: "\(mac)", mtu: mtu, link: link)
+    func document(_ index: InterfaceIndex) -> StatusDocument.Interface {
+      guard let interface = interfaces.first(where: { $0.index == index }) else {
+        preconditionFailure("there is an interface on each side")
+      }
+      return StatusDocument.Interface(
+        name: interface.name, address: live.interfaces[index].addressText, mac: "\(interface.inUse.mac)",
+        mtu: interface.inUse.mtu, link: interface.link)
+    }
+    return StatusDocument.Interfaces(inside: document(.inside), outside: document(.outside))
   }
 }
 

@@ -4,7 +4,7 @@ import NATLiveIO
 import NATWire
 
 /// One of the gateway's interfaces, with its lock and its kernel rules.
-struct LiveInterface: ~Copyable {
+final class LiveInterface {
   /// What has changed since the interface was last read.
   enum Change {
     case none
@@ -14,6 +14,7 @@ struct LiveInterface: ~Copyable {
     case vanished
   }
 
+  let index: InterfaceIndex
   let name: String
   private(set) var facts: InterfaceFacts
   private(set) var isThere = true
@@ -22,6 +23,10 @@ struct LiveInterface: ~Copyable {
   private(set) var scope: KernelRules.Scope
   private let lock: InterfaceLock
   private var kernelGuard: KernelRules?
+  /// The gateway's MAC address and MTU on the interface when it was opened.
+  private let atStart: (mac: MACAddress, mtu: Int)
+  /// The last fault when it could not be read or attached.
+  var fault: String?
 
   /// Locks the interface and installs its kernel rules.
   ///
@@ -29,18 +34,20 @@ struct LiveInterface: ~Copyable {
   ///   - scope: what the kernel rules cover.
   ///   - others: the nftables tables that an earlier daemon left.
   init(
-    _ configured: Configuration.Interface, _ scope: KernelRules.Scope, isGuarded: Bool,
-    besides others: [String]
+    _ index: InterfaceIndex, _ configured: Configuration.Interface, _ scope: KernelRules.Scope,
+    isGuarded: Bool, besides others: [String]
   ) throws(InterfaceFault) {
     let facts = try InterfaceFacts(name: configured.name)
     let lock = try InterfaceLock(interface: facts.name)
     let kernelGuard = isGuarded ? try KernelRules(interface: facts.name, scope, besides: others) : nil
+    self.index = index
     name = configured.name
     self.facts = facts
     self.configured = configured
     self.scope = scope
     self.lock = lock
     self.kernelGuard = kernelGuard
+    atStart = (configured.mac ?? facts.mac, configured.mtu ?? facts.mtu)
   }
 
   /// The table of the kernel rules and the socket that owns it; nil without kernel rules.
@@ -54,28 +61,30 @@ struct LiveInterface: ~Copyable {
   /// The link state in the status: `up`, `down` (no carrier) or `missing`.
   var link: String { !isThere ? "missing" : facts.hasCarrier ? "up" : "down" }
 
-  /// The gateway's MAC address on the interface.
-  var mac: MACAddress { configured.mac ?? facts.mac }
-  var mtu: Int { configured.mtu ?? facts.mtu }
+  /// The MAC address and the MTU that the gateway uses: with `address: host` the device's current ones.
+  var inUse: (mac: MACAddress, mtu: Int) {
+    configured.hasMachineAddress ? (configured.mac ?? facts.mac, configured.mtu ?? facts.mtu) : atStart
+  }
 
-  /// Opens a capture and a transmitter.
-  /// - Parameter mac: the gateway's MAC address. If the device has another, the capture is promiscuous.
-  func attach(mac: MACAddress, _ options: CaptureOptions) throws(InterfaceFault) -> Attachment {
+  /// Opens a capture and a transmitter. If the device has another MAC address than the gateway, the capture is
+  /// promiscuous.
+  func attach(_ options: CaptureOptions) throws(InterfaceFault) -> Attachment {
     var options = options
-    options.isPromiscuous = mac != facts.mac
+    options.isPromiscuous = inUse.mac != facts.mac
     return Attachment(
-      capture: try LiveCapture(interface: name, options), transmitter: try Transmitter(facts, mtu: mtu))
+      capture: try LiveCapture(interface: name, options),
+      transmitter: try Transmitter(facts, mtu: configured.mtu ?? facts.mtu))
   }
 
   /// Changes what the kernel rules cover.
-  mutating func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
+  func setScope(_ scope: KernelRules.Scope) throws(InterfaceFault) {
     // If the interface is missing, the rules are installed when it returns.
     if isThere { try kernelGuard?.setScope(scope) }
     self.scope = scope
   }
 
   /// Reads the interface again.
-  mutating func look() throws(InterfaceFault) -> Change {
+  func look() throws(InterfaceFault) -> Change {
     let now: InterfaceFacts
     do {
       now = try InterfaceFacts(name: name)

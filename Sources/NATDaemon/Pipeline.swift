@@ -28,7 +28,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
   /// Transmitters; nil while an interface is missing.
   var transmitters = PerInterface<Transmitter>()
   /// The interface of the next frames.
-  private var index = InterfaceIndex(.inside)
+  private var index = InterfaceIndex.inside
   private var now = Instant(nanoseconds: 0)
   private var recorder: Recorder?
   /// The time of the last frame.
@@ -53,13 +53,13 @@ struct Pipeline: ~Copyable, FrameReceiver {
     if recorder != nil { record(frame, wireLength) }
     if frame.count > Pipeline.longestCopied {
       flush()
-      batch.append(inPlace: frame, wireLength: wireLength, at: now, from: index.side)
+      batch.append(inPlace: frame, wireLength: wireLength, at: now, from: index)
       flush()
     } else {
       if !batch.hasRoom(for: frame.count) { flush() }
       // Safety: the bytes are copied before the callback returns.
       unsafe batch.append(
-        frame.unsafeBytes, wireLength: wireLength, at: now, from: index.side, link: .ethernet)
+        frame.unsafeBytes, wireLength: wireLength, at: now, from: index, link: .ethernet)
     }
   }
 
@@ -79,7 +79,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
   }
 
   /// Removes the neighbours of an interface, which may be attached to another link now.
-  mutating func forgetNeighbours(on index: InterfaceIndex) { gateway.forgetNeighbours(on: index.side) }
+  mutating func forgetNeighbours(on index: InterfaceIndex) { gateway.forgetNeighbours(on: index) }
 
   /// Sets the machine's own addresses. Packets for them are left to the kernel.
   mutating func setMachineAddresses(_ addresses: [IPv4Address]) { gateway.setMachineAddresses(addresses) }
@@ -141,7 +141,7 @@ struct Pipeline: ~Copyable, FrameReceiver {
       flush()
       beginStretch()
     }
-    recorder!.add(frame, length, wireLength: wireLength, at: now, from: index.side)
+    recorder!.add(frame, length, wireLength: wireLength, at: now, from: index)
     lastFrame = now
   }
 
@@ -171,17 +171,16 @@ struct Pipeline: ~Copyable, FrameReceiver {
     var isLost = 0
     for index in 0..<outbox.count {
       let entry = outbox[index]
-      let index = InterfaceIndex(entry.side)
-      if transmitters[index] != nil {
-        transmitters[index]!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
+      if transmitters[entry.interface] != nil {
+        transmitters[entry.interface]!.add(entry.frame, entry.facts, largestPacket: Int(entry.largestPacket))
       } else {
         isLost += 1
       }
     }
-    for index in InterfaceIndex.all { transmitters[index]?.flush() }
+    for index in transmitters.indices { transmitters[index]?.flush() }
     outbox.removeAll()
     gateway.countUnsent(isLost, as: .linkDown)
-    for index in InterfaceIndex.all {
+    for index in transmitters.indices {
       if let drops = transmitters[index]?.takeDrops() { count(drops) }
     }
   }

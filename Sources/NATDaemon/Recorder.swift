@@ -51,8 +51,8 @@ struct Recorder: ~Copyable {
   func hasRoom(for length: Int) -> Bool { current?.hasRoom(for: length) ?? false }
 
   /// - Precondition: ``hasRoom(for:)``.
-  func add(_ frame: Frame, _ length: Int, wireLength: Int, at now: Instant, from side: Side) {
-    current?.add(frame, length, wireLength: wireLength, at: now, from: side)
+  func add(_ frame: Frame, _ length: Int, wireLength: Int, at now: Instant, from interface: InterfaceIndex) {
+    current?.add(frame, length, wireLength: wireLength, at: now, from: interface)
   }
 }
 
@@ -67,7 +67,7 @@ final class RecordedStretch: @unchecked Sendable {
   private let bytes: Frame
   private var used = 0
 
-  /// The header of each frame: time:64 | length on the wire:32 | side:1 | kept length:31.
+  /// The header of each frame: time:64 | length on the wire:32 | interface:8 | kept length:24.
   private static let headerLength = 16
 
   init(byteCount: Int) {
@@ -84,10 +84,10 @@ final class RecordedStretch: @unchecked Sendable {
 
   func hasRoom(for length: Int) -> Bool { used + RecordedStretch.headerLength + length + 8 <= bytes.count }
 
-  func add(_ frame: Frame, _ length: Int, wireLength: Int, at now: Instant, from side: Side) {
+  func add(_ frame: Frame, _ length: Int, wireLength: Int, at now: Instant, from interface: InterfaceIndex) {
     bytes.setUInt64(now.nanoseconds, at: used)
     bytes.setUInt32(UInt32(wireLength), at: used + 8)
-    bytes.setUInt32(UInt32(side.rawValue) << 31 | UInt32(length), at: used + 12)
+    bytes.setUInt32(UInt32(interface.rawValue) << 24 | UInt32(length), at: used + 12)
     bytes.copy(frame, from: 0, count: length, to: used + RecordedStretch.headerLength)
     used += RecordedStretch.headerLength + (length + 7) & ~7
     frameCount += 1
@@ -96,15 +96,15 @@ final class RecordedStretch: @unchecked Sendable {
 
   /// Calls `body` for each frame, in the order of the packet path.
   func forEach<Failure: Error>(
-    _ body: (_ frame: Frame, _ wireLength: Int, Instant, Side) throws(Failure) -> Void
+    _ body: (_ frame: Frame, _ wireLength: Int, Instant, InterfaceIndex) throws(Failure) -> Void
   ) throws(Failure) {
     var at = 0
     while at < used {
       let word = bytes.uint32(at: at + 12)
-      let length = Int(word & 0x7FFF_FFFF)
+      let length = Int(word & 0xFF_FFFF)
       try body(
         bytes.window(at: at + RecordedStretch.headerLength, count: length), Int(bytes.uint32(at: at + 8)),
-        Instant(nanoseconds: bytes.uint64(at: at)), word >> 31 == 0 ? .inside : .outside)
+        Instant(nanoseconds: bytes.uint64(at: at)), InterfaceIndex(place: Int(word >> 24)))
       at += RecordedStretch.headerLength + (length + 7) & ~7
     }
   }

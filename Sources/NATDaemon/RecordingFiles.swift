@@ -57,10 +57,10 @@ struct RecordingFiles {
     var inside = try CaptureWriter(path: directory + "/inside.pcap")
     var outside = try CaptureWriter(path: directory + "/outside.pcap")
     for stretch in recording.stretches {
-      try stretch.forEach { frame, wireLength, instant, side throws(CaptureWriteFault) in
+      try stretch.forEach { frame, wireLength, instant, interface throws(CaptureWriteFault) in
         let stamp = instant.advanced(by: epoch)
         // Safety: the stretch owns the frame's memory.
-        switch side {
+        switch interface.side {
         case .inside: try unsafe inside.append(frame.unsafeBytes, wireLength: wireLength, at: stamp)
         case .outside: try unsafe outside.append(frame.unsafeBytes, wireLength: wireLength, at: stamp)
         }

@@ -49,7 +49,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
       // Later than the previous round, so that time stamps give the order of frames.
       now = max(LiveClock.now, now.advanced(by: 1))
       var count = 0
-      for index in InterfaceIndex.all { count += receive(index, at: now) }
+      for index in captures.indices { count += receive(index, at: now) }
       let hasWorked = count > 0 || !commands.isEmpty
       if !commands.isEmpty { work(at: now) }
       if now >= nextStatistics {
@@ -98,9 +98,9 @@ struct Worker: ~Copyable, @unchecked Sendable {
     guard mail.isToAnnounce || !mail.attachments.isEmpty else { return }
     for box in mail.attachments {
       guard let attachment = box.take() else { continue }
-      captures[box.index] = .some(attachment.capture)
+      captures.insert(attachment.capture, at: box.index)
       pipeline.forgetNeighbours(on: box.index)
-      pipeline.transmitters[box.index] = .some(attachment.transmitter)
+      pipeline.transmitters.insert(attachment.transmitter, at: box.index)
     }
     pipeline.announce(at: LiveClock.now)
   }
@@ -116,7 +116,7 @@ struct Worker: ~Copyable, @unchecked Sendable {
   private mutating func sleep() {
     waits.removeAll(keepingCapacity: true)
     waits.append(pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0))
-    for index in InterfaceIndex.all {
+    for index in captures.indices {
       // The kernel skips negative descriptors.
       waits.append(pollfd(fd: captures[index]?.descriptor ?? -1, events: Int16(POLLIN), revents: 0))
     }
@@ -125,9 +125,9 @@ struct Worker: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func countDrops() {
-    for index in InterfaceIndex.all {
+    for index in captures.indices {
       guard let drops = captures[index]?.takeDrops(), drops > 0 else { continue }
-      pipeline.gateway.counters.countCaptureDropped(index.side, drops)
+      pipeline.gateway.counters.countCaptureDropped(index, drops)
     }
   }
 }

@@ -12,8 +12,8 @@ public struct Counters: BitwiseCopyable, Sendable {
   @usableFromInline static let sent = 2
   @usableFromInline static let sentBytes = 3
   @usableFromInline static let captureDropped = 4
-  @usableFromInline static let perSide = 5
-  @usableFromInline static let events = 2 * perSide
+  @usableFromInline static let perInterface = 5
+  @usableFromInline static let events = InterfaceIndex.limit * perInterface
   @usableFromInline static let drops = events + 8
   static let count = drops + DropReason.allCases.count
 
@@ -22,19 +22,19 @@ public struct Counters: BitwiseCopyable, Sendable {
   }
 
   /// Counts a received frame; bytes are frame lengths.
-  @inlinable @inline(__always) public func countReceived(_ side: Side, bytes: Int) {
-    add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.received)
-    add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.receivedBytes)
+  @inlinable @inline(__always) public func countReceived(_ interface: InterfaceIndex, bytes: Int) {
+    add(1, at: interface.place &* Counters.perInterface &+ Counters.received)
+    add(bytes, at: interface.place &* Counters.perInterface &+ Counters.receivedBytes)
   }
 
-  @inlinable @inline(__always) public func countSent(_ side: Side, bytes: Int) {
-    add(1, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sent)
-    add(bytes, at: Int(side.rawValue) &* Counters.perSide &+ Counters.sentBytes)
+  @inlinable @inline(__always) public func countSent(_ interface: InterfaceIndex, bytes: Int) {
+    add(1, at: interface.place &* Counters.perInterface &+ Counters.sent)
+    add(bytes, at: interface.place &* Counters.perInterface &+ Counters.sentBytes)
   }
 
-  /// Counts frames that the capture of a side lost for lack of room.
-  public func countCaptureDropped(_ side: Side, _ count: Int) {
-    add(count, at: Int(side.rawValue) &* Counters.perSide &+ Counters.captureDropped)
+  /// Counts frames that the capture of an interface lost for lack of room.
+  public func countCaptureDropped(_ interface: InterfaceIndex, _ count: Int) {
+    add(count, at: interface.place &* Counters.perInterface &+ Counters.captureDropped)
   }
 
   @inlinable @inline(__always) public func countDrop(_ reason: DropReason) {
@@ -60,13 +60,21 @@ public struct Counters: BitwiseCopyable, Sendable {
 
   public func events(_ event: GatewayEvent) -> Int { Int(words[Counters.events + Int(event.rawValue)]) }
 
-  public func side(_ side: Side) -> SideCounters {
-    let base = Int(side.rawValue) * Counters.perSide
-    return SideCounters(
+  /// The traffic of one interface.
+  public func interface(_ interface: InterfaceIndex) -> InterfaceCounters {
+    let base = interface.place * Counters.perInterface
+    return InterfaceCounters(
       packetsReceived: Int(words[base + Counters.received]),
       bytesReceived: Int(words[base + Counters.receivedBytes]),
       packetsSent: Int(words[base + Counters.sent]), bytesSent: Int(words[base + Counters.sentBytes]),
       captureDropped: Int(words[base + Counters.captureDropped]))
+  }
+
+  /// The traffic of all interfaces of a side.
+  public func side(_ side: Side) -> InterfaceCounters {
+    (0..<InterfaceIndex.limit / 2).reduce(into: InterfaceCounters()) {
+      $0.add(interface(InterfaceIndex(side, $1)))
+    }
   }
 }
 
@@ -80,13 +88,21 @@ public enum GatewayEvent: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case leftToKernel
 }
 
-/// The traffic of one interface; bytes are frame lengths.
-public struct SideCounters: Sendable, Equatable {
-  public var packetsReceived: Int
-  public var bytesReceived: Int
-  public var packetsSent: Int
-  public var bytesSent: Int
-  public var captureDropped: Int
+/// The traffic of an interface, or of several; bytes are frame lengths.
+public struct InterfaceCounters: Sendable, Equatable {
+  public var packetsReceived = 0
+  public var bytesReceived = 0
+  public var packetsSent = 0
+  public var bytesSent = 0
+  public var captureDropped = 0
+
+  mutating func add(_ other: InterfaceCounters) {
+    packetsReceived += other.packetsReceived
+    bytesReceived += other.bytesReceived
+    packetsSent += other.packetsSent
+    bytesSent += other.bytesSent
+    captureDropped += other.captureDropped
+  }
 }
 
 /// The memory behind ``Counters``.

@@ -11,7 +11,8 @@ import NATWire
 struct AddressFacts: BitwiseCopyable {
   /// Address:32, generation:24, flags:8; zero if nothing is known.
   fileprivate var key: UInt64
-  /// For a public address: pool address:16, 0:48. Otherwise the MAC of the next hop in the low 48 bits.
+  /// For a public address: pool address:16, 0:48. Otherwise the interface and the MAC of the next hop: 0:8,
+  /// interface:8, MAC:48.
   fileprivate var value: UInt64
 
   fileprivate static let isInside: UInt64 = 1
@@ -38,6 +39,12 @@ struct AddressFacts: BitwiseCopyable {
 
   /// The MAC of the next hop; the placeholder if it is not known.
   @inline(__always) var mac: UInt64 { value & 0xFFFF_FFFF_FFFF }
+
+  /// Where the next hop is.
+  /// - Precondition: it is no public address.
+  @inline(__always) var interface: InterfaceIndex {
+    InterfaceIndex(place: Int(truncatingIfNeeded: value >> 48))
+  }
 }
 
 /// The facts of recent addresses: a direct-mapped cache.
@@ -99,7 +106,7 @@ extension Gateway {
   }
 
   @inline(never) private func learnFacts(of address: IPv4Address) -> AddressFacts? {
-    guard !isMartian(address), address != settings.insideAddress else { return nil }
+    guard !isMartian(address), !isInsideAddress(address) else { return nil }
     if let role = translator.role(of: address) {
       // A 1:1 address takes packets without a session too, and it is not in the pool.
       guard role.poolAddress >= 0, role.poolAddress < 0xFFFF, !role.isOneToOne else { return nil }
@@ -109,9 +116,11 @@ extension Gateway {
     var flags = hop.side == .inside ? AddressFacts.leavesInside : AddressFacts.leavesOutside
     if insideNetworks.contains(address) { flags |= AddressFacts.isInside }
     if exempt.contains(address) { flags |= AddressFacts.isExempt }
-    let neighbour = neighbours(of: hop.side).find(hop.address)
+    let place = UInt64(hop.interface.rawValue) << 48
+    guard interfaces[hop.interface].layer == .ethernet else { return factsCache.add(address, flags, place) }
+    let neighbour = neighbours(of: hop.interface).find(hop.address)
     // Do not cache a next hop that has to be resolved or confirmed first.
     if settings.asksForNextHops, !(neighbour.map { isFresh($0) } ?? false) { return nil }
-    return factsCache.add(address, flags, (neighbour?.mac ?? placeholder(hop.side)).rawValue)
+    return factsCache.add(address, flags, place | (neighbour?.mac ?? placeholder(hop.interface)).rawValue)
   }
 }

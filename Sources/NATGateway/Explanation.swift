@@ -21,7 +21,7 @@ public struct Explanation: Sendable {
     case leg(sends: Bool, private: Endpoint, public: Endpoint?, BindingKind?, SessionState?)
     /// Binding, session or filter refuse it.
     case refused(DropReason)
-    case route(side: Side, via: IPv4Address)
+    case route(InterfaceIndex, via: IPv4Address)
     case noRoute
     case timeToLive(DropReason?)
     case mtu(Int, DropReason?)
@@ -45,9 +45,9 @@ public struct Explanation: Sendable {
   }
 
   public enum Verdict: BitwiseCopyable, Sendable, Equatable {
-    case forward(to: Side)
+    case forward(to: InterfaceIndex)
     /// Forwarded when the MAC of the next hop is known.
-    case hold(to: Side)
+    case hold(to: InterfaceIndex)
     /// A fragment that waits for the first one of its datagram.
     case wait
     /// By the gateway itself.
@@ -73,15 +73,17 @@ public struct Explanation: Sendable {
 public struct ExplainFrame: GatewayJob {
   public private(set) var explanation = Explanation()
   private let bytes: [UInt8]
-  private let side: Side
+  private let interface: InterfaceIndex
   private let link: LinkLayer
   private let wireLength: Int
   private let isDescribed: Bool
 
   /// A frame from a capture: any frame, also malformed, ARP or a fragment.
-  public init(_ bytes: [UInt8], from side: Side, link: LinkLayer = .ethernet, wireLength: Int? = nil) {
+  public init(
+    _ bytes: [UInt8], from interface: InterfaceIndex, link: LinkLayer = .ethernet, wireLength: Int? = nil
+  ) {
     self.bytes = bytes
-    self.side = side
+    self.interface = interface
     self.link = link
     self.wireLength = wireLength ?? bytes.count
     isDescribed = false
@@ -91,9 +93,9 @@ public struct ExplainFrame: GatewayJob {
   /// sequence number is as the connection expects it.
   ///
   /// - Parameter bytes: an Ethernet frame; its MAC addresses are filled in.
-  public init(described bytes: [UInt8], from side: Side) {
+  public init(described bytes: [UInt8], from interface: InterfaceIndex) {
     self.bytes = bytes
-    self.side = side
+    self.interface = interface
     link = .ethernet
     wireLength = bytes.count
     isDescribed = true
@@ -104,7 +106,7 @@ public struct ExplainFrame: GatewayJob {
     let frame = outbox.build(length: bytes.count)
     for (index, byte) in bytes.enumerated() { frame.setUInt8(byte, at: index) }
     let entry = FrameBatch.Entry(
-      frame: frame, wireLength: wireLength, instant: now, side: side, link: link)
+      frame: frame, wireLength: wireLength, instant: now, interface: interface, link: link)
     explanation = gateway.explain(entry, isDescribed: isDescribed, at: now)
     outbox.removeAll()
     return true
@@ -119,12 +121,12 @@ extension Gateway {
     var packet = Packet(frame: entry.frame)
     let outcome = Packet.decode(
       entry.frame, link: entry.link, wireLength: entry.wireLength, into: &packet)
-    if isDescribed, case .ipv4 = outcome { describeLink(of: packet, from: entry.side) }
+    if isDescribed, case .ipv4 = outcome { describeLink(of: packet, from: entry.interface) }
     copy(entry.frame, into: &observer.explanation.before)
     switch outcome {
     case .fault(let fault): observer.drop(DropReason(fault), .decode(DropReason(fault)))
     case .arp:
-      let isAnswered = meaning(ofARP: packet.frame, from: entry.side)?.isAnswered ?? false
+      let isAnswered = meaning(ofARP: packet.frame, from: entry.interface)?.isAnswered ?? false
       observer.explanation.findings = [.decode(nil), .arp(isAnswered: isAnswered)]
       observer.explanation.verdict = isAnswered ? .answer : .learn
     case .ipv4:
@@ -147,7 +149,7 @@ extension Gateway {
   private func explainSending(_ context: PacketContext, _ observer: inout ExplanationObserver) {
     guard let hop = context.hop else { return }
     let known = neighbourMAC(hop, for: context)
-    let mac = known ?? (settings.asksForNextHops ? nil : placeholder(hop.side))
+    let mac = known ?? (mustAsk(for: hop) ? nil : placeholder(hop.interface))
     observer.explanation.findings.append(.nextHop(mac))
     observer.explanation.nextHop = hop.address
     let frame = context.packet.frame
@@ -155,19 +157,20 @@ extension Gateway {
       observer.explanation.verdict = .drop(.nextHopQueueFull)
       return
     }
-    observer.explanation.verdict = mac != nil ? .forward(to: hop.side) : .hold(to: hop.side)
+    observer.explanation.verdict = mac != nil ? .forward(to: hop.interface) : .hold(to: hop.interface)
     var packet = context.packet
     if settings.completesChecksums || context.mustSplit { packet.completePartialChecksum() }
     frame.setEthernet(
-      destination: mac ?? placeholder(hop.side), source: self.mac(of: hop.side), type: Ethernet.typeIPv4)
+      destination: mac ?? placeholder(hop.interface), source: self.mac(of: hop.interface),
+      type: Ethernet.typeIPv4)
     copy(frame, into: &observer.explanation.after)
   }
 
   /// A described packet comes from its neighbour to us.
-  private func describeLink(of packet: Packet, from side: Side) {
-    let known = routes.find(packet.source).flatMap { neighbours(of: $0.side).find($0.address)?.mac }
+  private func describeLink(of packet: Packet, from interface: InterfaceIndex) {
+    let known = routes.find(packet.source).flatMap { neighbours(of: $0.interface).find($0.address)?.mac }
     packet.frame.setEthernet(
-      destination: mac(of: side), source: known ?? placeholder(side), type: Ethernet.typeIPv4)
+      destination: mac(of: interface), source: known ?? placeholder(interface), type: Ethernet.typeIPv4)
   }
 
   private func copy(_ frame: Frame, into bytes: inout [UInt8]) {
@@ -206,13 +209,13 @@ private struct ExplanationObserver: StepObserver {
     case .session: noteSession(context, reason, in: gateway)
     case .route:
       if let hop = context.hop {
-        explanation.findings.append(.route(side: hop.side, via: hop.address))
+        explanation.findings.append(.route(hop.interface, via: hop.address))
       } else {
         explanation.findings.append(.noRoute)
       }
     case .timeToLive: explanation.findings.append(.timeToLive(reason))
     case .mtu:
-      if let hop = context.hop { explanation.findings.append(.mtu(gateway.mtu(of: hop.side), reason)) }
+      if let hop = context.hop { explanation.findings.append(.mtu(gateway.mtu(of: hop.interface), reason)) }
     case .state: noteState(context)
     }
   }

@@ -51,10 +51,10 @@ extension Gateway {
   }
 
   /// Checks that no packet with a private source leaves outside.
-  @inline(__always) func checkSource(of frame: Frame, to side: Side) {
+  @inline(__always) func checkSource(of frame: Frame, to interface: InterfaceIndex) {
     #if DEBUG
     precondition(
-      !leaksSource(frame, to: side),
+      !leaksSource(frame, to: interface),
       "from \(frame.address(at: Packet.networkOffset + IPv4.sourceOffset)) to the outside")
     #endif
   }
@@ -62,14 +62,14 @@ extension Gateway {
   #if DEBUG
   /// Whether a frame that leaves outside has a source that is neither one of our public addresses nor an
   /// inside host that sends to an exempt destination.
-  func leaksSource(_ frame: Frame, to side: Side) -> Bool {
-    hasLostSource(frame, to: side)
+  func leaksSource(_ frame: Frame, to interface: InterfaceIndex) -> Bool {
+    hasLostSource(frame, to: interface)
   }
 
   /// Frames received, less those that ended. Held fragments have not ended.
   var framesWithoutEnd: Int {
-    counters.side(.inside).packetsReceived + counters.side(.outside).packetsReceived
-      - counters.totalDrops - (ledger.noted - ledger.revoked) - heldFragments
+    interfaces.indices.reduce(0) { $0 + counters.interface($1).packetsReceived } - counters.totalDrops
+      - (ledger.noted - ledger.revoked) - heldFragments
   }
 
   /// The state before a frame was processed.

@@ -1,4 +1,5 @@
 import NATEngine
+import NATMemory
 import NATTable
 public import NATWire
 
@@ -19,31 +20,40 @@ extension Gateway {
   mutating func sendToNextHop(
     _ leaving: OutgoingFrame, _ hop: NextHop, at now: Instant, _ outbox: inout Outbox
   ) {
-    guard let neighbour = neighbours(of: hop.side).find(hop.address) else {
-      if settings.asksForNextHops { return wait(leaving, for: hop, at: now, &outbox) }
-      return sendOnInterface(leaving, hop.side, to: placeholder(hop.side), at: now, &outbox)
+    guard let neighbour = neighbours(of: hop.interface).find(hop.address) else {
+      if mustAsk(for: hop) { return wait(leaving, for: hop, at: now, &outbox) }
+      return sendOnInterface(leaving, hop.interface, to: placeholder(hop.interface), at: now, &outbox)
     }
     if !isFresh(neighbour) { ask(for: hop, at: now, &outbox) }
-    sendOnInterface(leaving, hop.side, to: neighbour.mac, at: now, &outbox)
+    sendOnInterface(leaving, hop.interface, to: neighbour.mac, at: now, &outbox)
   }
 
-  /// Writes the link header and names the frame for sending.
+  /// Writes the link header and names the frame for sending. On a link without link headers the frame begins with the
+  /// IPv4 packet.
   @inline(__always)
   func sendOnInterface(
-    _ leaving: OutgoingFrame, _ side: Side, to destination: MACAddress, at now: Instant,
+    _ leaving: OutgoingFrame, _ interface: InterfaceIndex, to destination: MACAddress, at now: Instant,
     _ outbox: inout Outbox
   ) {
-    let frame = leaving.frame
-    frame.setEthernet(destination: destination, source: mac(of: side), type: Ethernet.typeIPv4)
-    checkSource(of: frame, to: side)
-    outbox.send(frame, to: side, at: now, largestPacket: leaving.largestPacket, facts: leaving.facts)
-    counters.countSent(side, bytes: frame.count)
+    var frame = leaving.frame
+    checkSource(of: frame, to: interface)
+    let link = interfaces[interface]
+    if link.layer == .ethernet {
+      frame.setEthernet(destination: destination, source: link.mac, type: Ethernet.typeIPv4)
+    } else {
+      frame = frame.window(at: Packet.networkOffset, count: frame.count &- Packet.networkOffset)
+    }
+    outbox.send(frame, to: interface, at: now, largestPacket: leaving.largestPacket, facts: leaving.facts)
+    counters.countSent(interface, bytes: frame.count)
+  }
+
+  /// Whether a next hop without a known MAC has to be resolved before a frame can leave.
+  func mustAsk(for hop: NextHop) -> Bool {
+    settings.asksForNextHops && interfaces[hop.interface].layer == .ethernet
   }
 
   /// The placeholder for a MAC that is not known and cannot be resolved.
-  func placeholder(_ side: Side) -> MACAddress {
-    side == .inside ? settings.insidePlaceholder : settings.outsidePlaceholder
-  }
+  func placeholder(_ interface: InterfaceIndex) -> MACAddress { interfaces[interface].placeholder }
 
   private mutating func wait(
     _ leaving: OutgoingFrame, for hop: NextHop, at now: Instant, _ outbox: inout Outbox
@@ -65,18 +75,21 @@ extension Gateway {
 
   private mutating func sendRequest(for hop: NextHop, at now: Instant, _ outbox: inout Outbox) {
     let request = OutgoingARP(
-      operation: ARP.request, sender: address(of: hop.side), targetMAC: MACAddress(0), target: hop.address,
+      operation: ARP.request, sender: interfaces.address(towards: hop), targetMAC: MACAddress(0),
+      target: hop.address,
       destination: .broadcast)
-    sendARP(request, hop.side, at: now, &outbox)
+    sendARP(request, hop.interface, at: now, &outbox)
   }
 
-  mutating func sendARP(_ arp: OutgoingARP, _ side: Side, at now: Instant, _ outbox: inout Outbox) {
+  mutating func sendARP(
+    _ arp: OutgoingARP, _ interface: InterfaceIndex, at now: Instant, _ outbox: inout Outbox
+  ) {
     let frame = outbox.build(length: Ethernet.headerLength + ARP.length)
     frame.setARP(
-      operation: arp.operation, from: (mac(of: side), arp.sender), to: (arp.targetMAC, arp.target),
+      operation: arp.operation, from: (mac(of: interface), arp.sender), to: (arp.targetMAC, arp.target),
       ethernetDestination: arp.destination)
-    outbox.send(frame, to: side, at: now, facts: .arp)
-    counters.countSent(side, bytes: frame.count)
+    outbox.send(frame, to: interface, at: now, facts: .arp)
+    counters.countSent(interface, bytes: frame.count)
   }
 
   /// The MAC of a next hop is known: the frames that waited for it leave.
@@ -85,7 +98,7 @@ extension Gateway {
   ) {
     guard !waiting.isEmpty, var released = waiting.resolve(hop) else { return }
     while var leaving = waiting.popFrame(&released) {
-      if hasLostSource(leaving.frame, to: hop.side) {
+      if hasLostSource(leaving.frame, to: hop.interface) {
         // All pieces of a packet end together; only the first one carries the quote.
         if leaving.quoted != nil {
           revoke(.forwarded)
@@ -97,7 +110,7 @@ extension Gateway {
       let frame = outbox.build(length: leaving.frame.count)
       frame.copy(leaving.frame, from: 0, count: leaving.frame.count, to: 0)
       leaving.frame = frame
-      sendOnInterface(leaving, hop.side, to: mac, at: now, &outbox)
+      sendOnInterface(leaving, hop.interface, to: mac, at: now, &outbox)
     }
   }
 
@@ -124,7 +137,7 @@ extension Gateway {
     _ hop: WaitingFrames.Hop, at now: Instant, _ outbox: inout Outbox
   ) {
     var hop = hop
-    neighbours(of: hop.next.side).forget(hop.next.address)
+    neighbours(of: hop.next.interface).forget(hop.next.address)
     factsCache.invalidate()
     while let waited = waiting.popFrame(&hop) {
       guard let packet = waited.quoted else { continue }
@@ -150,18 +163,25 @@ extension Gateway {
   /// Forgets the neighbours of an interface. Call it when the interface is attached again: another device may
   /// have the same address. The next frame to each neighbour waits for an ARP reply.
   /// - Complexity: O(neighbour capacity).
-  public mutating func forgetNeighbours(on side: Side) {
-    neighbours(of: side).forgetAll()
+  public mutating func forgetNeighbours(on interface: InterfaceIndex) {
+    neighbours(of: interface).forgetAll()
     factsCache.invalidate()
   }
 
-  /// Announces our addresses by ARP (RFC 5227 section 3): the inside address inside, all public addresses
+  /// Announces our addresses by ARP (RFC 5227 section 3): each inside address on its interface, all public addresses
   /// outside. Addresses that the kernel has too are announced by the kernel.
   ///
   /// - Parameter next: 0 first, then the result of the call before.
   /// - Returns: where to continue after the outbox has been sent; nil at the end.
   public mutating func announce(from next: Int = 0, at now: Instant, into outbox: inout Outbox) -> Int? {
-    if next == 0, !settings.sharesInside { announce(settings.insideAddress, on: .inside, at: now, &outbox) }
+    if next == 0 {
+      for place in 0..<interfaces.networks.count {
+        let own = interfaces.networks[place]
+        if own.interface.side == .inside, !own.isShared {
+          announce(own.address, on: own.interface, at: now, &outbox)
+        }
+      }
+    }
     var place = next
     while let address = translator.publicAddress(from: &place) {
       if isShared(address) { continue }
@@ -172,11 +192,12 @@ extension Gateway {
   }
 
   mutating func announce(
-    _ address: IPv4Address, on side: Side, at now: Instant, _ outbox: inout Outbox
+    _ address: IPv4Address, on interface: InterfaceIndex, at now: Instant, _ outbox: inout Outbox
   ) {
+    guard interfaces[interface].layer == .ethernet else { return }
     let claim = OutgoingARP(
       operation: ARP.request, sender: address, targetMAC: MACAddress(0), target: address,
       destination: .broadcast)
-    sendARP(claim, side, at: now, &outbox)
+    sendARP(claim, interface, at: now, &outbox)
   }
 }

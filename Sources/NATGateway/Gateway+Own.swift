@@ -66,7 +66,7 @@ extension Gateway {
     frame.setUInt32(rest, at: transport + 4)
     frame.copy(
       packet.frame, from: Packet.networkOffset, count: quoted, to: transport + ICMPv4.headerLength)
-    writeICMPHeaders(frame, typeOfService: 0xC0, from: address(of: hop.side), to: packet.source)
+    writeICMPHeaders(frame, typeOfService: 0xC0, from: interfaces.address(towards: hop), to: packet.source)
     sendToNextHop(OutgoingFrame(frame, Gateway.ownICMP), hop, at: now, &outbox)
   }
 

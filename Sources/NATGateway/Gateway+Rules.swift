@@ -26,43 +26,29 @@ extension Gateway {
     factsCache.invalidate()
   }
 
-  /// Applies new addresses, MAC addresses and MTUs of both interfaces.
+  /// Applies new addresses, MAC addresses and MTUs of the interfaces.
   ///
   /// - Precondition: bindings on removed addresses have ended.
   /// - Complexity: O(neighbour capacity) if an address changes, otherwise O(1).
   mutating func setInterfaces(_ new: GatewaySettings) {
-    if new.inside.address != settings.insideAddress { forgetNeighbours(on: .inside) }
-    if new.outside.address != settings.outsideAddress {
-      translator.changeOutsideAddress(from: settings.outsideAddress, to: new.outside.address)
-      forgetNeighbours(on: .outside)
-    }
-    settings.insideAddress = new.inside.address
+    let old = interfaces
+    interfaces = Interfaces(new)
+    neighbourTables.add(for: interfaces)
+    translator.changeOutsideAddress(from: settings.outsideAddress, to: new.outside.address)
     settings.outsideAddress = new.outside.address
-    settings.lostAddress = .any
-    settings.insideMAC = new.inside.mac
-    settings.outsideMAC = new.outside.mac
-    settings.insideMTU = new.inside.mtu
-    settings.outsideMTU = new.outside.mtu
-    settings.sharesInside = new.inside.isShared
     settings.sharesOutside = new.outside.isShared
-    settings.special = Gateway.special(new)
-    factsCache.invalidate()
-  }
-
-  /// Network and broadcast addresses of both networks; 0 where there is none.
-  static func special(_ settings: GatewaySettings) -> (UInt32, UInt32, UInt32, UInt32) {
-    func special(_ network: IPv4Network) -> (UInt32, UInt32) {
-      guard let broadcast = network.broadcast else { return (0, 0) }
-      return (network.address.rawValue, broadcast.rawValue)
+    settings.lostAddress = .any
+    for interface in new.interfaces where old.network(of: interface.address, on: interface.index.side) == nil
+    {
+      forgetNeighbours(on: interface.index)
     }
-    let (inside, outside) = (special(settings.inside.network), special(settings.outside.network))
-    return (inside.0, inside.1, outside.0, outside.1)
+    factsCache.invalidate()
   }
 
   /// Whether a frame to the outside has a source that is no longer ours: it waited while static mappings, the pool or
   /// networks changed.
-  func hasLostSource(_ frame: Frame, to side: Side) -> Bool {
-    guard side == .outside else { return false }
+  func hasLostSource(_ frame: Frame, to interface: InterfaceIndex) -> Bool {
+    guard interface.side == .outside else { return false }
     let source = frame.address(at: Packet.networkOffset + IPv4.sourceOffset)
     if translator.role(of: source) != nil { return false }
     let destination = frame.address(at: Packet.networkOffset + IPv4.destinationOffset)

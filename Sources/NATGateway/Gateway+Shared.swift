@@ -8,11 +8,13 @@ extension Gateway {
   /// and from the first one on nothing leaves under it. Checked once per batch, not per packet.
   @inline(never) mutating func removeFramesFromLostAddress(_ outbox: inout Outbox) {
     let lost = settings.lostAddress
+    let interfaces = interfaces
     var packets = 0
     outbox.removeAll { entry in
-      let isARP = entry.frame.uint16(at: Ethernet.typeOffset) == Ethernet.typeARP
+      let header = interfaces[entry.interface].layer == .ethernet ? Ethernet.headerLength : 0
+      let isARP = !entry.facts.isIPv4
       let source = isARP ? ARP.senderAddressOffset : IPv4.sourceOffset
-      guard entry.frame.address(at: Ethernet.headerLength + source) == lost else { return false }
+      guard entry.frame.address(at: header + source) == lost else { return false }
       if !isARP { packets += 1 }
       return true
     }

@@ -3,7 +3,7 @@ public import NATMemory
 public import NATTable
 public import NATWire
 
-/// A NAT gateway between two interfaces: frames in, frames out.
+/// A NAT gateway between inside and outside interfaces: frames in, frames out.
 ///
 /// It has no clock, no sockets and no configuration file: frames carry their time, and live capture and
 /// replay drive the same code. Packets meet the steps listed in `Steps/PacketPath.swift`. Every frame ends
@@ -16,8 +16,8 @@ public struct Gateway: ~Copyable {
   public let counters: Counters
   var settings: Settings
   var lists: NetworkLists
-  let insideNeighbours: Neighbours
-  let outsideNeighbours: Neighbours
+  var interfaces: Interfaces
+  var neighbourTables: NeighbourTables
   var insideBudget: ErrorBudget
   var outsideBudget: ErrorBudget
   var answers: AnswerLimiter
@@ -57,18 +57,9 @@ public struct Gateway: ~Copyable {
 
   /// The settings in the form that the packet path reads: no arrays, no reference counts.
   struct Settings: BitwiseCopyable {
-    var insideAddress: IPv4Address
+    /// Of the outside interface; a public address.
     var outsideAddress: IPv4Address
-    var insideMAC: MACAddress
-    var outsideMAC: MACAddress
-    var insideMTU: Int
-    var outsideMTU: Int
-    var insidePlaceholder: MACAddress
-    var outsidePlaceholder: MACAddress
-    /// Network and broadcast addresses of both networks; 0 where there is none.
-    var special: (UInt32, UInt32, UInt32, UInt32)
-    /// Whether the kernel has the address of a side too.
-    var sharesInside: Bool
+    /// Whether the kernel has the outside address too.
     var sharesOutside: Bool
     /// An address that the machine lost, while its bindings end; otherwise 0.0.0.0.
     var lostAddress = IPv4Address.any
@@ -106,8 +97,8 @@ public struct Gateway: ~Copyable {
       return mapped
     }
     lists = NetworkLists(settings)
-    insideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
-    outsideNeighbours = Neighbours(memory: map(Neighbours.byteCount), hash: hash)
+    interfaces = Interfaces(settings)
+    neighbourTables = NeighbourTables(interfaces, hash: hash)
     slots = map(FrameBatch.capacity * MemoryLayout<Slot>.stride).array(
       of: Slot.self, count: FrameBatch.capacity)
     answers = AnswerLimiter(memory: map(AnswerLimiter.byteCount), hash: hash)
@@ -124,12 +115,8 @@ public struct Gateway: ~Copyable {
     wakeUp = factsDue
     self.memory = memory
     self.settings = Settings(
-      insideAddress: settings.inside.address, outsideAddress: settings.outside.address,
-      insideMAC: settings.inside.mac, outsideMAC: settings.outside.mac, insideMTU: settings.inside.mtu,
-      outsideMTU: settings.outside.mtu, insidePlaceholder: settings.placeholderMAC.inside,
-      outsidePlaceholder: settings.placeholderMAC.outside,
-      special: Gateway.special(settings), sharesInside: settings.inside.isShared,
-      sharesOutside: settings.outside.isShared, exhaustion: settings.exhaustion,
+      outsideAddress: settings.outside.address, sharesOutside: settings.outside.isShared,
+      exhaustion: settings.exhaustion,
       completesChecksums: settings.completesChecksums,
       answersUnsolicitedSYN: settings.answersUnsolicitedSYN, asksForNextHops: settings.asksForNextHops,
       sessionsWorthPrefetching: settings.sessionsWorthPrefetching)
@@ -180,7 +167,7 @@ public struct Gateway: ~Copyable {
     let now = max(clock, entry.instant)
     clock = now
     if started == nil { start(at: now) }
-    counters.countReceived(entry.side, bytes: entry.frame.count)
+    counters.countReceived(entry.interface, bytes: entry.frame.count)
     translator.shard.advance(to: now)
     if now > datagrams.quietUntil { endDueDatagrams(at: now) }
     #if DEBUG
@@ -188,7 +175,7 @@ public struct Gateway: ~Copyable {
     #endif
     switch outcome {
     case .ipv4: receivePacket(&packet, entry, at: now, &outbox)
-    case .arp: receiveARP(packet.frame, from: entry.side, at: now, &outbox)
+    case .arp: receiveARP(packet.frame, from: entry.interface, at: now, &outbox)
     case .fault(let fault): counters.countDrop(DropReason(fault))
     }
     #if DEBUG
@@ -252,22 +239,4 @@ public struct Gateway: ~Copyable {
   @inline(__always) var routes: Routes { lists.routes }
   @inline(__always) var insideNetworks: NetworkList { lists.insideNetworks }
   @inline(__always) var exempt: NetworkList { lists.exempt }
-
-  // MARK: What belongs to a side
-
-  @inline(__always) func mac(of side: Side) -> MACAddress {
-    side == .inside ? settings.insideMAC : settings.outsideMAC
-  }
-
-  @inline(__always) func mtu(of side: Side) -> Int {
-    side == .inside ? settings.insideMTU : settings.outsideMTU
-  }
-
-  func address(of side: Side) -> IPv4Address {
-    side == .inside ? settings.insideAddress : settings.outsideAddress
-  }
-
-  @inline(__always) func neighbours(of side: Side) -> Neighbours {
-    side == .inside ? insideNeighbours : outsideNeighbours
-  }
 }

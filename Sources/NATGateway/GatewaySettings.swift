@@ -2,8 +2,12 @@ public import NATEngine
 public import NATTable
 public import NATWire
 
-/// One of the gateway's two interfaces.
+/// One of the gateway's interfaces, and a network that it is attached to.
 public struct Interface: Sendable, Equatable {
+  /// Its side and number.
+  public var index: InterfaceIndex
+  /// What its frames begin with. A link without link addresses needs no ARP.
+  public var link = LinkLayer.ethernet
   public var address: IPv4Address
   public var network: IPv4Network
   public var mac: MACAddress
@@ -13,7 +17,10 @@ public struct Interface: Sendable, Equatable {
   /// and takes packets that are not the gateway's.
   public var isShared = false
 
-  public init(address: IPv4Address, prefixLength: Int, mac: MACAddress, mtu: Int = 1500) {
+  public init(
+    _ index: InterfaceIndex, address: IPv4Address, prefixLength: Int, mac: MACAddress, mtu: Int = 1500
+  ) {
+    self.index = index
     self.address = address
     network = IPv4Network(address, prefixLength: prefixLength)
     self.mac = mac
@@ -25,12 +32,12 @@ public struct Interface: Sendable, Equatable {
 public struct StaticRoute: Sendable, Equatable {
   public var network: IPv4Network
   public var via: IPv4Address
-  public var side: Side
+  public var interface: InterfaceIndex
 
-  public init(_ network: IPv4Network, via: IPv4Address, side: Side) {
+  public init(_ network: IPv4Network, via: IPv4Address, on interface: InterfaceIndex) {
     self.network = network
     self.via = via
-    self.side = side
+    self.interface = interface
   }
 }
 
@@ -45,8 +52,9 @@ public enum ExhaustionAnswer: UInt8, BitwiseCopyable, Sendable {
 
 /// The settings of a gateway.
 public struct GatewaySettings: Sendable {
-  public var inside: Interface
-  public var outside: Interface
+  /// The inside interfaces, then the outside one. An interface with two networks stands here twice, with one MAC and
+  /// one MTU.
+  public var interfaces: [Interface]
   /// The default route among them, if there is one.
   public var routes: [StaticRoute] = []
   /// Sources that are translated.
@@ -73,11 +81,22 @@ public struct GatewaySettings: Sendable {
     MACAddress(0x0200_0000_0001), MACAddress(0x0200_0000_0002)
   )
 
-  public init(inside: Interface, outside: Interface, insideNetworks: [IPv4Network], table: TableSettings) {
-    self.inside = inside
-    self.outside = outside
+  /// - Precondition: the last interface is the only outside one.
+  public init(_ interfaces: [Interface], insideNetworks: [IPv4Network], table: TableSettings) {
+    self.interfaces = interfaces
     self.insideNetworks = insideNetworks
     self.table = table
+  }
+
+  /// The first inside interface.
+  public var inside: Interface {
+    get { interfaces[0] }
+    set { interfaces[0] = newValue }
+  }
+
+  public var outside: Interface {
+    get { interfaces[interfaces.count - 1] }
+    set { interfaces[interfaces.count - 1] = newValue }
   }
 
   public static let defaultMAC: (inside: MACAddress, outside: MACAddress) = (

@@ -2,6 +2,41 @@ import NATMemory
 import NATTable
 import NATWire
 
+/// The neighbours of each interface of the gateway.
+struct NeighbourTables {
+  private let tables: OwnedArray<Neighbours>
+  private let hash: KeyHash
+  private var memory: [MappedMemory] = []
+  /// The interfaces that have a table, as a bit mask.
+  private var present: UInt64 = 0
+
+  init(_ interfaces: Interfaces, hash: KeyHash) {
+    let place = MappedMemory(byteCount: InterfaceIndex.limit * MemoryLayout<Neighbours>.stride)
+    tables = place.array(of: Neighbours.self, count: InterfaceIndex.limit)
+    self.hash = hash
+    memory.append(place)
+    add(for: interfaces)
+  }
+
+  /// Makes a table for each interface that has none.
+  mutating func add(for interfaces: Interfaces) {
+    for index in interfaces.indices {
+      let bit: UInt64 = 1 << UInt64(index.place)
+      guard present & bit == 0 else { continue }
+      present |= bit
+      let entries = MappedMemory(byteCount: Neighbours.byteCount)
+      memory.append(entries)
+      tables[index.place] = Neighbours(memory: entries, hash: hash)
+    }
+  }
+
+  /// - Precondition: the gateway has or had the interface.
+  @inline(__always) subscript(index: InterfaceIndex) -> Neighbours {
+    precondition(present & 1 << UInt64(index.place) != 0)
+    return tables[index.place]
+  }
+}
+
 /// The MAC addresses of the next hops on one interface, learned from frames.
 ///
 /// The table has a fixed size and a bounded probe length. A sender with forged addresses can fill it, but can

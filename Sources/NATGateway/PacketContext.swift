@@ -7,7 +7,7 @@ struct PacketContext: BitwiseCopyable {
   /// Rewritten in place by the step `rewrite`.
   var packet: Packet
   /// Where it came in.
-  let side: Side
+  let interface: InterfaceIndex
   let link: LinkLayer
   /// Link addresses as received; 0 on a link without them.
   let sourceMAC: MACAddress
@@ -61,7 +61,7 @@ struct PacketContext: BitwiseCopyable {
   /// - Parameter packet: an IPv4 packet that was decoded from `frame`.
   init(_ packet: Packet, _ entry: FrameBatch.Entry, _ role: PublicRole?, at now: Instant) {
     self.packet = packet
-    side = entry.side
+    interface = entry.interface
     link = entry.link
     let isEthernet = entry.link == .ethernet
     sourceMAC = isEthernet ? entry.frame.macAddress(at: Ethernet.sourceOffset) : MACAddress(0)
@@ -74,7 +74,7 @@ struct PacketContext: BitwiseCopyable {
   /// A fragment that was held and now follows the first one of its datagram.
   init(held packet: Packet, of first: PacketContext, following passage: DatagramPassage) {
     self.packet = packet
-    side = first.side
+    interface = first.interface
     link = first.link
     sourceMAC = first.sourceMAC
     destinationMAC = first.destinationMAC
@@ -86,8 +86,10 @@ struct PacketContext: BitwiseCopyable {
 
   mutating func follow(_ passage: DatagramPassage) {
     way = .follows(passage)
-    hop = NextHop(side: passage.side, address: passage.nextHop)
+    hop = NextHop(interface: passage.interface, address: passage.nextHop)
   }
+
+  @inline(__always) var side: Side { interface.side }
 
   /// Whether it is known how the packet passes.
   @inline(__always) var isDecided: Bool {

@@ -3,8 +3,10 @@ import NATTable
 import NATWire
 
 struct NextHop: BitwiseCopyable, Equatable {
-  var side: Side
+  var interface: InterfaceIndex
   var address: IPv4Address
+
+  var side: Side { interface.side }
 }
 
 /// The routes, connected networks included, longest prefix first.
@@ -16,21 +18,18 @@ struct Routes: BitwiseCopyable {
     var mask: UInt32
     /// 0.0.0.0 for a connected network.
     var via: UInt32
-    var side: Side
+    var interface: InterfaceIndex
   }
 
   private let entries: OwnedArray<Entry>
 
   static func byteCount(_ settings: GatewaySettings) -> Int {
-    (settings.routes.count + 2) * MemoryLayout<Entry>.stride
+    (settings.routes.count + settings.interfaces.count) * MemoryLayout<Entry>.stride
   }
 
   init(_ settings: GatewaySettings, memory: MappedMemory) {
     let routes =
-      [
-        StaticRoute(settings.inside.network, via: .any, side: .inside),
-        StaticRoute(settings.outside.network, via: .any, side: .outside),
-      ] + settings.routes
+      settings.interfaces.map { StaticRoute($0.network, via: .any, on: $0.index) } + settings.routes
     entries = memory.array(of: Entry.self, count: routes.count)
     let order = routes.indices.sorted {
       let (a, b) = (routes[$0].network.prefixLength, routes[$1].network.prefixLength)
@@ -40,7 +39,7 @@ struct Routes: BitwiseCopyable {
       let route = routes[index]
       entries[place] = Entry(
         network: route.network.address.rawValue, mask: route.network.mask, via: route.via.rawValue,
-        side: route.side)
+        interface: route.interface)
     }
   }
 
@@ -48,7 +47,8 @@ struct Routes: BitwiseCopyable {
     for index in 0..<entries.count {
       let entry = entries[index]
       if destination.rawValue & entry.mask == entry.network {
-        return NextHop(side: entry.side, address: entry.via == 0 ? destination : IPv4Address(entry.via))
+        return NextHop(
+          interface: entry.interface, address: entry.via == 0 ? destination : IPv4Address(entry.via))
       }
     }
     return nil

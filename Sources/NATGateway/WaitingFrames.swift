@@ -163,7 +163,7 @@ struct WaitingFrames: ~Copyable {
 
   private func find(_ next: NextHop) -> Int? {
     for place in 0..<count
-    where hops[place].next.address == next.address && hops[place].next.side == next.side { return place }
+    where hops[place].next == next { return place }
     return nil
   }
 

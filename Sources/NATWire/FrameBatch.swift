@@ -10,17 +10,20 @@
     @inlinable public var wireLength: Int { Int(storedWireLength) }
     @usableFromInline var storedWireLength: UInt32
     public var instant: Instant
-    public var side: Side
+    /// Where it came in.
+    public var interface: InterfaceIndex
     public var link: LinkLayer
 
     @inlinable
-    public init(frame: Frame, wireLength: Int, instant: Instant, side: Side, link: LinkLayer) {
+    public init(frame: Frame, wireLength: Int, instant: Instant, interface: InterfaceIndex, link: LinkLayer) {
       self.frame = frame
       storedWireLength = UInt32(clamping: wireLength)
       self.instant = instant
-      self.side = side
+      self.interface = interface
       self.link = link
     }
+
+    @inlinable public var side: Side { interface.side }
   }
 
   /// Free bytes before each frame: an Ethernet header can be written before a raw IPv4 packet.
@@ -64,7 +67,8 @@
   /// Copies a frame in.
   /// - Precondition: ``hasRoom(for:)`` said yes.
   @inlinable public mutating func append(
-    _ bytes: UnsafeRawBufferPointer, wireLength: Int, at instant: Instant, from side: Side, link: LinkLayer
+    _ bytes: UnsafeRawBufferPointer, wireLength: Int, at instant: Instant, from interface: InterfaceIndex,
+    link: LinkLayer
   ) {
     precondition(hasRoom(for: bytes.count))
     let start = used &+ FrameBatch.headroom
@@ -73,7 +77,7 @@
       from: bytes.baseAddress ?? UnsafeRawPointer(arena), byteCount: bytes.count)
     let frame = unsafe Frame(unsafeBase: arena + start, count: bytes.count)
     unsafe entries[filled] = Entry(
-      frame: frame, wireLength: wireLength, instant: instant, side: side, link: link)
+      frame: frame, wireLength: wireLength, instant: instant, interface: interface, link: link)
     used = (start &+ bytes.count &+ 7) & ~7
     filled &+= 1
   }
@@ -82,12 +86,12 @@
   /// - Precondition: there are fewer than ``capacity`` frames. The frame begins with an Ethernet header, its
   ///   bytes may be written, and they stay until the batch is cleared.
   @inlinable public mutating func append(
-    inPlace frame: Frame, wireLength: Int, at instant: Instant, from side: Side
+    inPlace frame: Frame, wireLength: Int, at instant: Instant, from interface: InterfaceIndex
   ) {
     precondition(count < FrameBatch.capacity)
     // Safety: checked on the line above.
     unsafe entries[filled] = Entry(
-      frame: frame, wireLength: wireLength, instant: instant, side: side, link: .ethernet)
+      frame: frame, wireLength: wireLength, instant: instant, interface: interface, link: .ethernet)
     filled &+= 1
   }
 

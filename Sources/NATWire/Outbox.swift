@@ -9,21 +9,25 @@
     public var frame: Frame
     /// The time of the packet that caused it.
     public var instant: Instant
-    public var side: Side
+    /// Where it leaves.
+    public var interface: InterfaceIndex
     /// Bytes of the largest IPv4 packet for its receiver; `.max` where nothing is known. A joined TCP packet leaves in
     /// segments that fit this and the MTU.
     public var largestPacket: UInt16
     public var facts: FrameFacts
 
     @inlinable public init(
-      frame: Frame, instant: Instant, side: Side, largestPacket: UInt16 = .max, facts: FrameFacts
+      frame: Frame, instant: Instant, interface: InterfaceIndex, largestPacket: UInt16 = .max,
+      facts: FrameFacts
     ) {
       self.frame = frame
       self.instant = instant
-      self.side = side
+      self.interface = interface
       self.largestPacket = largestPacket
       self.facts = facts
     }
+
+    @inlinable public var side: Side { interface.side }
   }
 
   /// Bytes for built frames: twice the worst case of one packet. That is a datagram of 65,535 bytes that waited in
@@ -62,12 +66,13 @@
 
   /// Names a frame for sending.
   @inlinable public mutating func send(
-    _ frame: Frame, to side: Side, at instant: Instant, largestPacket: UInt16 = .max, facts: FrameFacts
+    _ frame: Frame, to interface: InterfaceIndex, at instant: Instant, largestPacket: UInt16 = .max,
+    facts: FrameFacts
   ) {
     precondition(count < Outbox.entryCapacity)
     // Safety: checked on the line above.
     unsafe entries[filled] = Entry(
-      frame: frame, instant: instant, side: side, largestPacket: largestPacket, facts: facts)
+      frame: frame, instant: instant, interface: interface, largestPacket: largestPacket, facts: facts)
     filled &+= 1
   }
 

@@ -1,28 +1,42 @@
-/// The place of an interface in the gateway's list of interfaces.
-///
-/// Interfaces are numbered from 0 in the order of the configuration: the inside interfaces first, then the
-/// outside ones. Counters, neighbours, captures and transmitters are arrays with one element an interface.
-public struct InterfaceIndex: BitwiseCopyable, Hashable, Sendable {
-  public var rawValue: UInt8
-
-  /// How many interfaces a gateway may have. An index is always below.
-  public static let limit = 64
-
-  /// - Precondition: `rawValue` is below ``limit``.
-  @inlinable public init(_ rawValue: UInt8) {
-    precondition(rawValue < InterfaceIndex.limit)
-    self.rawValue = rawValue
-  }
-
-  /// The index as the subscript of an array.
-  @inlinable public var place: Int { Int(rawValue) }
-}
-
 /// The side of the gateway on which an interface lies: the inside hosts', or the rest of the network's.
 public enum Side: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case inside, outside
 
   @inlinable public var other: Side { self == .inside ? .outside : .inside }
+}
+
+/// One of the gateway's interfaces: its side, and its number on that side.
+///
+/// One byte, `number << 1 | side`, so that the side of a packet costs no look-up. Counters, neighbours, captures and
+/// transmitters are arrays with one element for each index.
+public struct InterfaceIndex: BitwiseCopyable, Hashable, Sendable {
+  public let rawValue: UInt8
+
+  /// How many interfaces a gateway may have, half of them on each side. An index is always below.
+  public static let limit = 64
+  /// The first interface of each side.
+  public static let inside = InterfaceIndex(.inside)
+  public static let outside = InterfaceIndex(.outside)
+
+  /// - Precondition: `number` is at least 0 and below half of ``limit``.
+  @inlinable public init(_ side: Side, _ number: Int = 0) {
+    precondition(number >= 0 && number < InterfaceIndex.limit / 2)
+    rawValue = UInt8(truncatingIfNeeded: number) << 1 | side.rawValue
+  }
+
+  /// - Precondition: `place` is the ``place`` of an index.
+  @inlinable public init(place: Int) {
+    precondition(place >= 0 && place < InterfaceIndex.limit)
+    rawValue = UInt8(truncatingIfNeeded: place)
+  }
+
+  @inlinable public var side: Side { rawValue & 1 == 0 ? .inside : .outside }
+
+  /// The number of the interface on its side.
+  @inlinable public var number: Int { place >> 1 }
+
+  /// The index as the subscript of an array.
+  @inlinable public var place: Int { Int(rawValue) }
 }
 
 /// The protocols that are translated by port, or by the query identifier in its place.

@@ -111,13 +111,16 @@ struct EngineBench: ~Copyable {
     table.sessionLimit = max(flows, table.sessionLimit)
     table.lifetimes.udp = 86_400_000_000_000
     var settings = GatewaySettings(
-      inside: Interface(
-        address: IPv4Address(10, 0, 0, 1), prefixLength: 8, mac: GatewaySettings.defaultMAC.inside),
-      outside: Interface(
-        address: IPv4Address(203, 0, 113, 5), prefixLength: 24, mac: GatewaySettings.defaultMAC.outside),
+      [
+        Interface(
+          .inside, address: IPv4Address(10, 0, 0, 1), prefixLength: 8, mac: GatewaySettings.defaultMAC.inside),
+        Interface(
+          .outside, address: IPv4Address(203, 0, 113, 5), prefixLength: 24,
+          mac: GatewaySettings.defaultMAC.outside),
+      ],
       insideNetworks: [IPv4Network(IPv4Address(10, 0, 0, 0), prefixLength: 8)], table: table)
     settings.routes = [
-      StaticRoute(IPv4Network(.any, prefixLength: 0), via: IPv4Address(203, 0, 113, 1), side: .outside)
+      StaticRoute(IPv4Network(.any, prefixLength: 0), via: IPv4Address(203, 0, 113, 1), on: .outside)
     ]
     self.settings = settings
     store = CounterStore()

@@ -38,7 +38,8 @@ struct EngineRun: ~Copyable {
       // Safety: the batch copies the bytes.
       unsafe input.bytes.withUnsafeBytes {
         unsafe batch.append(
-          $0, wireLength: input.wireLength, at: Instant(nanoseconds: input.stamp), from: input.side,
+          $0, wireLength: input.wireLength, at: Instant(nanoseconds: input.stamp),
+          from: InterfaceIndex(input.side),
           link: input.isEthernet ? .ethernet : .rawIP)
       }
     }

@@ -69,7 +69,7 @@ extension EngineRun {
   /// What the gateway would do with a frame.
   mutating func explain(_ input: Input) -> Explanation {
     var job = ExplainFrame(
-      input.bytes, from: input.side, link: input.isEthernet ? .ethernet : .rawIP,
+      input.bytes, from: InterfaceIndex(input.side), link: input.isEthernet ? .ethernet : .rawIP,
       wireLength: input.wireLength)
     _ = job.step(&gateway, into: &outbox, at: Instant(nanoseconds: input.stamp))
     return job.explanation
@@ -97,7 +97,8 @@ private struct Outcome {
   /// Where it differs from what `explain` said.
   var difference: String? {
     switch explanation.verdict {
-    case .forward(let side): forwardDifference(to: side == .inside ? .inside : .outside)
+    case .forward(let interface):
+      forwardDifference(to: interface.side == .inside ? .inside : .outside)
     case .drop(let reason): dropDifference(reason)
     // The answer of an echo request without a route is not sent.
     case .answer: sent.count > 1 || hasDrops ? "not one answer" : nil

@@ -11,20 +11,22 @@ import Testing
   // example
   struct Received {
     var time: Instant
-    var side: Side
+    var interface: InterfaceIndex
     var frame: [UInt8]
   }
 
-  func translate(_ received: [Received], send: (Side, [UInt8]) -> Void) {
+  func translate(_ received: [Received], send: (InterfaceIndex, [UInt8]) -> Void) {
     var table = TableSettings(pool: [PoolAddress(IPv4Address(203, 0, 113, 5), ports: [50001...60000])])
     table.policy = PoolPolicy(portChoice: .sequential, parity: false)
     let mac = GatewaySettings.defaultMAC
     var settings = GatewaySettings(
-      inside: Interface(address: IPv4Address(192, 168, 1, 1), prefixLength: 24, mac: mac.inside),
-      outside: Interface(address: IPv4Address(203, 0, 113, 5), prefixLength: 24, mac: mac.outside),
+      [
+        Interface(.inside, address: IPv4Address(192, 168, 1, 1), prefixLength: 24, mac: mac.inside),
+        Interface(.outside, address: IPv4Address(203, 0, 113, 5), prefixLength: 24, mac: mac.outside),
+      ],
       insideNetworks: [IPv4Network(IPv4Address(192, 168, 1, 0), prefixLength: 24)], table: table)
     let everywhere = IPv4Network(.any, prefixLength: 0)
-    settings.routes = [StaticRoute(everywhere, via: IPv4Address(203, 0, 113, 1), side: .outside)]
+    settings.routes = [StaticRoute(everywhere, via: IPv4Address(203, 0, 113, 1), on: .outside)]
     let counters = CounterStore()
     var gateway = Gateway(settings, counters: counters.counters, random: RandomSource(seed: 1))
     var batch = FrameBatch(maximumFrameLength: 2048)
@@ -33,13 +35,13 @@ import Testing
       // Safety: `append` copies the bytes.
       unsafe packet.frame.withUnsafeBytes {
         unsafe batch.append(
-          $0, wireLength: $0.count, at: packet.time, from: packet.side, link: .ethernet)
+          $0, wireLength: $0.count, at: packet.time, from: packet.interface, link: .ethernet)
       }
       while batch.processed < batch.count {
         gateway.process(&batch, into: &outbox)
         for index in 0..<outbox.count {
           let frame = outbox[index].frame
-          send(outbox[index].side, (0..<frame.count).map { frame.uint8(at: $0) })
+          send(outbox[index].interface, (0..<frame.count).map { frame.uint8(at: $0) })
         }
         outbox.removeAll()
       }
@@ -71,10 +73,10 @@ import Testing
     ]
     var sent: [Received] = []
     let start = Instant(nanoseconds: 1_000_000_000)
-    translate([Received(time: start, side: .inside, frame: udp)]) {
-      sent.append(Received(time: start, side: $0, frame: $1))
+    translate([Received(time: start, interface: .inside, frame: udp)]) {
+      sent.append(Received(time: start, interface: $0, frame: $1))
     }
-    #expect(sent.count == 1 && sent[0].side == .outside)
+    #expect(sent.count == 1 && sent[0].interface == .outside)
     #expect(sent[0].frame[26..<38] == [203, 0, 113, 5, 142, 250, 195, 100, 0xC3, 0x51, 0x01, 0xBB])
   }
 }

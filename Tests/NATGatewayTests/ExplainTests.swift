@@ -45,7 +45,7 @@ import Testing
       var job = try ExplainFrame(request)
       if draw.below(2) == 0 {
         let frame = Self.frame(town.perform(job).job.explanation.before, &draw)
-        job = ExplainFrame(frame, from: side)
+        job = ExplainFrame(frame, from: InterfaceIndex(side))
       }
       town.wait(seconds: 0)
       let before = Self.state(town)
@@ -79,7 +79,7 @@ import Testing
     let packets = zip(sent, frames).filter { !$0.0.isARP }
     switch explanation.verdict {
     case .forward(let to):
-      let own = packets.filter { $0.0.side == to }
+      let own = packets.filter { $0.0.side == to.side }
       #expect(!own.isEmpty, "\(says)")
       // A first fragment leaves before those that waited for it; a packet that is split has no single frame to compare.
       let isFragment = explanation.before[20] & 0x3F != 0 || explanation.before[21] != 0

@@ -23,10 +23,12 @@ struct Gate: ~Copyable {
 
   /// A frame that left.
   struct Sent: Equatable {
-    var side: Side
+    var interface: InterfaceIndex
     var nanoseconds: UInt64
     var bytes: [UInt8]
     var largestPacket: UInt16
+
+    var side: Side { interface.side }
   }
 
   /// What has left since it was last looked at.
@@ -38,14 +40,17 @@ struct Gate: ~Copyable {
   ) {
     batch = FrameBatch(maximumFrameLength: batchBytes)
     var settings = GatewaySettings(
-      inside: Interface(
-        address: IPv4Address(192, 168, 1, 1), prefixLength: 24, mac: GatewaySettings.defaultMAC.inside),
-      outside: Interface(
-        address: Gate.publicAddress, prefixLength: 24, mac: GatewaySettings.defaultMAC.outside),
+      [
+        Interface(
+          .inside, address: IPv4Address(192, 168, 1, 1), prefixLength: 24,
+          mac: GatewaySettings.defaultMAC.inside),
+        Interface(
+          .outside, address: Gate.publicAddress, prefixLength: 24, mac: GatewaySettings.defaultMAC.outside),
+      ],
       insideNetworks: [IPv4Network(IPv4Address(192, 168, 1, 0), prefixLength: 24)],
       table: TableSettings(pool: [PoolAddress(Gate.publicAddress, ports: [1024...65535])]))
     settings.routes = [
-      StaticRoute(IPv4Network(.any, prefixLength: 0), via: IPv4Address(203, 0, 113, 1), side: .outside)
+      StaticRoute(IPv4Network(.any, prefixLength: 0), via: IPv4Address(203, 0, 113, 1), on: .outside)
     ]
     settings.exempt = [IPv4Network(IPv4Address(172, 16, 0, 0), prefixLength: 12)]
     settings.table.bindingLimit = 64
@@ -58,16 +63,20 @@ struct Gate: ~Copyable {
   }
 
   /// A millisecond after the last frame.
-  mutating func receive(_ bytes: [UInt8], from side: Side) { receive(batch: [bytes], from: side) }
+  mutating func receive(_ bytes: [UInt8], from interface: InterfaceIndex, link: LinkLayer = .ethernet) {
+    receive(batch: [bytes], from: interface, link: link)
+  }
 
   /// Frames in one batch, a millisecond apart.
-  mutating func receive(batch frames: [[UInt8]], from side: Side) {
+  mutating func receive(
+    batch frames: [[UInt8]], from interface: InterfaceIndex, link: LinkLayer = .ethernet
+  ) {
     for bytes in frames {
       now += 1_000_000
       // Safety: the batch copies the bytes.
       unsafe bytes.withUnsafeBytes {
         unsafe batch.append(
-          $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: side, link: .ethernet)
+          $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: interface, link: link)
       }
     }
     while batch.processed < batch.count {
@@ -103,7 +112,7 @@ struct Gate: ~Copyable {
       let entry = outbox[index]
       sent.append(
         Sent(
-          side: entry.side, nanoseconds: entry.instant.nanoseconds,
+          interface: entry.interface, nanoseconds: entry.instant.nanoseconds,
           bytes: entry.frame.bytes,
           largestPacket: entry.largestPacket))
     }

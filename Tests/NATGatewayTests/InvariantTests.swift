@@ -57,7 +57,7 @@ import Testing
       withFrame(Gate.datagram) {
         $0.setAddress(source, at: 26)
         $0.setAddress(destination, at: 30)
-        return gate.gateway.leaksSource($0, to: side)
+        return gate.gateway.leaksSource($0, to: InterfaceIndex(side))
       }
     }
     let exempt = IPv4Address(172, 16, 0, 9)

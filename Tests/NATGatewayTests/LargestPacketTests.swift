@@ -42,7 +42,7 @@ import Testing
   /// The largest packet that goes with the only frame that a packet became.
   static func limit(_ gate: inout Gate, _ packet: [UInt8], from side: Side, host: UInt8 = 2) throws -> UInt16
   {
-    gate.receive(frame(packet, from: side, host: host), from: side)
+    gate.receive(frame(packet, from: side, host: host), from: InterfaceIndex(side))
     let sent = gate.takeSent()
     try #require(sent.count == 1)
     return sent[0].largestPacket

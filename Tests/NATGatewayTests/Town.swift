@@ -78,7 +78,8 @@ struct Town: ~Copyable {
     // Safety: the batch copies the bytes.
     unsafe bytes.withUnsafeBytes {
       unsafe batch.append(
-        $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: side, link: .ethernet)
+        $0, wireLength: bytes.count, at: Instant(nanoseconds: now), from: InterfaceIndex(side),
+        link: .ethernet)
     }
     var sent: [Sent] = []
     while batch.processed < batch.count {

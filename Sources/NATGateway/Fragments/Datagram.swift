@@ -32,7 +32,7 @@ struct DatagramPassage: BitwiseCopyable {
   var source: IPv4Address
   var destination: IPv4Address
   /// Where it leaves, and the neighbour that it is handed to.
-  var side: Side
+  var interface: InterfaceIndex
   var nextHop: IPv4Address
   /// The identification that all its fragments leave under.
   var identification: UInt16

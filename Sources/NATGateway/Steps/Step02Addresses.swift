@@ -7,7 +7,7 @@ extension Gateway {
   func checkAddresses(_ context: PacketContext) -> Verdict? {
     let source = context.packet.source
     let destination = context.packet.destination
-    if isMartian(source) || source == destination || source == settings.insideAddress {
+    if isMartian(source) || source == destination || isInsideAddress(source) {
       return .drop(.invalidSource)
     }
     let isInside = insideNetworks.contains(source)
@@ -23,8 +23,6 @@ extension Gateway {
   func isMartian(_ address: IPv4Address) -> Bool {
     let raw = address.rawValue
     let first = raw >> 24
-    if first == 0 || first == 127 || first >= 224 { return true }
-    let special = settings.special
-    return raw == special.0 || raw == special.1 || raw == special.2 || raw == special.3
+    return first == 0 || first == 127 || first >= 224 || interfaces.isSpecial(address)
   }
 }

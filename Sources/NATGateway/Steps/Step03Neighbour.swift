@@ -5,7 +5,7 @@ extension Gateway {
   /// way. A group address tells nothing.
   func noteNeighbour(_ context: inout PacketContext) -> Verdict? {
     guard context.link == .ethernet, !context.sourceMAC.isGroup, let hop = routes.find(context.packet.source),
-      hop.side == context.side
+      hop.interface == context.interface
     else { return nil }
     context.taught = hop
     return nil
@@ -14,6 +14,6 @@ extension Gateway {
   /// The MAC address of a next hop, as the current packet finds it.
   func neighbourMAC(_ hop: NextHop, for context: PacketContext) -> MACAddress? {
     if let taught = context.taught, taught == hop { return context.sourceMAC }
-    return neighbours(of: hop.side).find(hop.address)?.mac
+    return neighbours(of: hop.interface).find(hop.address)?.mac
   }
 }

@@ -4,11 +4,11 @@ import NATWire
 
 extension Gateway {
   /// Is it for the gateway itself, or for the machine that the gateway runs on? Echo requests are answered, from the
-  /// inside by the inside address too; other packets for the inside address are dropped.
+  /// inside by the inside addresses too; other packets for an inside address are dropped.
   func recogniseOwnTraffic(_ context: inout PacketContext) -> Verdict? {
     let packet = context.packet
-    if packet.destination == settings.insideAddress {
-      if settings.sharesInside { return .leaveToKernel }
+    if let own = interfaces.network(of: packet.destination, on: .inside) {
+      if own.isShared { return .leaveToKernel }
       return answerEcho(packet, isAllowed: context.side == .inside)
     }
     if !packet.isFragment, isEchoToGateway(packet, context.role, from: context.side) {

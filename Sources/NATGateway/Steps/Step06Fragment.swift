@@ -38,6 +38,6 @@ extension Gateway {
   /// Whether the first fragment of a datagram would still pass, after statics, the pool or networks have changed.
   func stillPasses(_ passage: DatagramPassage, _ role: PublicRole?, from side: Side) -> Bool {
     if side == .inside, translator.role(of: passage.source) == nil { return false }
-    return role != nil || side == .inside && passage.side == .outside
+    return role != nil || side == .inside && passage.interface.side == .outside
   }
 }

@@ -12,12 +12,6 @@ extension Gateway {
     belongsToKernel(context.packet, context.role) ? .leaveToKernel : nil
   }
 
-  /// Whether the kernel also has this address.
-  @inline(__always) func isShared(_ address: IPv4Address) -> Bool {
-    settings.sharesOutside && address == settings.outsideAddress
-      || settings.sharesInside && address == settings.insideAddress
-  }
-
   /// Whether a packet to one of our public addresses is the kernel's, whatever the table holds for it.
   private func belongsToKernel(_ packet: Packet, _ role: PublicRole?) -> Bool {
     guard settings.sharesOutside, let role, packet.destination == settings.outsideAddress else {

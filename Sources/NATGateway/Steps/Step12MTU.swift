@@ -6,8 +6,8 @@ extension Gateway {
   @inline(__always)
   func checkMTU(_ context: inout PacketContext) -> Verdict? {
     guard let hop = context.hop else { preconditionFailure("the step before found a route") }
-    let mtu = mtu(of: hop.side)
-    context.packet.facts.isJoined = isJoined(context.packet, from: context.side)
+    let mtu = mtu(of: hop.interface)
+    context.packet.facts.isJoined = isJoined(context.packet, from: context.interface)
     context.mustSplit = context.packet.totalLength > mtu && !context.packet.facts.isJoined
     guard context.mustSplit, context.packet.doesNotFragment else { return nil }
     return .drop(.packetTooBig, .error(.fragmentationNeeded(mtu: mtu)))
@@ -15,13 +15,13 @@ extension Gateway {
 
   /// Whether a packet is a joined one: a TCP packet larger than the MTU of the interface that it came from.
   @inline(__always)
-  func isJoined(_ packet: Packet, from side: Side) -> Bool {
-    packet.kind == .tcp && packet.totalLength > mtu(of: side) && !packet.isFragment
+  func isJoined(_ packet: Packet, from interface: InterfaceIndex) -> Bool {
+    packet.kind == .tcp && packet.totalLength > mtu(of: interface) && !packet.isFragment
   }
 
   /// Whether TTL and MTU let a packet of the fast path leave as it is.
   @inline(__always)
-  func fits(_ packet: Packet, from side: Side, to egress: Side) -> Bool {
-    packet.timeToLive > 1 && (packet.totalLength <= mtu(of: egress) || isJoined(packet, from: side))
+  func fits(_ packet: Packet, from ingress: InterfaceIndex, to egress: InterfaceIndex) -> Bool {
+    packet.timeToLive > 1 && (packet.totalLength <= mtu(of: egress) || isJoined(packet, from: ingress))
   }
 }

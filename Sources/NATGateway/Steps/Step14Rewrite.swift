@@ -61,7 +61,7 @@ extension Gateway {
 
   /// Keeps the packet as it came, where its next hop has to be asked for: an error may have to quote it.
   private func keepForQuoting(_ context: inout PacketContext) {
-    guard settings.asksForNextHops, let hop = context.hop, neighbourMAC(hop, for: context) == nil else {
+    guard let hop = context.hop, mustAsk(for: hop), neighbourMAC(hop, for: context) == nil else {
       return
     }
     let packet = context.packet

@@ -76,7 +76,7 @@ extension Gateway {
     _ context: PacketContext, _ whole: OutgoingFrame, to hop: NextHop, _ outbox: inout Outbox
   ) {
     let packet = context.packet
-    let mtu = mtu(of: hop.side)
+    let mtu = mtu(of: hop.interface)
     let network = Packet.networkOffset
     let laterHeaderLength = packet.frame.copiedIPv4HeaderLength(
       at: network, headerLength: packet.headerLength)
@@ -114,7 +114,7 @@ extension Gateway {
   private mutating func recordPassage(_ context: PacketContext, _ hop: NextHop) -> DatagramPassage? {
     guard let datagram = context.datagram else { return nil }
     let passage = DatagramPassage(
-      source: context.packet.source, destination: context.packet.destination, side: hop.side,
+      source: context.packet.source, destination: context.packet.destination, interface: hop.interface,
       nextHop: hop.address, identification: context.packet.identification,
       sender: context.commitment?.sender.map { translator.counted($0) },
       receiver: context.commitment?.receiver.map { translator.counted($0) })

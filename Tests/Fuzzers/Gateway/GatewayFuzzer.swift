@@ -103,7 +103,7 @@ private struct Run: ~Copyable {
   }
 
   private func checkSides(
-    _ before: SideCounters, _ after: SideCounters, _ event: Event, _ left: [Sent], _ side: Side
+    _ before: InterfaceCounters, _ after: InterfaceCounters, _ event: Event, _ left: [Sent], _ side: Side
   ) {
     var expected = before
     if case .frame(let frame) = event, frame.side == side {
