@@ -32,10 +32,7 @@ public struct ChangePlan: Sendable {
     if !Set(new.nat.insideNetworks).isSuperset(of: old.nat.insideNetworks) {
       operations.append(.endBindingsOutsideInsideNetworks)
     }
-    let (from, to) = (before.lifetimes, after.lifetimes)
-    if to.icmp < from.icmp || to.udp < from.udp || to.tcpEstablished < from.tcpEstablished {
-      operations.append(.sweepLifetimes)
-    }
+    if after.lifetimes.shorten(before.lifetimes) { operations.append(.sweepLifetimes) }
     planAdditions(before, after, rehomed, shared: new.sharedAddress)
     let known = Set(old.publicAddresses)
     for address in new.publicAddresses where !known.contains(address) && address != new.sharedAddress {

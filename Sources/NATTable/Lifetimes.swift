@@ -12,6 +12,37 @@ public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
   @inlinable public static var tcpTransitory: LifetimeClass { LifetimeClass(rawValue: 3) }
 }
 
+/// The timeout that runs for a session: it follows from the state and the lifetime class.
+@usableFromInline struct RunningTimeout: BitwiseCopyable, Sendable {
+  /// The place of its duration in the table of lifetimes.
+  @usableFromInline let place: Int
+
+  static let transitory = RunningTimeout(.established, .tcpTransitory)
+
+  /// - Parameter state: one whose timeout packets restart.
+  @inlinable @inline(__always) init(_ state: SessionState, _ lifetime: LifetimeClass) {
+    place = Int(lifetime.rawValue)
+  }
+
+  /// The places of a table of lifetimes.
+  static let count = 256
+}
+
+extension SessionState {
+  /// Whether a session in this state has the transitory timeout, which packets do not restart.
+  var isTransitory: Bool {
+    switch phase {
+    case .synSent, .closed, .reset: true
+    case .free, .established, .halfClosed, .active: false
+    }
+  }
+
+  /// The timeout of a session in this state.
+  func timeout(_ lifetime: LifetimeClass) -> RunningTimeout {
+    isTransitory ? .transitory : RunningTimeout(self, lifetime)
+  }
+}
+
 /// How long sessions live without a packet that restarts their timeout, in nanoseconds
 /// (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
 public struct Lifetimes: Sendable {
@@ -34,6 +65,11 @@ public struct Lifetimes: Sendable {
     self.tcpTransitory = tcpTransitory
   }
 
+  /// Whether a timeout that packets restart is shorter than before.
+  public func shorten(_ before: Lifetimes) -> Bool {
+    icmp < before.icmp || udp < before.udp || tcpEstablished < before.tcpEstablished
+  }
+
   /// The most different lifetimes that ports may have.
   public static let maximumOverrides = 256 - LifetimeTable.firstOverride
 }
@@ -41,7 +77,7 @@ public struct Lifetimes: Sendable {
 /// The lifetimes in the form that the packet path reads: two table look-ups.
 struct LifetimeTable {
   struct Memory {
-    /// By lifetime class, in nanoseconds.
+    /// In nanoseconds, by ``RunningTimeout/place``.
     let durations: OwnedArray<UInt64>
     /// The class of a session, by port.
     let tcpClasses: OwnedArray<UInt8>

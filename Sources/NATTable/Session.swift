@@ -90,19 +90,18 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 24))
   }
 
-  /// Whether packets restart the session's timeout.
-  func isRestartedByPackets(_ session: SessionIndex) -> Bool {
-    switch state(of: session).phase {
-    case .established, .halfClosed, .active: true
-    case .free, .synSent, .closed, .reset: false
-    }
+  /// The session's timeout if packets restart it, otherwise nil.
+  func restartedTimeout(of session: SessionIndex) -> RunningTimeout? {
+    let state = state(of: session)
+    if state.isTransitory || state.phase == .free { return nil }
+    return RunningTimeout(state, lifetimeClass(of: session))
   }
 
   /// The earliest due time that a packet from `now` on may set. It is before the present due time only if the
   /// lifetime has become shorter since. `.never` if packets do not restart the timeout.
   func earliestEnd(of session: SessionIndex, at now: Instant, _ durations: OwnedArray<UInt64>) -> Instant {
-    guard isRestartedByPackets(session) else { return .never }
-    return now.advanced(by: durations[Int(lifetimeClass(of: session).rawValue)])
+    guard let timeout = restartedTimeout(of: session) else { return .never }
+    return now.advanced(by: durations[timeout.place])
   }
 
   var dueTimes: TimerWheel.DueTimes {

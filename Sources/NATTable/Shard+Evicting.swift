@@ -121,11 +121,11 @@ extension Shard {
 
   /// Adds the session to its host's queue when it becomes transitory, and removes it when it leaves that
   /// timeout.
-  func queueForEviction(_ session: SessionIndex, _ lifetime: LifetimeClass) {
+  func queueForEviction(_ session: SessionIndex, isTransitory: Bool) {
     guard let hostQueues else { return }
     let binding = sessions.binding(of: session)
     guard let host = hosts.find(bindings.privateEndpoint(of: binding).address) else { return }
     hostQueues.remove(session, from: host)
-    if lifetime == .tcpTransitory { hostQueues.append(session, to: host) }
+    if isTransitory { hostQueues.append(session, to: host) }
   }
 }

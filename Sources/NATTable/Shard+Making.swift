@@ -147,18 +147,15 @@ extension Shard {
     at now: Instant
   ) -> SessionIndex? {
     let lifetime = lifetimes.lifetimeClass(bindings.transport(of: binding), port: port)
-    let current = state.phase == .synSent ? LifetimeClass.tcpTransitory : lifetime
     return insertSession(
-      binding, remote: remote, state: state, flags: flags, lifetime, current: current,
-      expires: now.advanced(by: durations[Int(current.rawValue)]), at: now)
+      binding, remote: remote, state: state, flags: flags, lifetime,
+      expires: now.advanced(by: durations[state.timeout(lifetime).place]), at: now)
   }
 
-  /// - Parameters:
-  ///   - lifetime: the class of its timeout while it is in use.
-  ///   - current: the class of its timeout now.
+  /// - Parameter lifetime: the class of its timeout while it is in use.
   mutating func insertSession(
     _ binding: BindingIndex, remote: Endpoint, state: SessionState, flags: SessionFlags,
-    _ lifetime: LifetimeClass, current: LifetimeClass, expires: Instant, at now: Instant
+    _ lifetime: LifetimeClass, expires: Instant, at now: Instant
   ) -> SessionIndex? {
     let host: UInt32
     let isDynamic = bindings.kind(of: binding) == .dynamic
@@ -190,7 +187,7 @@ extension Shard {
     hosts[host].sessions += 1
     counts.sessions += 1
     counts.sessionsCreated += 1
-    schedule(session, current)
+    schedule(session)
     if flags.contains(.insideUsed) { markInsideUsed(session) }
     if subscribers.contains(.events) { note(.sessionCreated, binding, remote, at: now) }
     return session

@@ -41,11 +41,10 @@ extension Shard {
 
   /// Schedules a session at the earliest time at which a packet could let it expire.
   mutating func reschedule(_ session: SessionIndex, at now: Instant) {
-    guard sessions.isRestartedByPackets(session) else { return }
-    let duration = durations[Int(sessions.lifetimeClass(of: session).rawValue)]
+    guard let timeout = sessions.restartedTimeout(of: session) else { return }
     // A packet may already have restarted the timeout with the new lifetime; the session is still in its old
     // slot.
-    let latest = min(now.advanced(by: duration), sessions.expires(session))
+    let latest = min(now.advanced(by: durations[timeout.place]), sessions.expires(session))
     wheel.cancel(session.rawValue)
     wheel.schedule(session.rawValue, noLaterThan: latest)
     quietUntil = min(quietUntil, latest)

@@ -243,8 +243,11 @@ public struct Shard: ~Copyable {
   /// Restarts the session's timeout. It stays in its slot of the wheel, which is never too late.
   @inlinable @inline(__always) public func restart(_ session: SessionIndex, at now: Instant) {
     let record = sessions.words.group(Int(session.rawValue))
-    let lifetime = Int(record[SessionStore.Word.state.rawValue] >> 24 & 0xFF)
-    record[SessionStore.Word.expires.rawValue] = now.advanced(by: durations[lifetime]).nanoseconds
+    let word = record[SessionStore.Word.state.rawValue]
+    let timeout = RunningTimeout(
+      SessionState(rawValue: UInt8(truncatingIfNeeded: word >> 40)),
+      LifetimeClass(rawValue: UInt8(truncatingIfNeeded: word >> 24)))
+    record[SessionStore.Word.expires.rawValue] = now.advanced(by: durations[timeout.place]).nanoseconds
   }
 
   /// Updates the session's state by a TCP segment from `side`.
@@ -259,14 +262,10 @@ public struct Shard: ~Copyable {
     case .keep: break
     case .restartEstablished:
       // The new timeout may be shorter: a port's lifetime may be below the transitory one.
-      if step.state == state {
-        restart(session, at: now)
-      } else {
-        startTimeout(session, sessions.lifetimeClass(of: session), at: now)
-      }
-    case .startTransitory: startTimeout(session, .tcpTransitory, at: now)
+      if step.state == state { restart(session, at: now) } else { startTimeout(session, at: now) }
+    case .startTransitory: startTimeout(session, at: now)
     case .reopen:
-      startTimeout(session, sessions.lifetimeClass(of: session), at: now)
+      startTimeout(session, at: now)
       countReopening(of: session, at: now)
     }
   }
@@ -277,24 +276,24 @@ public struct Shard: ~Copyable {
     if subscribers.contains(.events) { noteReopening(of: session, at: now) }
   }
 
-  /// Starts another timeout. It may be shorter, so the session changes its slot of the wheel.
-  @inline(never) @usableFromInline
-  mutating func startTimeout(_ session: SessionIndex, _ lifetime: LifetimeClass, at now: Instant) {
-    let expires = now.advanced(by: durations[Int(lifetime.rawValue)])
+  /// Starts the timeout of the session's new state. It may be shorter, so the session changes its slot of the wheel.
+  @inline(never) @usableFromInline mutating func startTimeout(_ session: SessionIndex, at now: Instant) {
+    let timeout = sessions.state(of: session).timeout(sessions.lifetimeClass(of: session))
     wheel.cancel(session.rawValue)
-    sessions.setExpires(expires, of: session)
-    schedule(session, lifetime)
+    sessions.setExpires(now.advanced(by: durations[timeout.place]), of: session)
+    schedule(session)
   }
 
   /// Adds a session to the timer wheel or its queue.
-  mutating func schedule(_ session: SessionIndex, _ lifetime: LifetimeClass) {
-    if lifetime == .tcpTransitory, wheel.mayEnqueue(dueAt: sessions.expires(session)) {
+  mutating func schedule(_ session: SessionIndex) {
+    let isTransitory = sessions.state(of: session).isTransitory
+    if isTransitory, wheel.mayEnqueue(dueAt: sessions.expires(session)) {
       wheel.enqueue(session.rawValue)
     } else {
       wheel.schedule(session.rawValue)
     }
     quietUntil = min(quietUntil, sessions.expires(session))
-    queueForEviction(session, lifetime)
+    queueForEviction(session, isTransitory: isTransitory)
   }
 
   // MARK: Time

@@ -70,7 +70,7 @@ struct ShardMemory: @unchecked Sendable {
     oneToOne = map.array(capacity.oneToOne)
     portForwardTerms = map.bytes(capacity.forwards * PortForwardTermsStore.recordBytes)
     lifetimes = LifetimeTable.Memory(
-      durations: map.array(256), tcpClasses: map.array(65536), udpClasses: map.array(65536))
+      durations: map.array(RunningTimeout.count), tcpClasses: map.array(65536), udpClasses: map.array(65536))
     endedRing = map.ring(1 << 11)
     eventRing = map.ring(1 << 16)
     published = map.bytes(64).words(count: 8)

@@ -8,7 +8,7 @@ import Testing
   /// Functions that are larger than they may be: `file name`. The list must shrink; add nothing.
   static let exceptions: Set<String> = [
     "EventDocument.swift init", "HostsDocument.swift init", "RestoredDocument.swift init",
-    "Shard+Making.swift insertSession", "StatsDocument.swift init", "TableDocument.swift init",
+    "StatsDocument.swift init", "TableDocument.swift init",
   ]
 
   @Test("no function of the sources is longer than 80 lines or has more than 7 parameters")

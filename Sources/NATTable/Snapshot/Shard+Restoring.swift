@@ -181,11 +181,10 @@ extension Shard {
     guard
       let index = insertSession(
         binding, remote: session.remote, state: session.state, flags: session.flags, saved.lifetime,
-        current: session.state.isTransitory ? .tcpTransitory : saved.lifetime, expires: session.expires,
-        at: session.lastPacket)
+        expires: session.expires, at: session.lastPacket)
     else { return false }
     // The lifetime may be shorter by now. Then the next packet brings the end forward.
-    if session.expires > now.advanced(by: durations[Int(saved.lifetime.rawValue)]) {
+    if session.expires > now.advanced(by: durations[RunningTimeout(session.state, saved.lifetime).place]) {
       reschedule(index, at: now)
     }
     sessions.setCounters(session.counters, of: index)
@@ -254,16 +253,6 @@ struct RestoreRules {
   /// Whether a binding may keep its public endpoint.
   func keeps(_ endpoint: Endpoint, _ map: PortMap) -> Bool {
     endpoint.address != shared || map.isOffered(endpoint.port)
-  }
-}
-
-extension SessionState {
-  /// Whether a session in this state has the transitory timeout.
-  var isTransitory: Bool {
-    switch phase {
-    case .synSent, .closed, .reset: true
-    case .free, .established, .halfClosed, .active: false
-    }
   }
 }
 
