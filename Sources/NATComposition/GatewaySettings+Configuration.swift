@@ -96,6 +96,7 @@ extension TableSettings {
     lifetimes = Lifetimes(
       icmp: nat.lifetimes.icmpNanoseconds, udp: nat.lifetimes.udpNanoseconds,
       tcpEstablished: nat.lifetimes.tcpEstablishedNanoseconds,
+      tcpHalfClosed: nat.lifetimes.tcpHalfClosedNanoseconds,
       tcpTransitory: nat.lifetimes.tcpTransitoryNanoseconds)
     for port in nat.lifetimes.ports {
       if port.transport == .tcp {

@@ -8,6 +8,7 @@ extension Configuration {
   public struct Lifetimes: Sendable, Equatable {
     public var udpNanoseconds: UInt64 = 300 * nanosecondsPerSecond
     public var tcpEstablishedNanoseconds: UInt64 = 7440 * nanosecondsPerSecond
+    public var tcpHalfClosedNanoseconds: UInt64 = 7440 * nanosecondsPerSecond
     public var tcpTransitoryNanoseconds: UInt64 = 240 * nanosecondsPerSecond
     public var icmpNanoseconds: UInt64 = 60 * nanosecondsPerSecond
     public var fragmentNanoseconds: UInt64 = 30 * nanosecondsPerSecond
@@ -22,6 +23,10 @@ extension Configuration {
       .about("A UDP session without packets lives this long (RFC 4787 REQ-5).")
     Setting("nat.lifetimes.tcp-established", \.nat.lifetimes.tcpEstablishedNanoseconds, .lifetime, .live)
       .about("An established TCP connection without packets lives this long (RFC 5382 REQ-5).")
+    Setting("nat.lifetimes.tcp-half-closed", \.nat.lifetimes.tcpHalfClosedNanoseconds, .lifetime, .live)
+      .about(
+        "A TCP connection that one side has closed lives this long without packets, and not longer than an established one."
+      )
     Setting("nat.lifetimes.tcp-transitory", \.nat.lifetimes.tcpTransitoryNanoseconds, .lifetime, .live)
       .about("A TCP connection that is being opened or closed lives this long (RFC 5382 REQ-5).")
     Setting("nat.lifetimes.icmp", \.nat.lifetimes.icmpNanoseconds, .lifetime, .live)

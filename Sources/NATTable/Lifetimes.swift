@@ -21,11 +21,13 @@ public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
 
   /// - Parameter state: one whose timeout packets restart.
   @inlinable @inline(__always) init(_ state: SessionState, _ lifetime: LifetimeClass) {
-    place = Int(lifetime.rawValue)
+    place = Int(lifetime.rawValue) | (state.phase == .halfClosed ? RunningTimeout.firstHalfClosed : 0)
   }
 
+  /// Behind the durations of all classes stand those of half-closed sessions of each class.
+  @usableFromInline static let firstHalfClosed = 256
   /// The places of a table of lifetimes.
-  static let count = 256
+  static let count = 2 * firstHalfClosed
 }
 
 extension SessionState {
@@ -49,25 +51,30 @@ public struct Lifetimes: Sendable {
   public var icmp: UInt64
   public var udp: UInt64
   public var tcpEstablished: UInt64
+  /// For a connection in which one side has sent its FIN, if the established timeout is not shorter.
+  public var tcpHalfClosed: UInt64
   public var tcpTransitory: UInt64
   /// By destination port of the packet that makes the session. For TCP it replaces `tcpEstablished`.
   public var tcpPorts: [UInt16: UInt64] = [:]
   public var udpPorts: [UInt16: UInt64] = [:]
 
-  /// The defaults: 60 s, 300 s, 7440 s and 240 s.
+  /// The defaults: 60 s, 300 s, 7440 s, 7440 s and 240 s.
   public init(
     icmp: UInt64 = 60_000_000_000, udp: UInt64 = 300_000_000_000,
-    tcpEstablished: UInt64 = 7_440_000_000_000, tcpTransitory: UInt64 = 240_000_000_000
+    tcpEstablished: UInt64 = 7_440_000_000_000, tcpHalfClosed: UInt64 = 7_440_000_000_000,
+    tcpTransitory: UInt64 = 240_000_000_000
   ) {
     self.icmp = icmp
     self.udp = udp
     self.tcpEstablished = tcpEstablished
+    self.tcpHalfClosed = tcpHalfClosed
     self.tcpTransitory = tcpTransitory
   }
 
   /// Whether a timeout that packets restart is shorter than before.
   public func shorten(_ before: Lifetimes) -> Bool {
     icmp < before.icmp || udp < before.udp || tcpEstablished < before.tcpEstablished
+      || tcpHalfClosed < before.tcpHalfClosed
   }
 
   /// The most different lifetimes that ports may have.
@@ -130,6 +137,9 @@ struct LifetimeTable {
     }
     for (port, duration) in lifetimes.udpPorts.sorted(by: { $0.key < $1.key }) {
       memory.udpClasses[Int(port)] = lifetimeClass(of: duration)
+    }
+    for place in 0..<LifetimeTable.firstOverride + classes.count {
+      durations[RunningTimeout.firstHalfClosed + place] = min(durations[place], lifetimes.tcpHalfClosed)
     }
     return true
   }
