@@ -89,7 +89,8 @@ struct Conversation {
         [
           lifetimes.udpNanoseconds, lifetimes.tcpTransitoryNanoseconds, lifetimes.icmpNanoseconds,
           lifetimes.fragmentNanoseconds, nat.portRestNanoseconds, 6_000_000_000, 1_000_000_000,
-          lifetimes.tcpEstablishedNanoseconds, lifetimes.udpNanoseconds + nat.portRestNanoseconds,
+          lifetimes.tcpEstablishedNanoseconds, lifetimes.tcpHalfClosedNanoseconds,
+          lifetimes.udpNanoseconds + nat.portRestNanoseconds,
           lifetimes.tcpTransitoryNanoseconds + nat.portRestNanoseconds,
         ] + lifetimes.ports.map(\.nanoseconds)
       let since = dice.pick(stamps.isEmpty ? [clock] : stamps)

@@ -30,6 +30,7 @@ extension ReferenceSettings {
     inboundRefresh = nat.inboundRefresh
     lifetimes.udp = nat.lifetimes.udpNanoseconds
     lifetimes.tcpEstablished = nat.lifetimes.tcpEstablishedNanoseconds
+    lifetimes.tcpHalfClosed = nat.lifetimes.tcpHalfClosedNanoseconds
     lifetimes.tcpTransitory = nat.lifetimes.tcpTransitoryNanoseconds
     lifetimes.icmp = nat.lifetimes.icmpNanoseconds
     lifetimes.fragment = nat.lifetimes.fragmentNanoseconds

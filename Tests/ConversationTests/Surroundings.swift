@@ -130,6 +130,7 @@ struct Surroundings {
     var lifetimes = Configuration.Lifetimes()
     lifetimes.udpNanoseconds = dice.pick([1, 30, 120, 300]) * Surroundings.second
     lifetimes.tcpEstablishedNanoseconds = dice.pick([2, 60, 7440]) * Surroundings.second
+    lifetimes.tcpHalfClosedNanoseconds = dice.pick([1, 20, 100, 7440]) * Surroundings.second
     lifetimes.tcpTransitoryNanoseconds = dice.pick([1, 6, 240]) * Surroundings.second
     lifetimes.icmpNanoseconds = dice.pick([1, 10, 60]) * Surroundings.second
     lifetimes.fragmentNanoseconds = dice.pick([1, 5, 30]) * Surroundings.second

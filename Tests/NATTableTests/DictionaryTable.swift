@@ -244,7 +244,10 @@ struct DictionaryTable {
     if var connection = session.connection {
       switch connection.segment(flags, from: side, resetIsFinal: resetIsFinal) {
       case .none: break
-      case .established: session.expires = now + session.lifetime
+      case .established:
+        let isHalfClosed = connection.phase == .halfClosed
+        session.expires =
+          now + (isHalfClosed ? min(session.lifetime, settings.lifetimes.tcpHalfClosed) : session.lifetime)
       case .transitory: session.expires = now + settings.lifetimes.tcpTransitory
       case .reopened:
         session.expires = now + session.lifetime

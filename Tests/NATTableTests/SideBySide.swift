@@ -72,7 +72,9 @@ final class SideBySide {
       paired: random.percent(50), portRest: random.pick([0, 1, 70_000, 5_000_000_000, 120_000_000_000]))
     settings.lifetimes = Lifetimes(
       icmp: random.pick([1_000_000, 60_000_000_000]), udp: random.pick([50_000, 300_000_000_000]),
-      tcpEstablished: 7_440_000_000_000, tcpTransitory: random.pick([2_000_000_000, 240_000_000_000]))
+      tcpEstablished: 7_440_000_000_000,
+      tcpHalfClosed: random.pick([3_000_000_000, 100_000_000_000, 9_000_000_000_000]),
+      tcpTransitory: random.pick([2_000_000_000, 240_000_000_000]))
     settings.lifetimes.udpPorts = [53: 120_000_000_000]
     settings.lifetimes.tcpPorts = [80: 10_000_000_000]
     settings.bindingLimit = random.pick([3, 9, 40])

@@ -58,7 +58,9 @@ struct Session {
 
   /// Begins the lifetime of the present state anew. Here a change of `lifetimes` takes effect (UT6).
   mutating func restart(_ lifetimes: ReferenceSettings.Lifetimes, at now: UInt64) {
-    due = now + (isTransitory ? lifetimes.tcpTransitory : portLifetime ?? lifetimes.ordinary(flow))
+    let ordinary = portLifetime ?? lifetimes.ordinary(flow)
+    let inUse = state == .halfClosed ? min(ordinary, lifetimes.tcpHalfClosed) : ordinary  // D7
+    due = now + (isTransitory ? lifetimes.tcpTransitory : inUse)
   }
 
   mutating func count(_ packet: Packet, _ direction: Direction, at now: UInt64) {

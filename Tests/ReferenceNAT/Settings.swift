@@ -80,6 +80,7 @@ public struct ReferenceSettings: Sendable {
   public struct Lifetimes: Sendable {
     public var udp: UInt64 = 300_000_000_000
     public var tcpEstablished: UInt64 = 7_440_000_000_000
+    public var tcpHalfClosed: UInt64 = 7_440_000_000_000
     public var tcpTransitory: UInt64 = 240_000_000_000
     public var icmp: UInt64 = 60_000_000_000
     public var fragment: UInt64 = 30_000_000_000

@@ -10,8 +10,6 @@ import Testing
     "dmesg", "nft_socket", "CONFIG_NF_TABLES_ARP", "--static-swift-stdlib",
     // Examples.
     "portico-lan0/2", "portico help COMMAND", "SCTP.swift", "sctp", "PORTICO", "Safety:",
-    // Described, and built next.
-    "Sources/portico/HealthCommand.swift", "nat.lifetimes.tcp-half-closed", "DriveAGatewayTests",
   ]
 
   @Test("every file, name, key, command and option in the code spans of the documents exists")

@@ -53,6 +53,7 @@ extension Input {
         configuration.nat.lifetimes.icmpNanoseconds = spans.1
         configuration.nat.lifetimes.tcpTransitoryNanoseconds = spans.2
         configuration.nat.lifetimes.tcpEstablishedNanoseconds = spans.3
+        configuration.nat.lifetimes.tcpHalfClosedNanoseconds = spans.1
       }
     case 3:
       let (transport, port, span) = (pick([TransportProtocol.udp, .tcp]), self.port(), pick(Change.spans))
