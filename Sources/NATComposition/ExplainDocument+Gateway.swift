@@ -161,7 +161,8 @@ extension ExplainDocument.Step {
       self.init(question: "own", answer: answer(reason, "an echo request to the gateway: answered"))
     case .kernel: self.init(question: "own", answer: "left to the kernel of this machine")
     case .exempt: self.init(question: "exempt", answer: "forwarded without translation")
-    case .inside: self.init(question: "exempt", answer: "between inside networks: not translated")
+    case .inside(let reason):
+      self.init(question: "exempt", answer: answer(reason, "between inside networks: not translated"))
     case .publicAddress(let reason):
       self.init(question: "public address", answer: answer(reason, "the destination is one of ours"))
     case .leg(let sends, let inner, let outer, let kind, let state):

@@ -15,7 +15,7 @@ public struct Explanation: Sendable {
     /// To or from a destination that is not translated.
     case exempt
     /// Between inside networks.
-    case inside
+    case inside(DropReason?)
     case publicAddress(DropReason?)
     /// An inside host's part: its public endpoint, if it has a binding, and the session, if there is one.
     case leg(sends: Bool, private: Endpoint, public: Endpoint?, BindingKind?, SessionState?)
@@ -200,7 +200,7 @@ private struct ExplanationObserver: StepObserver {
     case .exempt:
       if context.isDecided {
         let isInside = context.side == .inside && !gateway.exempt.contains(context.packet.destination)
-        explanation.findings.append(isInside ? .inside : .exempt)
+        explanation.findings.append(isInside || reason != nil ? .inside(reason) : .exempt)
       }
     case .fragment:
       if context.packet.isFragment { explanation.findings.append(.fragment(reason, waits: verdict != nil)) }

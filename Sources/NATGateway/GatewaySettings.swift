@@ -16,6 +16,9 @@ public struct Interface: Sendable, Equatable {
   /// Whether the machine's kernel has the address too (`address: host`). Then the kernel answers ARP and echo requests,
   /// and takes packets that are not the gateway's.
   public var isShared = false
+  /// Whether nothing passes between an inside network and the other inside networks. Public endpoints reach it by
+  /// hairpin as before.
+  public var isIsolated = false
 
   public init(
     _ index: InterfaceIndex, address: IPv4Address, prefixLength: Int, mac: MACAddress, mtu: Int = 1500

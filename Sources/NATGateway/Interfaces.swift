@@ -21,6 +21,8 @@ struct Interfaces {
     var address: IPv4Address
     /// Whether the machine's kernel has the address too.
     var isShared: Bool
+    /// Whether nothing passes between it and the other inside networks.
+    var isIsolated: Bool
     /// Network and broadcast address; 0 where there is none.
     var special: (UInt32, UInt32)
     private var first: UInt32
@@ -30,6 +32,7 @@ struct Interfaces {
       self.interface = interface.index
       address = interface.address
       isShared = interface.isShared
+      isIsolated = interface.isIsolated
       first = interface.network.address.rawValue
       mask = interface.network.mask
       special =
@@ -43,6 +46,7 @@ struct Interfaces {
   private let links: OwnedArray<Link>
   let indices: Set<InterfaceIndex>
   let networks: OwnedArray<Network>
+  private let hasIsolated: Bool
   private let memory: (MappedMemory, MappedMemory)
 
   init(_ settings: GatewaySettings) {
@@ -53,6 +57,7 @@ struct Interfaces {
     links = memory.0.array(of: Link.self, count: InterfaceIndex.limit)
     networks = memory.1.array(of: Network.self, count: settings.interfaces.count)
     indices = Set(settings.interfaces.map(\.index))
+    hasIsolated = settings.interfaces.contains(where: \.isIsolated)
     for (place, interface) in settings.interfaces.enumerated() {
       networks[place] = Network(interface)
       let placeholder =
@@ -67,13 +72,23 @@ struct Interfaces {
   /// The gateway's address on an interface towards a neighbour: of the network that holds the neighbour, or of the
   /// first network there.
   /// - Complexity: O(networks).
-  func address(towards neighbour: NextHop) -> IPv4Address {
-    var found: IPv4Address?
+  func address(towards neighbour: NextHop) -> IPv4Address { network(of: neighbour)?.address ?? .any }
+
+  /// The network that holds a neighbour, or the first network of its interface.
+  private func network(of neighbour: NextHop) -> Network? {
+    var found: Network?
     for place in 0..<networks.count where networks[place].interface == neighbour.interface {
-      if networks[place].contains(neighbour.address) { return networks[place].address }
-      if found == nil { found = networks[place].address }
+      if networks[place].contains(neighbour.address) { return networks[place] }
+      if found == nil { found = networks[place] }
     }
-    return found ?? .any
+    return found
+  }
+
+  /// Whether two neighbours are in different inside networks, one of them isolated.
+  /// - Complexity: O(networks).
+  func separate(_ one: NextHop, _ other: NextHop) -> Bool {
+    guard hasIsolated, let one = network(of: one), let other = network(of: other) else { return false }
+    return one.address != other.address && (one.isIsolated || other.isIsolated)
   }
 
   /// The network that has `address` as the gateway's address on a side; nil if it is no such address.
