@@ -147,6 +147,9 @@ public enum DropReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
 
   // MARK: Route, TTL, MTU
 
+  /// between inside networks, one of which is isolated from the others
+  /// - Advice: nothing: a host asked for what it may not reach. Public endpoints are reached by hairpin
+  case isolated
   /// no route to the destination; the sender gets 3/0
   /// - Advice: set `interfaces.outside.gateway`, or add the network to `routes`
   case noRoute

@@ -121,6 +121,48 @@ import Testing
     #expect(gate.counters.drops(.packetTooBig) == 1)
   }
 
+  @Test(
+    "D13 nothing passes between an isolated inside network and the others, whatever the TTL; no error is sent",
+    arguments: [InterfaceIndex.inside, office])
+  func isolated(network: InterfaceIndex) {
+    var gate = Self.gate { settings in
+      settings.exempt = [IPv4Network(IPv4Address(192, 168, 0, 0), prefixLength: 16)]
+      for place in settings.interfaces.indices where settings.interfaces[place].index == network {
+        settings.interfaces[place].isIsolated = true
+      }
+    }
+    let packet = Self.udp(Self.host.address, Self.printer.address).with { $0.timeToLive = 1 }
+    let there = Self.arrives(packet, from: Self.host.mac, to: Self.insideMAC)
+    let back = Self.arrives(
+      Self.udp(Self.printer.address, Self.host.address), from: Self.printer.mac, to: Self.officeMAC)
+    gate.receive(there, from: .inside)
+    gate.receive(back, from: Self.office)
+    #expect(gate.takeSent() == [])
+    #expect(gate.counters.drops(.isolated) == 2 && gate.counters.totalDrops == 2)
+  }
+
+  @Test("D13 an isolated network reaches itself, the gateway, and by hairpin a public endpoint")
+  func isolatedReaches() {
+    var gate = Self.gate {
+      $0.interfaces[1].isIsolated = true
+      $0.translator.udpFiltering = .endpointIndependent
+    }
+    let neighbour: [UInt8] = [192, 168, 2, 10]
+    for destination in [neighbour, Self.server, [192, 168, 1, 1]] {
+      let echo = PacketBuilder(Self.printer.address, destination, .query(8, 7))
+      gate.receive(Self.arrives(echo, from: Self.printer.mac, to: Self.officeMAC), from: Self.office)
+    }
+    #expect(gate.counters.totalDrops == 0)
+    let request = Self.udp(Self.host.address, Self.server)
+    gate.receive(Self.arrives(request, from: Self.host.mac, to: Self.insideMAC), from: .inside)
+    let left = gate.takeSent().last?.bytes ?? []
+    let port = UInt16(left[20]) << 8 | UInt16(left[21])
+    let hairpin = Self.udp(Self.printer.address, Self.publicAddress, ports: (6000, port))
+    gate.receive(Self.arrives(hairpin, from: Self.printer.mac, to: Self.officeMAC), from: Self.office)
+    #expect(gate.takeSent().last?.interface == .inside)
+    #expect(gate.counters.totalDrops == 0)
+  }
+
   @Test("each interface announces its address, a link without link addresses none")
   func announces() {
     var gate = Self.gate()

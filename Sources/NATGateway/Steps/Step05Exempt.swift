@@ -5,12 +5,20 @@ import NATWire
 extension Gateway {
   /// Does it pass without translation: exempt, between inside networks, or an error about something exempt?
   func recogniseExempt(_ context: inout PacketContext) -> Verdict? {
-    if isExempt(context.packet, from: context.side) || isBetweenInsideNetworks(context)
-      || isErrorAboutExempt(context)
-    {
+    if isBetweenInsideNetworks(context) {
       context.way = .plain
+      return isSeparated(context.packet) ? .drop(.isolated) : nil
     }
+    if isExempt(context.packet, from: context.side) || isErrorAboutExempt(context) { context.way = .plain }
     return nil
+  }
+
+  /// Whether an isolated network keeps inside source and destination apart.
+  private func isSeparated(_ packet: Packet) -> Bool {
+    guard let sender = routes.find(packet.source), let receiver = routes.find(packet.destination) else {
+      return false
+    }
+    return interfaces.separate(sender, receiver)
   }
 
   private func isExempt(_ packet: Packet, from side: Side) -> Bool {
