@@ -24,8 +24,11 @@ public struct QuotedPacket: BitwiseCopyable {
 
   /// Reads the quote of an ICMP error.
   ///
-  /// - Returns: nil if the error may not pass: the quote is truncated in its IPv4 header or its ports, has a wrong header
-  ///   checksum, or is a later fragment or an ICMP error itself (RFC 5508 REQ-3).
+  /// The header checksum of the quote is not verified: some routers lower the TTL that they quote and leave the checksum
+  /// as it was (not RFC 5508 REQ-3a, a SHOULD).
+  ///
+  /// - Returns: nil if the error may not pass: the quote is truncated in its IPv4 header or its ports, or is a later
+  ///   fragment or an ICMP error itself (RFC 5508 REQ-3).
   public init?(in error: Packet) {
     let message = error.transportOffset
     let frame = error.frame
@@ -39,7 +42,6 @@ public struct QuotedPacket: BitwiseCopyable {
     let totalLength = Int(frame.uint16(at: offset + IPv4.totalLengthOffset))
     guard versionAndLength >> 4 == 4, headerLength >= IPv4.minimumHeaderLength, totalLength >= headerLength,
       end - offset >= headerLength,
-      frame.sum(from: offset, count: headerLength).folded == 0xFFFF,
       frame.uint16(at: offset + IPv4.fragmentOffset) & IPv4.fragmentOffsetMask == 0
     else { return nil }
     end = min(end, offset + totalLength)
@@ -84,7 +86,7 @@ public struct QuotedPacket: BitwiseCopyable {
 
 extension Packet {
   /// Replaces the endpoints in the quoted packet by those that the receiver of the error knows, and updates the quoted
-  /// checksums and the checksum of the error (RFC 5508 REQ-4, REQ-5).
+  /// checksums and the checksum of the error (RFC 5508 REQ-4, REQ-5). A wrong quoted checksum stays wrong by as much.
   public func rewriteQuote(_ quote: QuotedPacket, source: Endpoint, destination: Endpoint) {
     var message = ChecksumDelta()
     var addresses = ChecksumDelta()

@@ -1,4 +1,4 @@
-/// The packet quoted in an ICMP error, where it may pass: rows "errors" (IE7 to IE10, MAL9).
+/// The packet quoted in an ICMP error, where it may pass: rows "errors" (IE7 to IE9, D4, MAL9).
 struct Quote {
   /// Where it begins in the error.
   let start: Int
@@ -10,8 +10,8 @@ struct Quote {
   /// Where its transport header begins.
   let transportStart: Int
 
-  /// Nil if the quote may not pass: it is cut off before the ports, its header checksum is wrong, or it is a later
-  /// fragment or an error.
+  /// Nil if the quote may not pass: it is cut off before the ports, or it is a later fragment or an error. Its header
+  /// checksum is not asked (D4).
   init?(of error: Packet) {
     let bytes = error.bytes
     let start = error.headerLength + 8
@@ -24,7 +24,6 @@ struct Quote {
     let totalLength = Int(word(bytes, start + 2))
     guard totalLength >= headerLength else { return nil }
     end = min(end, start + totalLength)
-    guard onesSum(bytes[start..<start + headerLength]) == 0xFFFF else { return nil }
     guard word(bytes, start + 6) & 0x1FFF == 0 else { return nil }
 
     self.start = start
@@ -54,8 +53,8 @@ struct Quote {
 }
 
 extension Packet {
-  /// Replaces endpoints in the quote of an error and fixes all checksums but that of the outer header. A transport
-  /// checksum beyond the end of the quote is left alone. UDP 0 stays 0 (IE6); a wrong one stays wrong (IE12).
+  /// Replaces endpoints in the quote of an error and carries all checksums but that of the outer header, so a wrong one
+  /// stays wrong (D4). A transport checksum beyond the end of the quote is left alone. UDP 0 stays 0 (IE6); a wrong one stays wrong (IE12).
   /// Ports of other transports are not touched.
   mutating func rewrite(
     _ quote: Quote, source newSource: ReferenceEndpoint?, destination newDestination: ReferenceEndpoint?
@@ -68,7 +67,10 @@ extension Packet {
       quoted.rewriteAddresses(
         source: newSource?.address ?? quote.source, destination: newDestination?.address ?? quote.destination)
     }
-    quoted.fixHeaderChecksum()
+    let checksum = updatedChecksum(
+      word(quoted.bytes, 10), from: words(quote.source) + words(quote.destination),
+      to: words(quoted.source) + words(quoted.destination))
+    setWord(&quoted.bytes, 10, checksum)
     bytes.replaceSubrange(quote.start..<quote.end, with: quoted.bytes)
     fixICMPChecksum()
   }

@@ -87,10 +87,14 @@ struct ForwardingTests {
       11, 0, from: "198.51.100.254", to: Stage.c1, quoting: packet.with { $0.timeToLive = 0 })
     script.receive(.s(1), .outside, error)
     script.expect(.s(1), .inside, ForwardingTests.passed(error))
+    // D4: the quoted header checksum is not asked.
+    let stale = Datagram.passingError(
+      11, 0, from: "198.51.100.254", to: Stage.c1, quoting: packet.with { $0.headerError = 1 })
+    script.receive(.s(1), .outside, stale)
+    script.expect(.s(1), .inside, ForwardingTests.passed(stale))
     for quote in [
       Datagram.udp(ForwardingTests.host, ForwardingTests.remote),
       .udp("192.168.1.3:5000", ForwardingTests.branch),
-      packet.with { $0.headerError = 1 },
     ] {
       script.dropped(
         .s(2), .outside, .passingError(11, 0, from: "198.51.100.254", to: Stage.c1, quoting: quote),

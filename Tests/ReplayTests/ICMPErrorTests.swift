@@ -122,15 +122,35 @@ struct ICMPErrorTests {
   }
 
   @Test(
-    "IE10 a wrong header checksum in the quote: dropped, RFC 5508 REQ-3a",
-    arguments: [ICMPErrorStage.udp, ICMPErrorStage.tcp, ICMPErrorStage.echo])
-  func quotedHeader(sent: ICMPErrorStage.Sent) throws {
+    "D4 IE10 a wrong header checksum in the quote: passes, and stays wrong by as much",
+    arguments: [ICMPErrorStage.udp, ICMPErrorStage.tcp, ICMPErrorStage.echo], [1, 0x0100, 0x8000] as [UInt16])
+  func quotedHeader(sent: ICMPErrorStage.Sent, error: UInt16) throws {
     var script = try ICMPErrorStage.script(after: sent)
-    script.dropped(
-      .s(2), .outside,
+    let wrong: (inout Datagram) -> Void = { $0.headerError = error }
+    script.delivered(
+      .s(2),
+      .passingError(11, 0, from: ICMPErrorStage.router, to: Stage.gateway, quoting: sent.seen.with(wrong)),
+      as: .passingError(11, 0, from: ICMPErrorStage.router, to: Stage.c1, quoting: sent.known.with(wrong)))
+    try script.check()
+  }
+
+  @Test("D4 the same from the inside, where the quoted destination changes")
+  func quotedHeaderOutbound() throws {
+    var script = try ICMPErrorStage.script(after: ICMPErrorStage.udp)
+    let answer = Datagram.udp(ICMPErrorStage.remote, Stage.x(50001))
+    let wrong: (inout Datagram) -> Void = { $0.headerError = 0x0100 }
+    script.inbound(.s(2), answer, to: ICMPErrorStage.host)
+    let quoted = answer.delivered(to: ICMPErrorStage.host).with(wrong)
+    script.receive(.s(3), .inside, .passingError(3, 3, from: Stage.c1, to: Stage.s1, quoting: quoted))
+    script.expect(
+      .s(3), .outside,
       .passingError(
-        3, 3, from: Stage.s1, to: Stage.gateway, quoting: sent.seen.with { $0.headerError = 1 }),
-      "icmpErrorUnmatched")
+        3, 3, from: Stage.gateway, to: Stage.s1,
+        quoting: answer.with {
+          $0.timeToLive -= 1
+          wrong(&$0)
+        }
+      ).with { $0.timeToLive -= 1 })
     try script.check()
   }
 
