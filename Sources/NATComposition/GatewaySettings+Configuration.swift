@@ -61,7 +61,12 @@ extension TranslatorSettings {
     udpFiltering = Filtering(nat.filtering.udp)
     icmpFiltering = Filtering(nat.filtering.icmp)
     hairpin = nat.hairpin
-    inboundRefresh = nat.inboundRefresh
+    inboundRefresh =
+      switch nat.inboundRefresh {
+      case .peers: .peers
+      case .all: .all
+      case .off: .off
+      }
     loose = nat.tcp.loose
     resetIsFinal = nat.tcp.afterReset == .transitory
     portsPerHost = nat.limits.perHost.ports

@@ -16,7 +16,7 @@ extension Configuration {
     public var pooling = Pooling.paired
     public var filtering = FilteringByProtocol()
     public var hairpin = true
-    public var inboundRefresh = false
+    public var inboundRefresh = InboundRefresh.peers
     public var lifetimes = Lifetimes()
     public var limits = Limits()
     public var exhaustion = Exhaustion.prohibited
@@ -53,6 +53,11 @@ extension Configuration {
   /// Whether all bindings of an inside host share one public address (RFC 4787 REQ-2).
   public enum Pooling: String, Sendable, CaseIterable {
     case paired, arbitrary
+  }
+
+  /// Which UDP and ICMP sessions an inbound packet refreshes (RFC 4787 REQ-6).
+  public enum InboundRefresh: String, Sendable, CaseIterable {
+    case peers, all, off
   }
 
   /// From which remote endpoints a dynamic binding accepts packets (RFC 4787 section 5).
@@ -146,8 +151,9 @@ extension Configuration {
       .about("The remote endpoints that may send to an ICMP query binding.")
     Setting("nat.hairpin", \.nat.hairpin, .truth, .live)
       .about("Inside hosts reach each other by public endpoints (RFC 4787 REQ-9).")
-    Setting("nat.inbound-refresh", \.nat.inboundRefresh, .truth, .live)
-      .about("Inbound packets refresh UDP and ICMP sessions too (RFC 4787 REQ-6a).")
+    Setting("nat.inbound-refresh", \.nat.inboundRefresh, .word(true: .all, false: .off), .live).about(
+      "Inbound packets refresh UDP and ICMP sessions too (RFC 4787 REQ-6): `peers` those on which the inside host has sent, "
+        + "as the Linux kernel does for answered flows, `all` or `off` none.")
   }
 
   @SettingsBuilder<Configuration> static var answerSettings: [Setting<Configuration>] {

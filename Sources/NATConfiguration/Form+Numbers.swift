@@ -49,6 +49,17 @@ extension Form where Value: RawRepresentable<String> & CaseIterable & Sendable {
     let words = Value.allCases.map(\.rawValue)
     return Form(words.listed(with: "or"), samples: words, text: \.rawValue) { Value(rawValue: $0) }
   }
+
+  /// The same, or true and false in any spelling for two of the words.
+  static func word(true yes: Value, false no: Value) -> Form {
+    let form = Form.word
+    let expected = "\(form.expected) (true is \(yes.rawValue), false is \(no.rawValue))"
+    return Form(expected, samples: form.samples, text: form.text) { text in
+      if let value = Value(rawValue: text) { return value }
+      guard case .value(let isTrue) = Form<Bool>.truth.reading(text) else { return nil }
+      return isTrue ? yes : no
+    }
+  }
 }
 
 extension Form where Value == UInt64 {

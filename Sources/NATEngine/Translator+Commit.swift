@@ -38,8 +38,17 @@ extension Translator {
     shard.countIn(session, bytes: packet.totalLength, at: now)
     if packet.kind == .tcp {
       shard.track(session, packet.tcpFlags, from: .outside, at: now, resetIsFinal: settings.resetIsFinal)
-    } else if settings.inboundRefresh {
+    } else if isRefreshedInbound(session) {
       shard.restart(session, at: now)
+    }
+  }
+
+  /// Whether an inbound packet restarts the timeout of a UDP or ICMP session (RFC 4787 REQ-6).
+  @inlinable @inline(__always) func isRefreshedInbound(_ session: SessionIndex) -> Bool {
+    switch settings.inboundRefresh {
+    case .off: false
+    case .peers: shard.sessions.flags(of: session).contains(.insideUsed)
+    case .all: true
     }
   }
 

@@ -9,6 +9,14 @@ public enum Filtering: UInt8, BitwiseCopyable, Sendable {
   case addressAndPortDependent
 }
 
+/// Which UDP and ICMP sessions an inbound packet refreshes (RFC 4787 REQ-6).
+public enum InboundRefresh: UInt8, BitwiseCopyable, Sendable {
+  /// Those on which the inside host has sent.
+  case peers
+  case all
+  case off
+}
+
 /// The rules of translation.
 public struct TranslatorSettings: Sendable, BitwiseCopyable {
   public var tcpFiltering = Filtering.addressDependent
@@ -16,8 +24,7 @@ public struct TranslatorSettings: Sendable, BitwiseCopyable {
   public var icmpFiltering = Filtering.addressDependent
   /// Inside hosts reach each other by public endpoints (RFC 4787 REQ-9).
   public var hairpin = true
-  /// UDP and ICMP sessions are kept alive by inbound packets too (RFC 4787 REQ-6a).
-  public var inboundRefresh = false
+  public var inboundRefresh = InboundRefresh.peers
   /// TCP from inside without SYN may make a session (`tcp.loose`).
   public var loose = false
   /// A reset connection stays transitory whatever follows (`tcp.after-reset: transitory`).

@@ -27,7 +27,7 @@ extension ReferenceSettings {
       .udp: ReferenceSettings.word(nat.filtering.udp),
     ]
     hairpin = nat.hairpin
-    inboundRefresh = nat.inboundRefresh
+    inboundRefresh = ReferenceSettings.word(nat.inboundRefresh)
     lifetimes.udp = nat.lifetimes.udpNanoseconds
     lifetimes.tcpEstablished = nat.lifetimes.tcpEstablishedNanoseconds
     lifetimes.tcpHalfClosed = nat.lifetimes.tcpHalfClosedNanoseconds

@@ -99,7 +99,7 @@ struct Surroundings {
     nat.filtering.tcp = dice.pick(Configuration.Filtering.allCases)
     nat.filtering.icmp = dice.pick(Configuration.Filtering.allCases)
     nat.hairpin = features.contains(.hairpin) && dice.percent(70)
-    nat.inboundRefresh = dice.percent(30)
+    nat.inboundRefresh = dice.pick(Configuration.InboundRefresh.allCases)
     nat.exhaustion = dice.pick(Configuration.Exhaustion.allCases)
     if features.contains(.evict), dice.percent(40) { nat.evict = .oldestTransitory }
     nat.unsolicitedSYN = features.contains(.unsolicitedSYNAnswers) && dice.percent(70) ? .answer : .silent

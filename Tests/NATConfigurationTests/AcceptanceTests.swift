@@ -60,7 +60,7 @@ import Testing
       "nat.pool[203.0.113.5].ports 5000", "nat.pool[198.51.100.7].ports 1024-65535",
       "nat.port-choice random", "nat.parity false", "nat.port-rest 0s", "nat.pooling arbitrary",
       "nat.filtering.udp endpoint-independent", "nat.filtering.tcp address-and-port-dependent",
-      "nat.filtering.icmp address-dependent", "nat.hairpin false", "nat.inbound-refresh true",
+      "nat.filtering.icmp address-dependent", "nat.hairpin false", "nat.inbound-refresh all",
       "nat.lifetimes.udp 300s", "nat.lifetimes.tcp-established 7440s", "nat.lifetimes.tcp-transitory 1s",
       "nat.lifetimes.icmp 90061s", "nat.lifetimes.fragment 31536000s", "nat.lifetimes.ports.tcp/22 86400s",
       "nat.lifetimes.ports.tcp/80 3600s", "nat.lifetimes.ports.udp/53 30s", "nat.limits.bindings 1",

@@ -53,7 +53,7 @@ import Testing
     #expect(nat.pooling == .paired)
     for transport in TransportProtocol.allCases { #expect(nat.filtering[transport] == .addressDependent) }
     #expect(nat.hairpin)
-    #expect(!nat.inboundRefresh)
+    #expect(nat.inboundRefresh == .peers)
     #expect(nat.lifetimes.udpNanoseconds == 300_000_000_000)
     #expect(nat.lifetimes.tcpEstablishedNanoseconds == 7_440_000_000_000)
     #expect(nat.lifetimes.tcpTransitoryNanoseconds == 240_000_000_000)
@@ -133,7 +133,7 @@ import Testing
         pooling: paired
         filtering: address-dependent
         hairpin: true
-        inbound-refresh: false
+        inbound-refresh: peers
         lifetimes: { udp: 300s, tcp-established: 7440s, tcp-transitory: 240s, icmp: 60s, fragment: 30s, ports: { udp/53: 120s } }
         limits: { bindings: 262144, sessions: 1048576, per-host: { ports: 16384, sessions: 65536 } }
         exhaustion: prohibited

@@ -250,7 +250,7 @@ import Testing
         """,
       "5:11: nat.parity: found \"even\"; expected on or off (or true, false, yes, no)",
       "6:12: nat.hairpin: found \"1\"; expected on or off (or true, false, yes, no)",
-      "7:20: nat.inbound-refresh: found \"y\"; expected on or off (or true, false, yes, no)",
+      "7:20: nat.inbound-refresh: found \"y\"; expected peers, all or off (true is all, false is off)",
       "8:17: nat.tcp.loose: found \"oN\"; expected on or off (or true, false, yes, no)",
       "8:38: nat.tcp.window-tracking: found \"\"; expected on or off (or true, false, yes, no)"),
     Refusal(

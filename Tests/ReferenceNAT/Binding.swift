@@ -186,8 +186,14 @@ extension ReferenceNAT {
       }
       if settings.windowTracking { session.windows.learn(Segment(packet), direction) }
     case .icmp, .udp:
-      // UT2, UT3.
-      if direction == .outbound || settings.inboundRefresh { session.restart(settings.lifetimes, at: now) }
+      // UT2, UT3, D5.
+      let refreshes =
+        switch settings.inboundRefresh {
+        case .off: direction == .outbound
+        case .peers: direction == .outbound || session.packetsOut > 0
+        case .all: true
+        }
+      if refreshes { session.restart(settings.lifetimes, at: now) }
     }
     sessions[key] = session
     earliestDue = min(earliestDue, session.due)

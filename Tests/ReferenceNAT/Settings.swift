@@ -165,7 +165,9 @@ public struct ReferenceSettings: Sendable {
     .icmp: .addressDependent, .tcp: .addressDependent, .udp: .addressDependent,
   ]
   public var hairpin = true
-  public var inboundRefresh = false
+  public enum InboundRefresh: String, Sendable { case peers, all, off }
+  /// UT3, D5.
+  public var inboundRefresh = InboundRefresh.peers
   public var lifetimes = Lifetimes()
   public var limits = Limits()
   public var exhaustion = Exhaustion.prohibited

@@ -111,13 +111,14 @@ struct MappingTests {
   }
 
   @Test(
-    "UDP is refreshed by outbound packets, by inbound ones where asked, UT2 UT3", arguments: [false, true])
-  func refresh(inbound: Bool) {
+    "UDP is refreshed by outbound packets, by inbound ones where asked, UT2 UT3 D5",
+    arguments: [ReferenceSettings.InboundRefresh.off, .peers, .all])
+  func refresh(inbound: ReferenceSettings.InboundRefresh) {
     var nat = ReferenceNAT(.plain.with { $0.inboundRefresh = inbound })
     nat.give(Build.udp(one, server), on: .inside)
     nat.give(Build.udp(server, .init(Host.publicAddress, 5000)), on: .outside, at: 100 * second)
     let session = nat.table()[0].sessions[0]
-    #expect(session.idle == 0 && session.expiresIn == (inbound ? 300 : 200) * second)
+    #expect(session.idle == 0 && session.expiresIn == (inbound == .off ? 200 : 300) * second)
   }
 
   @Test("the clock never goes back")

@@ -7,7 +7,7 @@ import Testing
 /// A scenario as code: each packet as it comes and as it must leave, in the order of the time stamps.
 ///
 /// Unless a test says otherwise, public ports are 50001-60000, taken in sequence, one sequence a protocol (identifiers
-/// from 0), and unsolicited SYNs get no answer. At the start the outside router and the hosts 192.168.1.2 to .5 announce
+/// from 0), inbound packets refresh no session, and unsolicited SYNs get no answer. At the start the outside router and the hosts 192.168.1.2 to .5 announce
 /// their MAC addresses.
 struct Script {
   static let router = "203.0.113.1"
@@ -35,6 +35,7 @@ struct Script {
     var keys = [
       "pool": "[{ address: 203.0.113.5, ports: 50001-60000 }]", "port-choice": "sequential",
       "parity": "false",
+      "inbound-refresh": "off",
       "unsolicited-syn": "silent",
     ]
     keys.merge(nat) { $1 }

@@ -36,10 +36,12 @@ struct UDPTimerTests {
   }
 
   @Test(
-    "UT3 inbound packets restart it only with inbound-refresh, RFC 4787 REQ-6a, RFC 6888 REQ-7",
-    arguments: [true, false])
-  func inboundRefresh(isOn: Bool) throws {
-    var script = try Script(["inbound-refresh": "\(isOn)"])
+    "UT3 D5 inbound packets restart it unless inbound-refresh is off, RFC 4787 REQ-6a, RFC 6888 REQ-7",
+    arguments: [
+      ("peers", true), ("all", true), ("true", true), ("off", false), ("false", false),
+    ])
+  func inboundRefresh(value: String, isOn: Bool) throws {
+    var script = try Script(["inbound-refresh": value])
     script.outbound(.s(1), UDPTimerTests.out, as: Stage.x(50001))
     script.inbound(.s(300), UDPTimerTests.back, to: UDPTimerTests.host)
     if isOn {
@@ -50,6 +52,30 @@ struct UDPTimerTests {
       script.dropped(.s(900), .outside, UDPTimerTests.back, "noBinding")
     }
     try script.check()
+  }
+
+  @Test(
+    "D5 a session that remotes alone used is restarted by all, not by peers; then the host's first packet changes that",
+    arguments: ["peers", "all", "off"])
+  func inboundAlone(value: String) throws {
+    var script = try Script([
+      "filtering": "endpoint-independent", "inbound-refresh": value,
+      "lifetimes": "{ udp: 100s, ports: { udp/7: 900s } }",
+    ])
+    // The binding lives by the session with port 7.
+    script.outbound(.s(1), .udp(UDPTimerTests.host, "198.51.100.9:7"), as: Stage.x(50001))
+    let stranger: End = "198.51.100.10:9"
+    let back = Datagram.udp(stranger, Stage.x(50001))
+    script.inbound(.s(10), back, to: UDPTimerTests.host)
+    script.inbound(.s(60), back, to: UDPTimerTests.host)
+    // Seen as sessions that were made: another one if the first has ended at 110 s.
+    script.inbound(.s(150), back, to: UDPTimerTests.host)
+    script.outbound(.s(151), .udp(UDPTimerTests.host, stranger), as: Stage.x(50001))
+    script.inbound(.s(240), back, to: UDPTimerTests.host)
+    script.inbound(.s(330), back, to: UDPTimerTests.host)
+    let outcome = try script.check()
+    let made = ["peers": 3, "all": 2, "off": 4]
+    #expect(try outcome.stats.events.sessionsCreated == #require(made[value]))
   }
 
   @Test("UT4 after the end inbound packets are dropped, and the next outbound one makes a new binding")

@@ -118,7 +118,7 @@ extension Input {
     let exhaustion: Configuration.Exhaustion = pickCase()
     return Change { configuration, _ in
       configuration.nat.hairpin = bits & 1 == 0
-      configuration.nat.inboundRefresh = bits & 2 != 0
+      configuration.nat.inboundRefresh = bits & 2 != 0 ? .all : bits & 64 != 0 ? .off : .peers
       configuration.nat.tcp.loose = bits & 4 != 0
       configuration.nat.tcp.afterReset = bits & 8 == 0 ? .established : .transitory
       configuration.nat.unsolicitedSYN = bits & 16 == 0 ? .answer : .silent
