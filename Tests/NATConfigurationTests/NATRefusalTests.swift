@@ -14,12 +14,26 @@ import Testing
     "LIM8 limits of zero, below zero or no number are refused", arguments: Refusal.of("LIM8", in: refusals))
   func limits(_ refusal: Refusal) { refusal.check() }
 
-  static let refusals = [
+  static let refusals = settings + poolPorts + portRests
+
+  private static let poolPorts = ["0-1023", "1024-65536", "1024-", "-5", "1-2-3", "", "01-9", "a"].map {
+    ports in
+    Refusal(
+      "the pool ports \(ports)", after: #"nat: { pool: [{ address: 203.0.113.5, ports: "\#(ports)" }] }"#,
+      "4:46: nat.pool[0].ports: found \"\(ports)\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
+    )
+  }
+
+  private static let portRests = ["601s", "-1s", "10m1s", "1.5s", "1d", "s"].map { rest in
+    Refusal(
+      "the port rest \(rest)", after: "nat: { port-rest: \(rest) }",
+      "4:19: nat.port-rest: found \"\(rest)\"; expected a duration from 0s to 600s, such as 120s or 2m")
+  }
+
+  private static let settings = [
     Refusal(
       "an inside network without a way to it",
-      after: """
-        nat: { inside-networks: [192.168.1.0/24, 10.9.0.0/24] }
-        """,
+      after: "nat: { inside-networks: [192.168.1.0/24, 10.9.0.0/24] }",
       "4:42: nat.inside-networks[1]: found \"10.9.0.0/24\", to which neither the inside network nor a route leads; expected a network within 192.168.1.0/24, or a route to it"
     ),
     Refusal(
@@ -33,10 +47,7 @@ import Testing
       "7:7: nat.inside-networks[0]: found \"10.9.0.0/24\", to which neither the inside network nor a route leads; expected a network within 192.168.1.0/24 or 10.9.0.0/25, or a route to it"
     ),
     Refusal(
-      "no inside network",
-      after: """
-        nat: { inside-networks: [] }
-        """,
+      "no inside network", after: "nat: { inside-networks: [] }",
       "4:25: nat.inside-networks: found an empty list; expected at least one network (without the key: the inside network and the routes)"
     ),
     Refusal(
@@ -49,17 +60,12 @@ import Testing
     ),
     Refusal(
       "networks that are none",
-      after: """
-        nat: { inside-networks: [lan], exempt: [172.16.0.1/12, 10.0.0.0/40] }
-        """,
+      after: "nat: { inside-networks: [lan], exempt: [172.16.0.1/12, 10.0.0.0/40] }",
       "4:26: nat.inside-networks[0]: found \"lan\"; expected an IPv4 network such as 10.9.0.0/24",
       "4:41: nat.exempt[0]: found \"172.16.0.1/12\", which has bits set behind its prefix; expected 172.16.0.0/12",
       "4:56: nat.exempt[1]: found \"10.0.0.0/40\"; expected an IPv4 network such as 10.9.0.0/24"),
     Refusal(
-      "a pool address without its address",
-      after: """
-        nat: { pool: [{ ports: 1024-2047 }] }
-        """,
+      "a pool address without its address", after: "nat: { pool: [{ ports: 1024-2047 }] }",
       "4:15: nat.pool[0].address: found nothing; expected an IPv4 address such as 192.0.2.1, or host"),
     Refusal(
       "a pool address in an inside network",
@@ -117,109 +123,36 @@ import Testing
       "6:38: nat.pool[0].ports: found \"many\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
     ),
     Refusal(
-      "the pool ports 0-1023",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "0-1023" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"0-1023\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports 1024-65536",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "1024-65536" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"1024-65536\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports 5000-4000",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "5000-4000" }] }
-        """,
+      "the pool ports 5000-4000", after: #"nat: { pool: [{ address: 203.0.113.5, ports: "5000-4000" }] }"#,
       "4:46: nat.pool[0].ports: found \"5000-4000\", a reversed range; expected 4000-5000"),
     Refusal(
-      "the pool ports 1024-",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "1024-" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"1024-\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports -5",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "-5" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"-5\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports 1-2-3",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "1-2-3" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"1-2-3\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports ",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports 1024-2047,",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "1024-2047," }] }
-        """,
+      "the pool ports 1024-2047,", after: #"nat: { pool: [{ address: 203.0.113.5, ports: "1024-2047," }] }"#,
       "4:46: nat.pool[0].ports: found \"\" in \"1024-2047,\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
     ),
     Refusal(
       "the pool ports 1024-2047,2000-3000",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "1024-2047,2000-3000" }] }
-        """,
+      after: #"nat: { pool: [{ address: 203.0.113.5, ports: "1024-2047,2000-3000" }] }"#,
       "4:46: nat.pool[0].ports: found \"2000-3000\" and \"1024-2047\", which overlap; expected each port once"
     ),
     Refusal(
-      "the pool ports 01-9",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "01-9" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"01-9\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
-      "the pool ports a",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: "a" }] }
-        """,
-      "4:46: nat.pool[0].ports: found \"a\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
-    ),
-    Refusal(
       "a second range that is none",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: 1024-4999,5100-x }] }
-        """,
+      after: "nat: { pool: [{ address: 203.0.113.5, ports: 1024-4999,5100-x }] }",
       "4:46: nat.pool[0].ports: found \"5100-x\" in \"1024-4999,5100-x\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
     ),
     Refusal(
       "a list of ports that are none",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, ports: [1, 1] }, { address: 203.0.113.6, ports: [[]] }, { address: 203.0.113.7, ports: [] }, { address: 203.0.113.8, ports: { 1: 2 } }] }
-        """,
+      after:
+        "nat: { pool: [{ address: 203.0.113.5, ports: [1, 1] }, { address: 203.0.113.6, ports: [[]] }, { address: 203.0.113.7, ports: [] }, { address: 203.0.113.8, ports: { 1: 2 } }] }",
       "4:46: nat.pool[0].ports: found \"1\" and \"1\", which overlap; expected each port once",
       "4:87: nat.pool[1].ports: found a list; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000",
       "4:126: nat.pool[2].ports: found \"\"; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000",
       "4:163: nat.pool[3].ports: found a mapping; expected ports from 1 to 65535, such as 1024-65535, 1024-4999,5100-65535 or 5000"
     ),
     Refusal(
-      "a port in a pool entry without ports",
-      after: """
-        nat: { pool: [{ address: 203.0.113.5, 5000 }] }
-        """,
+      "a port in a pool entry without ports", after: "nat: { pool: [{ address: 203.0.113.5, 5000 }] }",
       "4:39: nat.pool[0].5000: found an unknown key; expected one of address or ports"),
     Refusal(
-      "a pool network",
-      after: """
-        nat: { pool: [{ address: 203.0.113.0/28 }] }
-        """,
+      "a pool network", after: "nat: { pool: [{ address: 203.0.113.0/28 }] }",
       "4:26: nat.pool[0].address: found \"203.0.113.0/28\"; expected an IPv4 address such as 192.0.2.1, or host"
     ),
     Refusal(
@@ -254,69 +187,22 @@ import Testing
       "8:17: nat.tcp.loose: found \"oN\"; expected on or off (or true, false, yes, no)",
       "8:38: nat.tcp.window-tracking: found \"\"; expected on or off (or true, false, yes, no)"),
     Refusal(
-      "filtering that is none",
-      after: """
-        nat: { filtering: eif }
-        """,
+      "filtering that is none", after: "nat: { filtering: eif }",
       "4:19: nat.filtering: found \"eif\"; expected endpoint-independent, address-dependent or address-and-port-dependent"
     ),
     Refusal(
       "filtering that is none, by protocol",
-      after: """
-        nat: { filtering: { udp: open, gre: address-dependent } }
-        """,
+      after: "nat: { filtering: { udp: open, gre: address-dependent } }",
       "4:26: nat.filtering.udp: found \"open\"; expected endpoint-independent, address-dependent or address-and-port-dependent",
       "4:32: nat.filtering.gre: found an unknown key; expected one of udp, tcp or icmp"),
     Refusal(
-      "a list of filterings",
-      after: """
-        nat: { filtering: [address-dependent] }
-        """,
+      "a list of filterings", after: "nat: { filtering: [address-dependent] }",
       "4:19: nat.filtering: found a list; expected endpoint-independent, address-dependent or address-and-port-dependent, or a mapping by protocol"
     ),
     Refusal(
-      "the port rest 601s",
-      after: """
-        nat: { port-rest: 601s }
-        """,
-      "4:19: nat.port-rest: found \"601s\"; expected a duration from 0s to 600s, such as 120s or 2m"),
-    Refusal(
-      "the port rest 120",
-      after: """
-        nat: { port-rest: 120 }
-        """,
+      "the port rest 120", after: "nat: { port-rest: 120 }",
       "4:19: nat.port-rest: found \"120\", which has no unit; expected a duration from 0s to 600s, such as 120s or 2m"
     ),
-    Refusal(
-      "the port rest -1s",
-      after: """
-        nat: { port-rest: -1s }
-        """,
-      "4:19: nat.port-rest: found \"-1s\"; expected a duration from 0s to 600s, such as 120s or 2m"),
-    Refusal(
-      "the port rest 10m1s",
-      after: """
-        nat: { port-rest: 10m1s }
-        """,
-      "4:19: nat.port-rest: found \"10m1s\"; expected a duration from 0s to 600s, such as 120s or 2m"),
-    Refusal(
-      "the port rest 1.5s",
-      after: """
-        nat: { port-rest: 1.5s }
-        """,
-      "4:19: nat.port-rest: found \"1.5s\"; expected a duration from 0s to 600s, such as 120s or 2m"),
-    Refusal(
-      "the port rest 1d",
-      after: """
-        nat: { port-rest: 1d }
-        """,
-      "4:19: nat.port-rest: found \"1d\"; expected a duration from 0s to 600s, such as 120s or 2m"),
-    Refusal(
-      "the port rest s",
-      after: """
-        nat: { port-rest: s }
-        """,
-      "4:19: nat.port-rest: found \"s\"; expected a duration from 0s to 600s, such as 120s or 2m"),
     Refusal(
       "lifetimes that are none",
       after: """
@@ -367,10 +253,7 @@ import Testing
       "12:14: nat.lifetimes.ports.udp/67: found nothing; expected a duration from 1s to 365d, such as 300s, 5m or 2h4m"
     ),
     Refusal(
-      "lifetimes of ports as a list",
-      after: """
-        nat: { lifetimes: { ports: [udp/53] } }
-        """,
+      "lifetimes of ports as a list", after: "nat: { lifetimes: { ports: [udp/53] } }",
       "4:28: nat.lifetimes.ports: found a list; expected a mapping such as { udp/53: 120s }"),
     Refusal(
       "LIM8 limits that are none",
@@ -386,10 +269,7 @@ import Testing
       "8:24: nat.limits.per-host.ports: found \"many\"; expected a number from 1 to 2147483647",
       "8:40: nat.limits.per-host.sessions: found \"2147483648\"; expected a number from 1 to 2147483647"),
     Refusal(
-      "LIM8 a rate that is none",
-      after: """
-        nat: { limits: { per-host: { sessions-per-second: 0 } } }
-        """,
+      "LIM8 a rate that is none", after: "nat: { limits: { per-host: { sessions-per-second: 0 } } }",
       "4:51: nat.limits.per-host.sessions-per-second: found \"0\"; expected off, or a number from 1 to 100000"
     ),
     Refusal(
@@ -416,49 +296,28 @@ import Testing
       "5:65: nat.limits.per-host.ports: found \"010\"; expected a number from 1 to 2147483647",
       "5:80: nat.limits.per-host.sessions: found \"1e3\"; expected a number from 1 to 2147483647"),
     Refusal(
-      "an MSS clamp out of range",
-      after: """
-        nat: { tcp: { mss-clamp: 87 } }
-        """,
+      "an MSS clamp out of range", after: "nat: { tcp: { mss-clamp: 87 } }",
       "4:26: nat.tcp.mss-clamp: found \"87\"; expected auto, off, or a number from 88 to 65495"),
     Refusal(
-      "an MSS clamp that is none",
-      after: """
-        nat: { tcp: { mss-clamp: on } }
-        """,
+      "an MSS clamp that is none", after: "nat: { tcp: { mss-clamp: on } }",
       "4:26: nat.tcp.mss-clamp: found \"on\"; expected auto, off, or a number from 88 to 65495"),
     Refusal(
-      "fragments that are none",
-      after: """
-        nat: { fragments: { datagrams: 0, memory: 8MB } }
-        """,
+      "fragments that are none", after: "nat: { fragments: { datagrams: 0, memory: 8MB } }",
       "4:32: nat.fragments.datagrams: found \"0\"; expected a number from 1 to 1048576",
       "4:43: nat.fragments.memory: found \"8MB\"; expected a size from 64KiB to 512MiB, such as 8MiB"),
     Refusal(
-      "a memory without a unit",
-      after: """
-        nat: { fragments: { memory: 8388608 } }
-        """,
+      "a memory without a unit", after: "nat: { fragments: { memory: 8388608 } }",
       "4:29: nat.fragments.memory: found \"8388608\", which has no unit; expected a size from 64KiB to 512MiB, such as 8MiB"
     ),
     Refusal(
-      "a memory out of range",
-      after: """
-        nat: { fragments: { memory: 63KiB } }
-        """,
+      "a memory out of range", after: "nat: { fragments: { memory: 63KiB } }",
       "4:29: nat.fragments.memory: found \"63KiB\"; expected a size from 64KiB to 512MiB, such as 8MiB"),
     Refusal(
-      "a memory beyond counting",
-      after: """
-        nat: { fragments: { memory: 99999999999999999GiB } }
-        """,
+      "a memory beyond counting", after: "nat: { fragments: { memory: 99999999999999999GiB } }",
       "4:29: nat.fragments.memory: found \"99999999999999999GiB\"; expected a size from 64KiB to 512MiB, such as 8MiB"
     ),
     Refusal(
-      "a negative budget of ICMP errors",
-      after: """
-        nat: { icmp-errors-per-second: -1 }
-        """,
+      "a negative budget of ICMP errors", after: "nat: { icmp-errors-per-second: -1 }",
       "4:32: nat.icmp-errors-per-second: found \"-1\"; expected a number from 0 to 1000000"),
   ]
 }
