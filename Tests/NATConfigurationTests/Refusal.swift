@@ -25,6 +25,16 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     self.problems = problems
   }
 
+  /// One interface, or both, in place of those of ``interfaces``, on lines 2 and 3.
+  init(
+    _ name: String, inside: String = "{ name: lan0, address: 192.168.1.1/24 }",
+    outside: String = "{ name: wan0, address: 203.0.113.5/24 }", _ problems: String...
+  ) {
+    self.name = name
+    self.text = "interfaces:\n  inside: \(inside)\n  outside: \(outside)\n"
+    self.problems = problems
+  }
+
   /// - Parameter text: The whole file but for the last line break.
   init(_ name: String, file text: String, _ problems: String...) {
     self.name = name

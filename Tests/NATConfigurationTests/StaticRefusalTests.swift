@@ -27,24 +27,17 @@ import Testing
 
   static let refusals = [
     Refusal(
-      "a mapping without its parts",
-      after: """
-        static: [{}]
-        """,
+      "a mapping without its parts", after: "static: [{}]",
       "4:10: static[0].protocol: found nothing; expected tcp, udp, icmp or all",
       "4:10: static[0].public: found nothing; expected an address, and a port unless protocol is all",
       "4:10: static[0].private: found nothing; expected an address, and a port unless protocol is all"),
     Refusal(
       "a protocol that is none",
-      after: """
-        static: [{ protocol: gre, public: 203.0.113.6, private: 192.168.1.20 }]
-        """,
+      after: "static: [{ protocol: gre, public: 203.0.113.6, private: 192.168.1.20 }]",
       "4:22: static[0].protocol: found \"gre\"; expected tcp, udp, icmp or all"),
     Refusal(
       "an unknown key",
-      after: """
-        static: [{ protocol: tcp, publik: 203.0.113.5:8080, private: 192.168.1.10:80 }]
-        """,
+      after: "static: [{ protocol: tcp, publik: 203.0.113.5:8080, private: 192.168.1.10:80 }]",
       "4:10: static[0].public: found nothing; expected an address and a port from 1 to 65535, such as 192.0.2.1:8080",
       "4:27: static[0].publik: found an unknown key; expected public"),
     Refusal(
@@ -80,9 +73,8 @@ import Testing
     ),
     Refusal(
       "ST-3 ST-5 ST-11 terms of a 1:1 mapping",
-      after: """
-        static: [{ protocol: all, public: 203.0.113.6, private: 192.168.1.20, direction: inbound, lifetime: 5m }]
-        """,
+      after:
+        "static: [{ protocol: all, public: 203.0.113.6, private: 192.168.1.20, direction: inbound, lifetime: 5m }]",
       "4:71: static[0].direction: found direction beside protocol: all; expected it with tcp, udp or icmp alone",
       "4:91: static[0].lifetime: found lifetime beside protocol: all; expected it with tcp, udp or icmp alone"
     ),
@@ -97,33 +89,24 @@ import Testing
     ),
     Refusal(
       "a port forward without ports",
-      after: """
-        static: [{ protocol: tcp, public: 203.0.113.5, private: 192.168.1.10 }]
-        """,
+      after: "static: [{ protocol: tcp, public: 203.0.113.5, private: 192.168.1.10 }]",
       "4:35: static[0].public: found \"203.0.113.5\", which has no port; expected an address and a port from 1 to 65535, such as 203.0.113.5:8080; or protocol: all for the whole address",
       "4:57: static[0].private: found \"192.168.1.10\", which has no port; expected an address and a port from 1 to 65535, such as 192.168.1.10:8080; or protocol: all for the whole address"
     ),
     Refusal(
       "an ICMP mapping without identifiers",
-      after: """
-        static: [{ protocol: icmp, public: 203.0.113.5, private: 192.168.1.10:65536 }]
-        """,
+      after: "static: [{ protocol: icmp, public: 203.0.113.5, private: 192.168.1.10:65536 }]",
       "4:36: static[0].public: found \"203.0.113.5\", which has no identifier; expected an address and an identifier from 0 to 65535, such as 203.0.113.5:8080; or protocol: all for the whole address",
       "4:58: static[0].private: found \"192.168.1.10:65536\"; expected an address and an identifier from 0 to 65535, such as 192.0.2.1:8080"
     ),
     Refusal(
       "a 1:1 mapping with ports",
-      after: """
-        static: [{ protocol: all, public: 203.0.113.6:80, private: 192.168.1.20:80 }]
-        """,
+      after: "static: [{ protocol: all, public: 203.0.113.6:80, private: 192.168.1.20:80 }]",
       "4:35: static[0].public: found \"203.0.113.6:80\", which has a port; expected 203.0.113.6, as protocol: all maps every port; or protocol: tcp or udp",
       "4:60: static[0].private: found \"192.168.1.20:80\", which has a port; expected 192.168.1.20, as protocol: all maps every port; or protocol: tcp or udp"
     ),
     Refusal(
-      "port 0",
-      after: """
-        static: [{ protocol: udp, public: 203.0.113.5:0, private: 192.168.1.10:0 }]
-        """,
+      "port 0", after: "static: [{ protocol: udp, public: 203.0.113.5:0, private: 192.168.1.10:0 }]",
       "4:35: static[0].public: found \"203.0.113.5:0\"; expected an address and a port from 1 to 65535, such as 192.0.2.1:8080",
       "4:59: static[0].private: found \"192.168.1.10:0\"; expected an address and a port from 1 to 65535, such as 192.0.2.1:8080"
     ),
@@ -228,9 +211,7 @@ import Testing
     ),
     Refusal(
       "a 1:1 mapping of the pool by default",
-      after: """
-        static: [{ protocol: all, public: 203.0.113.5, private: 192.168.1.20 }]
-        """,
+      after: "static: [{ protocol: all, public: 203.0.113.5, private: 192.168.1.20 }]",
       "4:35: static[0].public: found \"203.0.113.5\", which is in the pool; expected an address of its own, or a nat.pool without it (by default the pool is the outside address)"
     ),
     Refusal(
