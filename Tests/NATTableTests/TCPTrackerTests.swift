@@ -46,166 +46,91 @@ import Testing
     }
   }
 
-  /// One answer in three letters' width: where the session goes, and its clock (`-` keeps, `e` established clock
-  /// restarted, `t` transitory clock started, `n` a new connection).
-  typealias Answer = (Position, Character)
-  typealias Row = (from: Position, inside: [Answer], outside: [Answer])
+  /// What a segment does to a session.
+  enum Answer {
+    /// Keeps the state and the clock.
+    case stays
+    /// Keeps the state and restarts the established clock.
+    case restarts
+    /// Changes the state and keeps the clock.
+    case goes(Position)
+    /// Leads to established and restarts its clock.
+    case establishes
+    /// Leads to half-closed and restarts the established clock.
+    case halfCloses(Position)
+    /// Starts the transitory clock.
+    case ends(Position)
+    /// Leads to established, as a new connection.
+    case reopens
 
-  // The columns: SYN, SYN-ACK, ACK or data, FIN, RST.
-  static let rows: [Row] = [
-    (
-      .opened,
-      [(.opened, "-"), (.opened, "-"), (.opened, "-"), (.opened, "-"), (.refused, "t")],
-      [(.established, "e"), (.established, "e"), (.opened, "-"), (.opened, "-"), (.refused, "t")]
-    ),
-    (
-      .openedOutside,
-      [
-        (.established, "e"), (.established, "e"), (.openedOutside, "-"), (.openedOutside, "-"),
-        (.refused, "t"),
-      ],
-      [
-        (.openedOutside, "-"), (.openedOutside, "-"), (.openedOutside, "-"), (.openedOutside, "-"),
-        (.refused, "t"),
-      ]
-    ),
-    (
-      .established,
-      [(.established, "e"), (.established, "e"), (.established, "e"), (.finInside, "e"), (.reset, "t")],
-      [(.established, "e"), (.established, "e"), (.established, "e"), (.finOutside, "e"), (.reset, "t")]
-    ),
-    (
-      .finInside,
-      [(.finInside, "e"), (.finInside, "e"), (.finInside, "e"), (.finInside, "e"), (.reset, "t")],
-      [(.finInside, "e"), (.finInside, "e"), (.finInside, "e"), (.closed, "t"), (.reset, "t")]
-    ),
-    (
-      .finOutside,
-      [(.finOutside, "e"), (.finOutside, "e"), (.finOutside, "e"), (.closed, "t"), (.reset, "t")],
-      [(.finOutside, "e"), (.finOutside, "e"), (.finOutside, "e"), (.finOutside, "e"), (.reset, "t")]
-    ),
-    (
-      .closed,
-      [(.closedSynInside, "-"), (.closedSynInside, "-"), (.closed, "-"), (.closed, "-"), (.closed, "-")],
-      [(.closedSynOutside, "-"), (.closedSynOutside, "-"), (.closed, "-"), (.closed, "-"), (.closed, "-")]
-    ),
-    (
-      .closedSynInside,
-      [
-        (.closedSynInside, "-"), (.closedSynInside, "-"), (.closedSynInside, "-"), (.closedSynInside, "-"),
-        (.closedSynInside, "-"),
-      ],
-      [
-        (.established, "n"), (.established, "n"), (.closedSynInside, "-"), (.closedSynInside, "-"),
-        (.closedSynInside, "-"),
-      ]
-    ),
-    (
-      .closedSynOutside,
-      [
-        (.established, "n"), (.established, "n"), (.closedSynOutside, "-"), (.closedSynOutside, "-"),
-        (.closedSynOutside, "-"),
-      ],
-      [
-        (.closedSynOutside, "-"), (.closedSynOutside, "-"), (.closedSynOutside, "-"),
-        (.closedSynOutside, "-"),
-        (.closedSynOutside, "-"),
-      ]
-    ),
-    // A connection that was refused had never been established: data does not bring it back.
-    (
-      .refused,
-      [
-        (.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refused, "-"), (.refused, "-"), (.refused, "-"),
-      ],
-      [
-        (.refusedSynOutside, "-"), (.refusedSynOutside, "-"), (.refused, "-"), (.refused, "-"),
-        (.refused, "-"),
-      ]
-    ),
-    (
-      .refusedSynInside,
-      [
-        (.refusedSynInside, "-"), (.refusedSynInside, "-"), (.refusedSynInside, "-"),
-        (.refusedSynInside, "-"),
-        (.refusedSynInside, "-"),
-      ],
-      [
-        (.established, "n"), (.established, "n"), (.refusedSynInside, "-"), (.refusedSynInside, "-"),
-        (.refusedSynInside, "-"),
-      ]
-    ),
-    (
-      .refusedSynOutside,
-      [
-        (.established, "n"), (.established, "n"), (.refusedSynOutside, "-"), (.refusedSynOutside, "-"),
-        (.refusedSynOutside, "-"),
-      ],
-      [
-        (.refusedSynOutside, "-"), (.refusedSynOutside, "-"), (.refusedSynOutside, "-"),
-        (.refusedSynOutside, "-"), (.refusedSynOutside, "-"),
-      ]
-    ),
-    // One that had been: anything but SYN and RST does, earlier FINs forgotten, and its own is none.
-    (
-      .reset,
-      [
-        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.established, "e"),
-        (.reset, "-"),
-      ],
-      [
-        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.established, "e"),
-        (.reset, "-"),
-      ]
-    ),
-    (
-      .resetSynInside,
-      [
-        (.resetSynInside, "-"), (.resetSynInside, "-"), (.established, "e"), (.established, "e"),
-        (.resetSynInside, "-"),
-      ],
-      [
-        (.established, "n"), (.established, "n"), (.established, "e"), (.established, "e"),
-        (.resetSynInside, "-"),
-      ]
-    ),
-    (
-      .resetSynOutside,
-      [
-        (.established, "n"), (.established, "n"), (.established, "e"), (.established, "e"),
-        (.resetSynOutside, "-"),
-      ],
-      [
-        (.resetSynOutside, "-"), (.resetSynOutside, "-"), (.established, "e"), (.established, "e"),
-        (.resetSynOutside, "-"),
-      ]
-    ),
-  ]
-
-  static func letter(_ clock: TCPTracker.Clock) -> Character {
-    switch clock {
-    case .keep: "-"
-    case .restartEstablished: "e"
-    case .startTransitory: "t"
-    case .reopen: "n"
+    func step(from position: Position) -> (state: SessionState, clock: TCPTracker.Clock) {
+      switch self {
+      case .stays: (position.state, .keep)
+      case .restarts: (position.state, .restartEstablished)
+      case .goes(let next): (next.state, .keep)
+      case .establishes: (.established, .restartEstablished)
+      case .halfCloses(let next): (next.state, .restartEstablished)
+      case .ends(let next): (next.state, .startTransitory)
+      case .reopens: (.established, .reopen)
+      }
     }
   }
 
+  // The columns: SYN, SYN-ACK, ACK or data, FIN, RST.
+  static let rows: [(from: Position, side: Side, answers: [Answer])] = [
+    (.opened, .inside, [.stays, .stays, .stays, .stays, .ends(.refused)]),
+    (.opened, .outside, [.establishes, .establishes, .stays, .stays, .ends(.refused)]),
+    (.openedOutside, .inside, [.establishes, .establishes, .stays, .stays, .ends(.refused)]),
+    (.openedOutside, .outside, [.stays, .stays, .stays, .stays, .ends(.refused)]),
+    (.established, .inside, [.restarts, .restarts, .restarts, .halfCloses(.finInside), .ends(.reset)]),
+    (.established, .outside, [.restarts, .restarts, .restarts, .halfCloses(.finOutside), .ends(.reset)]),
+    (.finInside, .inside, [.restarts, .restarts, .restarts, .restarts, .ends(.reset)]),
+    (.finInside, .outside, [.restarts, .restarts, .restarts, .ends(.closed), .ends(.reset)]),
+    (.finOutside, .inside, [.restarts, .restarts, .restarts, .ends(.closed), .ends(.reset)]),
+    (.finOutside, .outside, [.restarts, .restarts, .restarts, .restarts, .ends(.reset)]),
+    (.closed, .inside, [.goes(.closedSynInside), .goes(.closedSynInside), .stays, .stays, .stays]),
+    (.closed, .outside, [.goes(.closedSynOutside), .goes(.closedSynOutside), .stays, .stays, .stays]),
+    (.closedSynInside, .inside, [.stays, .stays, .stays, .stays, .stays]),
+    (.closedSynInside, .outside, [.reopens, .reopens, .stays, .stays, .stays]),
+    (.closedSynOutside, .inside, [.reopens, .reopens, .stays, .stays, .stays]),
+    (.closedSynOutside, .outside, [.stays, .stays, .stays, .stays, .stays]),
+    // A connection that was refused had never been established: data does not bring it back.
+    (.refused, .inside, [.goes(.refusedSynInside), .goes(.refusedSynInside), .stays, .stays, .stays]),
+    (.refused, .outside, [.goes(.refusedSynOutside), .goes(.refusedSynOutside), .stays, .stays, .stays]),
+    (.refusedSynInside, .inside, [.stays, .stays, .stays, .stays, .stays]),
+    (.refusedSynInside, .outside, [.reopens, .reopens, .stays, .stays, .stays]),
+    (.refusedSynOutside, .inside, [.reopens, .reopens, .stays, .stays, .stays]),
+    (.refusedSynOutside, .outside, [.stays, .stays, .stays, .stays, .stays]),
+    // One that had been: anything but SYN and RST does, earlier FINs forgotten, and its own is none.
+    (.reset, .inside, [.goes(.resetSynInside), .goes(.resetSynInside), .establishes, .establishes, .stays]),
+    (
+      .reset, .outside,
+      [.goes(.resetSynOutside), .goes(.resetSynOutside), .establishes, .establishes, .stays]
+    ),
+    (.resetSynInside, .inside, [.stays, .stays, .establishes, .establishes, .stays]),
+    (.resetSynInside, .outside, [.reopens, .reopens, .establishes, .establishes, .stays]),
+    (.resetSynOutside, .inside, [.reopens, .reopens, .establishes, .establishes, .stays]),
+    (.resetSynOutside, .outside, [.stays, .stays, .establishes, .establishes, .stays]),
+  ]
+
   @Test("TCP1 TCP2 TCP3 TCP4 TCP5 TCP6 TCP7 TCP8 TCP9 TCP11 TCP13 every state, segment and side has its row")
   func everyRow() {
-    #expect(Set(Self.rows.map(\.from)) == Set(Position.allCases))
-    for row in Self.rows {
-      for (side, answers) in [(Side.inside, row.inside), (.outside, row.outside)] {
-        for (segment, answer) in zip(Segment.allCases, answers) {
-          for flags in segment.flags {
-            let step = TCPTracker.advance(row.from.state, on: flags, from: side)
-            #expect(
-              step.state == answer.0.state && Self.letter(step.clock) == answer.1,
-              "\(row.from) on \(segment) from \(side)")
-            // ECE and CWR (RFC 3168) change nothing.
-            let marked = TCPFlags(rawValue: flags.rawValue | 0xC0)
-            #expect(TCPTracker.advance(row.from.state, on: marked, from: side) == step)
-          }
+    let covered = Self.rows.map { "\($0.from) \($0.side)" }
+    #expect(
+      covered.sorted()
+        == Position.allCases.flatMap { from in Side.allCases.map { "\(from) \($0)" } }.sorted())
+    for (from, side, answers) in Self.rows {
+      #expect(answers.count == Segment.allCases.count)
+      for (segment, answer) in zip(Segment.allCases, answers) {
+        let expected = answer.step(from: from)
+        for flags in segment.flags {
+          let step = TCPTracker.advance(from.state, on: flags, from: side)
+          #expect(
+            step.state == expected.state && step.clock == expected.clock, "\(from) on \(segment) from \(side)"
+          )
+          // ECE and CWR (RFC 3168) change nothing.
+          let marked = TCPFlags(rawValue: flags.rawValue | 0xC0)
+          #expect(TCPTracker.advance(from.state, on: marked, from: side) == step)
         }
       }
     }
