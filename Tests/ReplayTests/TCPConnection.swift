@@ -7,7 +7,6 @@ struct TCPConnection {
   static let host: End = "192.168.1.2:5000"
   static let remote: End = "142.250.195.100:443"
   static let x = Stage.x(50001)
-  static let closing: SegmentFlags = [.fin, .ack]
 
   enum From { case inside, outside }
 
@@ -72,4 +71,9 @@ struct TCPHistory: CustomTestStringConvertible {
     #expect(try connection.state() == state, "\(name)", sourceLocation: sourceLocation)
     try connection.endsAt(.milliseconds(due), sourceLocation: sourceLocation)
   }
+}
+
+extension SegmentFlags {
+  /// A FIN as it is usually sent.
+  static let closing: SegmentFlags = [.fin, .ack]
 }

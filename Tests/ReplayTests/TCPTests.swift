@@ -97,7 +97,7 @@ struct TCPTests {
     var connection = try TCPConnection()
     connection.open()
     connection.play([
-      (2, .inside, TCPConnection.closing), (3, .outside, TCPConnection.closing), (4, .inside, .syn),
+      (2, .inside, .closing), (3, .outside, .closing), (4, .inside, .syn),
       (5, .outside, [.syn, .ack]),
     ])
     let outcome = try connection.script.check(sessions: [
@@ -112,7 +112,7 @@ struct TCPTests {
   func afterTheEnd() throws {
     var connection = try TCPConnection()
     connection.open()
-    connection.play([(2, .inside, TCPConnection.closing), (3, .outside, TCPConnection.closing)])
+    connection.play([(2, .inside, .closing), (3, .outside, .closing)])
     connection.script.dropped(.s(243.001), .inside, .tcp(TCPTests.host, TCPTests.remote, .ack), "noSession")
     connection.script.dropped(.s(243.002), .outside, .tcp(TCPTests.remote, TCPTests.x, .ack), "noBinding")
     connection.segment(.s(244), .inside, .syn)
