@@ -4,6 +4,7 @@ import NATComposition
 import NATMemory
 import NATTable
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATDaemon
@@ -11,10 +12,7 @@ import Testing
 /// Snapshots as files.
 @Suite struct SnapshotFileTests {
   private static func withFolder(_ body: (String) throws -> Void) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    try body(folder.path)
+    try withTemporaryFolder { try body($0.path) }
   }
 
   private static func write(_ path: String, hosts: Int) throws -> Int {

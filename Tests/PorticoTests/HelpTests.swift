@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import TestSupport
 import Testing
 
 @testable import portico
@@ -30,11 +31,8 @@ import Testing
   }
 
   private static func run(_ program: String, _ arguments: String...) throws -> PorticoCommand.Result {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
     let place = try PorticoCommand.executable().deletingLastPathComponent().appending(path: program)
-    return try PorticoCommand.run(arguments, in: folder, program: place)
+    return try withTemporaryFolder { try PorticoCommand.run(arguments, in: $0, program: place) }
   }
 
   private static func commands(_ program: String) throws -> [Command] {

@@ -1,24 +1,15 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import portico
 
 /// `portico install` and `uninstall` below a folder of the test's own.
 @Suite(.serialized) struct InstallTests {
-  private static func withFolder(_ body: (URL) throws -> Void) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    try body(folder)
-  }
-
   /// Runs the command from a folder that is not the one it installs to.
   private static func portico(_ arguments: String..., program: URL? = nil) throws -> PorticoCommand.Result {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "portico-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try PorticoCommand.run(arguments, in: folder, program: program)
+    try withTemporaryFolder { try PorticoCommand.run(arguments, in: $0, program: program) }
   }
 
   private static func file(_ root: URL, _ path: String) throws -> String {
@@ -37,7 +28,7 @@ import Testing
   @Test(
     "an installation is whole: programs, unit, user, completions, configuration, alerts; and comes off again")
   func whole() throws {
-    try Self.withFolder { root in
+    try withTemporaryFolder { root in
       let result = try Self.portico("install", "--root", root.path)
       #expect(result.code == 0, "\(result)")
       for (path, source) in [
@@ -59,7 +50,7 @@ import Testing
       }
       // What was installed installs itself elsewhere.
       let installed = try Self.files(root)
-      try Self.withFolder { second in
+      try withTemporaryFolder { second in
         let again = try Self.portico(
           "install", "--root", second.path, program: root.appending(path: "usr/bin/portico"))
         #expect(again.code == 0, "\(again)")
@@ -78,7 +69,7 @@ import Testing
 
   @Test("an edited configuration and the state outlive upgrade and removal, but not a purge")
   func keeps() throws {
-    try Self.withFolder { root in
+    try withTemporaryFolder { root in
       #expect(try Self.portico("install", "--root", root.path).code == 0)
       let configuration = root.appending(path: "etc/portico/portico.yaml")
       let unit = root.appending(path: "usr/lib/systemd/system/portico.service")
@@ -102,7 +93,7 @@ import Testing
 
   @Test("whatever the umask, all may read what is installed, and root alone may write it")
   func modes() throws {
-    try Self.withFolder { root in
+    try withTemporaryFolder { root in
       let line = "umask 077; exec '\(try PorticoCommand.executable().path)' install --root '\(root.path)'"
       let result = try Self.portico("-c", line, program: URL(fileURLWithPath: "/bin/sh"))
       #expect(result.code == 0, "\(result)")
@@ -118,7 +109,7 @@ import Testing
 
   @Test("what stands in the way is named, and nothing is changed")
   func refuses() throws {
-    try Self.withFolder { root in
+    try withTemporaryFolder { root in
       let inTheWay = root.appending(path: "usr/sbin/porticod")
       try FileManager.default.createDirectory(at: inTheWay, withIntermediateDirectories: true)
       let refused = try Self.portico("install", "--root", root.path)
@@ -134,7 +125,7 @@ import Testing
       let missing = try Self.portico("install", "--root", root.path + "/none")
       #expect(missing.code == 73 && missing.errors.contains("expected a folder"), "\(missing)")
     }
-    try Self.withFolder { folder in
+    try withTemporaryFolder { folder in
       // The command without the daemon.
       let alone = folder.appending(path: "bin/portico")
       try FileManager.default.createDirectory(
@@ -148,7 +139,7 @@ import Testing
   @Test(
     "systemd takes the unit as installed, and finds an exposure of 2.0 at most", .enabled(if: hasAnalyzer))
   func unit() throws {
-    try Self.withFolder { root in
+    try withTemporaryFolder { root in
       #expect(try Self.portico("install", "--root", root.path).code == 0)
       let unit = root.appending(path: "usr/lib/systemd/system/portico.service").path
       let (code, text) = try Self.analyze("security", "--offline=true", "--threshold=20", unit, in: root)

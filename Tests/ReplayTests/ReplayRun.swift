@@ -16,14 +16,6 @@ struct ReplayOutcome {
   var stats: StatsDocument
 }
 
-/// Removes the folder afterwards.
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "portico-tests-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
 /// Puts captures through the gateway in this process, as `portico replay` does.
 func replay(_ configuration: Configuration, inside: URL?, outside: URL?, seed: UInt64 = 1) throws
   -> ReplayOutcome

@@ -22,6 +22,12 @@ public final class TemporaryFolder: Sendable {
   }
 }
 
+/// Hands a new folder to `body`, and removes it afterwards.
+public func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+  let folder = try TemporaryFolder()
+  return try withExtendedLifetime(folder) { try body(folder.url) }
+}
+
 /// Where this package's sources lie.
 public enum Package {
   public static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
