@@ -90,8 +90,7 @@ extension Lab {
         return (try? Data(contentsOf: heardLast))?.isEmpty == false
       }
       #expect(listens)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
       #expect(last.readToEnd().contains("the daemon "))
       #expect(last.wait() == 69)
     }
@@ -158,8 +157,7 @@ extension Lab {
       #expect(try street.ping("203.0.113.9"))
       clients.removeAll()
       withExtendedLifetime(web) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("every answer of the daemon is what the client's types say, and changes do what they answer")
@@ -220,8 +218,7 @@ extension Lab {
       }
       let top = try street.portico("top --count 1")
       #expect(top.code == 0 && top.output.contains("portico 0.1.0"), "\(top)")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -273,8 +270,7 @@ extension Lab {
         #expect(problems.filter { !isEvent || !$0.contains("is missing") } == [], "\(command)\n\(output)")
       }
       withExtendedLifetime((listener, stream)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     private static let page = "Sources/portico/portico.docc/ControlAPI.md"
@@ -324,8 +320,7 @@ extension Lab {
         "setpriv --reuid 65534 --regid 4242 --clear-groups \(ControlTests.connectable(street.controlSocket))")
       // Reading alone does not let the group connect; 0660 would.
       #expect(member.code != 0)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
       #expect(!FileManager.default.fileExists(atPath: street.controlSocket))
     }
 
@@ -365,8 +360,7 @@ extension Lab {
       #expect(left.code == 69 && left.output.contains("start porticod"), "\(left)")
       let third = try street.startDaemon()
       #expect(try street.portico("status").code == 0)
-      third.signal(SIGTERM)
-      #expect(third.wait() == 0)
+      third.expectEnd()
       #expect(!FileManager.default.fileExists(atPath: street.controlSocket))
     }
 
@@ -394,8 +388,7 @@ extension Lab {
       }
       // A port of the gateway's own machine: from outside there is nothing.
       #expect(try street.server.attempt("curl -sS -m 0.5 http://203.0.113.5:9477/metrics").code != 0)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 

@@ -38,8 +38,7 @@ extension Lab {
       #expect(
         unreachable.output.contains("From 192.168.1.1 icmp_seq=1 Destination Host Unreachable"),
         "\(unreachable)")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("ST-2 a port forward is reached from outside")
@@ -54,8 +53,7 @@ extension Lab {
       #expect(result.code == 0, "\(result.output)")
       #expect(try Download.isWhole(street.folder.appending(path: "forwarded"), blocks: 3))
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("CS7 downloads and uploads arrive whole", arguments: [true, false])
@@ -71,8 +69,7 @@ extension Lab {
       let upload = try street.curl("-T download http://203.0.113.9/")
       #expect(upload.output == "same")
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("50 parallel connections arrive whole")
@@ -124,8 +121,7 @@ extension Lab {
       #expect(try isGuarded())
       #expect(try !isRefused())
       #expect(try street.ping("203.0.113.9"))
-      third.signal(SIGTERM)
-      #expect(third.wait() == 0)
+      third.expectEnd()
       #expect(try street.gateway.shell("nft list ruleset") == "")
       #expect(try isRefused())
     }
@@ -217,8 +213,7 @@ extension Lab {
       #expect(daemon.read(until: "configuration reloaded").contains("configuration reloaded"))
       #expect(try !pings())
       #expect(try !street.gateway.shell("nft list ruleset").contains("203.0.113.7"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("where several workers are configured, one runs, has all ports, and the daemon says so")
@@ -236,8 +231,7 @@ extension Lab {
       let status = try street.gateway.shell(
         "\(Lab.program("portico")) status --socket \(street.controlSocket)")
       #expect(status.contains("workers: 4 are configured, one runs"), "\(status)")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     /// A socket in an array.
@@ -264,8 +258,7 @@ extension Lab {
         return try ticks() - before < 3
       }
       #expect(isIdle)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

@@ -74,8 +74,7 @@ extension Lab {
       #expect(street.report(daemon).contains(#/hairpins +2/#))
       server.signal(SIGTERM)
       _ = server.readToEnd()
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

@@ -28,8 +28,7 @@ extension Lab {
       #expect(during.output.contains("workers: found 2; expected 1"), "\(during.output)")
       #expect(during.code == 0 && during.output.contains("its guard stands"), "\(during.output)")
       #expect(try street.ping("203.0.113.9"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("what is wrong is named with the command that mends it, and is right after that command")

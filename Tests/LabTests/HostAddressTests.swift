@@ -148,8 +148,7 @@ extension Lab {
       download.signal(SIGTERM)
       _ = download.wait()
       withExtendedLifetime((forwarded, web)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -214,8 +213,7 @@ extension Lab {
       #expect(
         refusals.count == 1 && refusals.allSatisfy { $0.contains("203.0.113.5.32768 > ") }, "\(refusals)")
       withExtendedLifetime((here, there, login)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
       #expect(try street.gateway.shell("nft list ruleset") == "")
     }
 
@@ -281,8 +279,7 @@ extension Lab {
         ])
       #expect(try serves(8080))
       withExtendedLifetime((web, early, late, own)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -303,8 +300,7 @@ extension Lab {
         try server.send([2], question.host, question.port)
         #expect(own.socket.receive(within: 2) == [2])
       }
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -339,8 +335,7 @@ extension Lab {
       // Whoever loads kernel settings anew.
       try street.gateway.shell("echo 9000,20000-20001 >/proc/sys/net/ipv4/ip_local_reserved_ports")
       #expect(try eventually { try street.reservedPorts() == during })
-      first.signal(SIGTERM)
-      #expect(first.wait() == 0)
+      first.expectEnd()
       #expect(try street.reservedPorts() == before)
       let killed = try street.startDaemon()
       killed.signal(SIGKILL)
@@ -357,8 +352,7 @@ extension Lab {
       // Taken over by the next one, which gives back all of it.
       let fourth = try street.startDaemon()
       #expect(try street.reservedPorts() == during)
-      fourth.signal(SIGTERM)
-      #expect(fourth.wait() == 0)
+      fourth.expectEnd()
       #expect(try street.reservedPorts() == before)
       // A pool that leaves the kernel nothing for itself.
       try street.configureHost("nat: { pool: [{ address: host, ports: 1024-65535 }] }")
@@ -409,8 +403,7 @@ extension Lab {
       #expect(try street.gateway.attempt("\(command) set").code == 0)
       let second = try start()
       #expect(try street.becomes(server, [203, 0, 113, 5]))
-      second.signal(SIGTERM)
-      #expect(second.wait() == 0)
+      second.expectEnd()
       // They are root's to take back.
       #expect(try street.reservedPorts() == "10240-32767")
       #expect(try street.gateway.attempt("\(command) restore").code == 0)
@@ -440,8 +433,7 @@ extension Lab {
       #expect(
         try await degraded().joined().contains(
           "the kernel may give ports of the gateway to its own sockets"))
-      third.signal(SIGTERM)
-      #expect(third.wait() == 0)
+      third.expectEnd()
       try FileManager.default.removeItem(atPath: "\(stage.run)/reserved-ports")
       for isLast in [false, true] {
         let daemon = try start(isSealed: false)
@@ -485,8 +477,7 @@ extension Lab {
       try street.layOutside()
       try street.giveOutside("203.0.113.6")
       #expect(try street.becomes(server, [203, 0, 113, 6]))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(

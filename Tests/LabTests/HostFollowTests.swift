@@ -92,8 +92,7 @@ extension Lab {
       // Most of them: where other tests have both processors, any one may wait for its turn for longer than a second,
       // which says nothing about the gateway. Each of them within `patience`.
       #expect(times.sorted()[times.count / 2] < .seconds(1), "\(times)")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -145,8 +144,7 @@ extension Lab {
       try await flow.expectAlive()
       #expect(try await eventually { try await street.control.status().degraded == [] })
       #expect(try await flow.counted() >= flow.sent)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -179,8 +177,7 @@ extension Lab {
       #expect(try await eventually { try await street.control.status().degraded == [] })
       // 28 is silence, 7 a refusal.
       #expect(try street.server.attempt("curl -sS -m 0.5 http://203.0.113.7:20000/").code == 28)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
       #expect(try street.gateway.shell("nft list ruleset") == "")
     }
 
@@ -199,8 +196,7 @@ extension Lab {
       var flow = try Flow(street, server, port: 12_345)
       try await flow.expectAlive()
       #expect(try await street.control.status().interfaces.outside.address == "203.0.113.5/32")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -248,8 +244,7 @@ extension Lab {
       let daemon = try street.gateway.start([Lab.program("porticod"), "--config", street.configurationFile])
       let log = daemon.read(until: "started")
       #expect(log.contains("warning") && log.contains(text), "\(log)")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

@@ -6,6 +6,15 @@ import NATLab
 import Synchronization
 import Testing
 
+extension ChildProcess {
+  /// Tells a daemon to end, and expects that it ends with the code 0.
+  consuming func expectEnd(sourceLocation: SourceLocation = #_sourceLocation) {
+    signal(SIGTERM)
+    let code = wait()
+    #expect(code == 0, sourceLocation: sourceLocation)
+  }
+}
+
 extension Lab.Street {
   var control: ControlClient { ControlClient(socketPath: controlSocket) }
 

@@ -49,8 +49,7 @@ extension Lab {
         }
       }
       withExtendedLifetime((login, server)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FW8 a DHCP client of the machine gets a lease on the outside interface under the guard")
@@ -77,8 +76,7 @@ extension Lab {
         """)
       #expect(client.output.contains("fixed-address 203.0.113.1"), "\(client.output)")
       #expect(try street.ping("203.0.113.9"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -120,8 +118,7 @@ extension Lab {
         if packet.protocolNumber == 6 { #expect(packet.payload[13] & 0x04 == 0, "a RST: \(frame)") }
       }
       withExtendedLifetime((here, there)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

@@ -81,8 +81,7 @@ extension Lab {
       #expect(figures.residentKibibytes - settled.residentKibibytes < 8 << 10)
       #expect(figures.descriptors <= settled.descriptors + 2)
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("2,000 new flows in bursts of 200: each is a session, or is counted as lost by the full ring")
@@ -105,8 +104,7 @@ extension Lab {
       }
       print("bursts: \(made()) sessions, capture dropped \(stats.inside.captureDropped)")
       #expect(isAll && made() + Int(stats.inside.captureDropped) == 2000)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("a scan of all 65,536 ports from outside makes no state, and is counted to the last packet")
@@ -140,8 +138,7 @@ extension Lab {
       #expect(stats.events.bindingsCreated == before.events.bindingsCreated)
       #expect(stats.sessions <= before.sessions && stats.bindings <= before.bindings)
       #expect(figures.residentKibibytes - settled.residentKibibytes < 4096)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

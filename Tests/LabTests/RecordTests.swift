@@ -80,8 +80,7 @@ extension Lab {
       #expect(again == live, "\(again.symmetricDifference(live).sorted().prefix(10))")
       #expect(live.count > 200)
       withExtendedLifetime(web) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("what operators change begins the recording anew; on, off, headers and what is refused")

@@ -54,8 +54,7 @@ extension Lab {
       #expect(try hears(another))
       try street.expectWhole(download, 8)
       withExtendedLifetime(web) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("UT6 RC4 a lifetime that a reload changes holds from the next packet; a running clock goes on")
@@ -83,8 +82,7 @@ extension Lab {
       #expect(try await eventually { try await left() ?? 0 <= 2 })
       try await Task.sleep(for: .seconds(1))
       #expect(try await eventually { try await left() == nil })
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -109,8 +107,7 @@ extension Lab {
       try street.configure("nat: { limits: { per-host: { sessions: 6 } } }")
       try reload(street, daemon)
       for socket in sockets { #expect(try passes(socket)) }
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("PA17 RC4 a reload changes the ports of the pool: what lives keeps its port, what is new obeys")
@@ -134,8 +131,7 @@ extension Lab {
       #expect(old.socket.receive() == [2])
       #expect(try street.portico("end --private 192.168.1.2:5100").code == 0)
       #expect(try (6000...6999).contains(port(old)))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -158,8 +154,7 @@ extension Lab {
       // The server finds the way back: ARP for the new address is answered.
       try server.send([3], came.host, came.port)
       #expect(socket.socket.receive() == [3])
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -212,8 +207,7 @@ extension Lab {
       #expect(traffic.stop() > 0)
       try street.expectWhole(download, 8)
       withExtendedLifetime(web) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("RC6 a bad file, and a change that needs a restart, are refused as a whole, by place and by name")
@@ -297,8 +291,7 @@ extension Lab {
       #expect(try street.portico("static remove tcp 203.0.113.5:8080").code == 1)
       try street.expectWhole(download, 8)
       withExtendedLifetime((outside, inside)) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -317,8 +310,7 @@ extension Lab {
       #expect(dynamic.socket.receive(within: 0.1) == nil)
       try dynamic.send([3], [203, 0, 113, 9], 9)
       #expect(try server.socket.receiveDatagram().port != 5000)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("RC10 a forward added for an endpoint whose flow nobody answers holds from its next packet on")
@@ -340,8 +332,7 @@ extension Lab {
       }
       #expect(Array(ports.keys) == [7000] && ports.values.reduce(0, +) > 50, "\(ports)")
       #expect(flow.stop() > 0)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -365,8 +356,7 @@ extension Lab {
       #expect(try street.server.attempt("ping -n -c 2 -i 0.05 -W 1 203.0.113.7").code == 0)
       #expect(try street.portico("static remove all 203.0.113.7").code == 0)
       #expect(try !answer().contains("lladdr"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

@@ -38,8 +38,7 @@ extension Lab {
       for number: UInt8 in 5...8 { expected[[203, 0, 113, number]] = try street.gatewayMAC("wan0") }
       #expect(try answers(outside, [203, 0, 113, 9]) == expected)
       #expect(try answers(inside, [192, 168, 1, 2]) == [[192, 168, 1, 1]: street.gatewayMAC("lan0")])
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("IQ6 the outside address and a pool address answer pings, from outside and from inside")
@@ -55,8 +54,7 @@ extension Lab {
       // The inside address is nobody's outside.
       #expect(try street.server.attempt("ip route add 192.168.1.0/24 via 203.0.113.5").code == 0)
       #expect(try street.server.attempt("ping -n -c 1 -W 1 192.168.1.1").code != 0)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FW9 the first packets wait for their next hop, which is asked again; its new MAC is followed")
@@ -99,8 +97,7 @@ extension Lab {
       let moved = datagram()
       #expect(moved?.destination == new)
       #expect(moved?.ipv4?.payload.last == 4)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FW9 FW10 a next hop that stays silent is asked for three times, and the sender is told")
@@ -114,8 +111,7 @@ extension Lab {
       #expect(frames.count { $0.arp?.target == [203, 0, 113, 78] } == 3)
       #expect(!frames.contains { $0.ipv4?.destination == [203, 0, 113, 78] })
       #expect(street.report(daemon).contains(#/nextHopUnreachable +1/#))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FW10 where there is no route the sender hears 3/0")
@@ -126,8 +122,7 @@ extension Lab {
       let ping = try street.client.attempt("ping -n -c 1 -W 3 198.51.100.1").output
       #expect(ping.contains("From 192.168.1.1 icmp_seq=1 Destination Net Unreachable"), "\(ping)")
       #expect(try street.ping("203.0.113.9"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FW12 a tag of VLAN 0 is taken off; frames of other VLANs and IPv6 are not forwarded")
@@ -160,8 +155,7 @@ extension Lab {
       let types = Set(outside.socket.framesSoFar().filter { $0.source == wan }.map(\.type))
       #expect(types.isSubset(of: [0x0800, 0x0806]))
       #expect(street.report(daemon).contains(#/vlanTagged +2/#))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -194,8 +188,7 @@ extension Lab {
       }
       #expect(data?.ipv4?.typeOfService == 0x02)
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -233,8 +226,7 @@ extension Lab {
       #expect(
         !outside.socket.framesSoFar().contains { $0.source == wan && $0.ipv4?.source != [203, 0, 113, 6] })
       #expect(street.report(daemon).contains(#/unknownProtocol +4/#))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -275,8 +267,7 @@ extension Lab {
       let isExempt = network == "0.0.0.0/0"
       #expect(elsewhere.host == (isExempt ? [192, 168, 1, 2] : [203, 0, 113, 5]))
       #expect(street.report(daemon).contains(isExempt ? "0 bindings" : "1 binding,"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FW5 MAP12 two inside networks reach each other untranslated, and both the outside by one address")
@@ -319,8 +310,7 @@ extension Lab {
         }
         #expect(try outside.receiveDatagram().host == [203, 0, 113, 5])
       }
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

@@ -169,8 +169,7 @@ extension Lab {
       print("restarts: \(looks.count) looks at the guards, \(codes.count) connections without an answer")
 
       // Stopped for good: the service manager lets go of all.
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
       store.releaseAll()
       #expect(try stage.rules() == "")
       #expect(try isRefused())
@@ -186,8 +185,7 @@ extension Lab {
         kept.append((message.value(of: "FDNAME") ?? "", try #require(message.descriptor)))
       }
       #expect(stage.notify.wait(for: "READY=1") != nil)
-      first.signal(SIGTERM)
-      #expect(first.wait() == 0)
+      first.expectEnd()
       let text = try String(contentsOfFile: stage.street.configurationFile, encoding: .utf8)
       try Data((text + "\nguard: off\n").utf8).write(
         to: URL(fileURLWithPath: stage.street.configurationFile))
@@ -198,8 +196,7 @@ extension Lab {
       }
       #expect(stage.notify.wait(for: "READY=1") != nil)
       #expect(try stage.rules() == "")
-      second.signal(SIGTERM)
-      #expect(second.wait() == 0)
+      second.expectEnd()
     }
   }
 }

@@ -38,8 +38,7 @@ extension Lab {
       #expect(table.contains("203.0.113.9:80"), "\(table)")
       #expect(
         try street.gateway.shell("curl -sS http://127.0.0.1:9477/metrics").contains("portico_degraded 0\n"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(

@@ -107,8 +107,7 @@ extension Lab {
       }
       for one in samples + [last] { #expect(abs(one.descriptors - first.descriptors) <= 2, "\(one)") }
       if long != nil { #expect(Double(begun) / time >= 2000, "\(begun) in \(time) s") }
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

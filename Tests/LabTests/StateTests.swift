@@ -92,8 +92,7 @@ extension Lab {
       }
       try street.expectWhole(download, 16)
       withExtendedLifetime(web) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("RC8 a port that rests does so over a restart, and is free when its rest is over, RFC 6888 REQ-8")
@@ -130,8 +129,7 @@ extension Lab {
         if isFree { #expect(ContinuousClock.now - freed > .seconds(11)) }
       }
       #expect(isFree)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("RC8 kill -9 in the midst of writing snapshots, 50 times: what starts next finds a whole one")
@@ -164,8 +162,7 @@ extension Lab {
       let here = try street.client.enter { try UDPEnd(port: 5001) }
       try here.send([9], [203, 0, 113, 9], 9)
       #expect(there.socket.receive() == [9])
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -221,8 +218,7 @@ extension Lab {
       #expect(
         log.contains("nothing of the state could be restored") && log.contains("notAllowed=1"), "\(log)")
       #expect(try street.ping("203.0.113.9"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(

@@ -121,8 +121,7 @@ extension Lab {
       let people = try street.portico("hosts").output
       #expect(people.contains("192.168.1.2") && people.contains("192.168.1.3"), "\(people)")
       withExtendedLifetime(town) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("SH1 every filter selects what a look at every line does, by the command and by curl")
@@ -191,8 +190,7 @@ extension Lab {
       opening.signal(SIGTERM)
       _ = opening.wait()
       withExtendedLifetime(town) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -277,8 +275,7 @@ extension Lab {
       let flows = Flow.all(whole.bindings)
       #expect(Set(flows).count == flows.count && survivors.isSubset(of: flows))
       #expect(churn.stop() > 0)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -313,8 +310,7 @@ extension Lab {
       let after = try #require(try await street.control.wholeTable(own).first)
       #expect(after.sessions.map(\.packetsOut) == [1] && after.age.nanoseconds < before.age.nanoseconds)
       #expect(after.sessions.map(\.packetsIn) == [0])
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("SH5 end --all ends what is dynamic, and static mappings stay; without a filter nothing ends")
@@ -338,8 +334,7 @@ extension Lab {
       #expect(left.map(\.kind) == [.static] && left.flatMap(\.sessions).count == 1)
       try server.send([2], [203, 0, 113, 5], 5005)
       #expect(here.socket.receive() == [2])
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
   }
 }

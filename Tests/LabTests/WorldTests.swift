@@ -19,8 +19,7 @@ extension Lab {
       }
       #expect(hops == [["1", "192.168.1.1"], ["2", "203.0.113.9"], ["3", "198.51.100.9"]], "\(trace)")
       withExtendedLifetime(far) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("a name is resolved over UDP by a server outside")
@@ -45,8 +44,7 @@ extension Lab {
       let received = socket.receive()
       let answer = try #require(received)
       #expect(Array(answer.prefix(2)) == [0x12, 0x34] && Array(answer.suffix(4)) == [203, 0, 113, 77])
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("IE3 errors of routers outside reach the client: unreachable, prohibited")
@@ -63,8 +61,7 @@ extension Lab {
         unreachable.contains("From 203.0.113.9 icmp_seq=1 Destination Host Unreachable"), "\(unreachable)")
       let prohibited = try street.client.attempt("ping -n -c 1 -W 3 198.51.100.200").output
       #expect(prohibited.contains("From 203.0.113.9 icmp_seq=1 Packet filtered"), "\(prohibited)")
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -81,8 +78,7 @@ extension Lab {
       try street.client.shell("ip route flush cache")
       try uploads(2, to: "203.0.113.9", street)
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -96,8 +92,7 @@ extension Lab {
       try uploads(2, to: "198.51.100.9", street)
       #expect(try street.client.shell("ip route get 198.51.100.9").contains("mtu 1400"))
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     private func uploads(_ blocks: Int, to host: String, _ street: Street) throws {
@@ -133,8 +128,7 @@ extension Lab {
       #expect(largest > 1000)
       #expect(largest <= 14 + 20 + 20 + 1220)
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -154,8 +148,7 @@ extension Lab {
       let sums = try street.client.shell("cd \(street.folder.path) && sha256sum original downloaded uploaded")
       #expect(Set(sums.split(separator: "\n").map { $0.prefix(64) }).count == 1, "\(sums)")
       server.stop()
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("FR1 datagrams of 4,500 bytes arrive whole both ways", arguments: [true, false])
@@ -170,8 +163,7 @@ extension Lab {
       // The port is preserved.
       try there.send(data.reversed(), to: [203, 0, 113, 5], 5000)
       #expect(here.receive() == data.reversed())
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("HP6 an inside host reaches another one's port forward by the public address")
@@ -185,8 +177,7 @@ extension Lab {
       #expect(result.code == 0, "\(result.output)")
       #expect(try Download.isWhole(street.folder.appending(path: "hairpin"), blocks: 2))
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -213,8 +204,7 @@ extension Lab {
       try other.send([4], to: met.host, met.port)
       let answer = try one.receiveDatagram()
       #expect(answer.data == [4] && answer.host == otherPublic.host && answer.port == otherPublic.port)
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test(
@@ -226,8 +216,7 @@ extension Lab {
       let daemon = try street.startDaemon()
       _ = try street.ping("203.0.113.9", count: 1)
       #expect(street.endWatch().contains("192.168.1.2 > 203.0.113.9"))
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("RC3 a link that goes down and up in the middle of a download: it arrives whole")
@@ -253,8 +242,7 @@ extension Lab {
       #expect(download.wait() == 0, "\(errors)")
       #expect(try Download.isWhole(URL(fileURLWithPath: file), blocks: 8))
       withExtendedLifetime(server) {}
-      daemon.signal(SIGTERM)
-      #expect(daemon.wait() == 0)
+      daemon.expectEnd()
     }
 
     @Test("20,000 packets of junk a second from outside while a download runs: it arrives whole")
