@@ -14,7 +14,7 @@ public import NATControl
 /// its document (NATControl), its operation (``GatewayOperations``, with a default that refuses, and `GatewayControl`), its
 /// declaration here and in ``routes``, its command (portico), its section of the page, and its test.
 package enum ControlAPI {
-  static let status = ControlCall(.get, "/v1/status") { gateway throws(ControlError) in
+  package static let status = ControlCall(.get, "/v1/status") { gateway throws(ControlError) in
     try await gateway.status()
   }
 
@@ -26,7 +26,7 @@ package enum ControlAPI {
     return call
   }()
 
-  static let stats = {
+  package static let stats = {
     var call = ControlCall(.get, "/v1/stats") { gateway throws(ControlError) in try await gateway.stats() }
     // The keys stand in the documented order, as in the files of a replay.
     call.encode = { stats in Array(stats.json.utf8) }
@@ -41,23 +41,23 @@ package enum ControlAPI {
       try await gateway.table(input.filter, after: input.cursor, limit: input.limit ?? 1)
     })
 
-  static let end = ControlCall<TableFilter, EndedDocument>(
+  package static let end = ControlCall<TableFilter, EndedDocument>(
     method: .delete, path: "/v1/table", example: "/v1/table?private=192.168.1.2:1234",
     write: { filter in .init(parameters: filter.isEmpty ? [("all", "true")] : filter.parameters) },
     read: { request throws(ControlError) in try TableFilter(ending: &request.parameters) },
     carryOut: { gateway, filter throws(ControlError) in try await gateway.end(filter) })
 
-  static let hosts = ControlCall<Int, HostsDocument>(
+  package static let hosts = ControlCall<Int, HostsDocument>(
     method: .get, path: "/v1/hosts", example: "/v1/hosts?limit=10", readsTable: true,
     write: { limit in .init(parameters: [("limit", "\(limit)")]) },
     read: { request throws(ControlError) in try request.takeLimit() ?? HostsDocument.mostListed },
     carryOut: { gateway, limit throws(ControlError) in try await gateway.hosts(limit: limit) })
 
-  static let statics = ControlCall(.get, "/v1/static") { gateway throws(ControlError) in
+  package static let statics = ControlCall(.get, "/v1/static") { gateway throws(ControlError) in
     try await gateway.statics()
   }
 
-  static let addStatic = {
+  package static let addStatic = {
     var call = ControlCall<StaticDocument, StaticChangeDocument>(
       .post, "/v1/static", keys: StaticDocument.keys,
       example: #"{"protocol":"tcp","public":"203.0.113.5:8080","private":"192.168.1.10:80"}"#
@@ -66,7 +66,7 @@ package enum ControlAPI {
     return call
   }()
 
-  static let removeStatic = ControlCall<StaticName, StaticChangeDocument>(
+  package static let removeStatic = ControlCall<StaticName, StaticChangeDocument>(
     method: .delete, path: "/v1/static", example: "/v1/static?protocol=tcp&public=203.0.113.5:8080",
     write: { name in .init(parameters: [("protocol", name.transport), ("public", name.endpoint)]) },
     read: { request throws(ControlError) in try StaticName(&request.parameters) },
@@ -90,19 +90,19 @@ package enum ControlAPI {
     try await gateway.configuration()
   }
 
-  static let reload = ControlCall(.post, "/v1/reload") { gateway throws(ControlError) in
+  package static let reload = ControlCall(.post, "/v1/reload") { gateway throws(ControlError) in
     try await gateway.reload()
   }
 
-  static let snapshot = ControlCall(.post, "/v1/snapshot") { gateway throws(ControlError) in
+  package static let snapshot = ControlCall(.post, "/v1/snapshot") { gateway throws(ControlError) in
     try await gateway.snapshot()
   }
 
-  static let recording = ControlCall(.get, "/v1/record") { gateway throws(ControlError) in
+  package static let recording = ControlCall(.get, "/v1/record") { gateway throws(ControlError) in
     try await gateway.recording()
   }
 
-  static let record = ControlCall<RecordRequest, RecordDocument>(
+  package static let record = ControlCall<RecordRequest, RecordDocument>(
     .post, "/v1/record", keys: ["action", "content", "directory"], example: #"{"action":"on"}"#
   ) { gateway, request throws(ControlError) in try await gateway.record(request) }
 

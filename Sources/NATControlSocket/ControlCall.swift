@@ -78,15 +78,19 @@ extension ControlCall where Input: Codable {
 }
 
 extension ControlClient {
+  /// Asks the daemon, and returns its answer as it came.
+  package func json<Input, Document>(
+    _ call: ControlCall<Input, Document>, _ input: Input
+  ) async throws(ControlError) -> [UInt8] {
+    let message = try call.write(input)
+    return try await answer(
+      call.method, call.path, message.parameters, body: message.body, accepting: call.otherStatuses)
+  }
+
   /// Asks the daemon, and returns its answer.
   package func ask<Input, Document>(
     _ call: ControlCall<Input, Document>, _ input: Input
-  ) async throws(ControlError) -> Document {
-    let message = try call.write(input)
-    return try JSONBody.document(
-      try await answer(
-        call.method, call.path, message.parameters, body: message.body, accepting: call.otherStatuses))
-  }
+  ) async throws(ControlError) -> Document { try JSONBody.document(try await json(call, input)) }
 
   package func ask<Document>(
     _ call: ControlCall<Void, Document>

@@ -42,12 +42,15 @@ extension TableFilter {
 }
 
 /// A static mapping by its protocol and public endpoint, as the configuration writes them.
-struct StaticName: Sendable {
-  var transport: String
-  var endpoint: String
-}
+package struct StaticName: Sendable {
+  let transport: String
+  let endpoint: String
 
-extension StaticName {
+  package init(transport: String, endpoint: String) {
+    self.transport = transport
+    self.endpoint = endpoint
+  }
+
   init(_ parameters: inout Parameters) throws(ControlError) {
     let (transport, endpoint) = (parameters.take("protocol"), parameters.take("public"))
     try parameters.end()

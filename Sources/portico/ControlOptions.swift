@@ -11,6 +11,30 @@ struct SocketOption: ParsableArguments {
   var client: ControlClient { ControlClient(socketPath: socket) }
 }
 
+/// The options of a command that asks the daemon one thing and prints the answer.
+struct AnswerOptions: ParsableArguments {
+  @Flag(help: "The answer as JSON, for programs.")
+  var json = false
+
+  @OptionGroup var daemon: SocketOption
+
+  /// Prints the answer: the daemon's JSON as it came, or `text` of the document.
+  func print<Input, Document>(
+    _ call: ControlCall<Input, Document>, _ input: Input, from client: ControlClient? = nil,
+    _ text: (Document) -> String
+  ) async throws {
+    let client = client ?? daemon.client
+    let answer = try await Failure.onRefusal { () async throws(ControlError) in
+      json ? try await client.json(call, input) : Array(text(try await client.ask(call, input)).utf8)
+    }
+    try StandardOutput.write(answer)
+  }
+
+  func print<Document>(_ call: ControlCall<Void, Document>, _ text: (Document) -> String) async throws {
+    try await print(call, (), text)
+  }
+}
+
 /// The filters of `table` and `end`.
 struct FilterOptions: ParsableArguments {
   @Option(

@@ -24,10 +24,7 @@ struct EndCommand: AsyncParsableCommand {
   @Flag(help: "End all of them.")
   var all = false
 
-  @Flag(help: "The answer as JSON, for programs.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func validate() throws {
     let isEmpty = try filters.filter.isEmpty
@@ -39,9 +36,6 @@ struct EndCommand: AsyncParsableCommand {
 
   func run() async throws {
     let filter = try filters.filter
-    let ended = try await Failure.onRefusal { () async throws(ControlError) in
-      try await daemon.client.end(filter)
-    }
-    try StandardOutput.write(json ? try ControlJSON.text(ended) : ChangeText.render(ended))
+    try await answer.print(ControlAPI.end, filter) { ChangeText.render($0) }
   }
 }

@@ -19,10 +19,7 @@ struct HostsCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The most hosts to list (1 to 65536).", valueName: "n"))
   var limit = HostsDocument.mostListed
 
-  @Flag(help: "As JSON, for programs.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func validate() throws {
     if !(1...65_536).contains(limit) {
@@ -31,15 +28,6 @@ struct HostsCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if json {
-      try await Failure.streaming(daemon.client, "/v1/hosts", [("limit", "\(limit)")]) {
-        try StandardOutput.write($0)
-      }
-    } else {
-      let hosts = try await Failure.onRefusal { () async throws(ControlError) in
-        try await daemon.client.hosts(limit: limit)
-      }
-      try StandardOutput.write(HostsText.render(hosts))
-    }
+    try await answer.print(ControlAPI.hosts, limit) { HostsText.render($0) }
   }
 }

@@ -19,22 +19,6 @@ struct RecordCommand: AsyncParsableCommand {
       """,
     subcommands: [On.self, Off.self, Status.self, Dump.self], defaultSubcommand: Status.self)
 
-  struct Answer: ParsableArguments {
-    @Flag(help: "The answer as JSON, for programs.")
-    var json = false
-
-    @OptionGroup var daemon: SocketOption
-
-    /// Sends the request, or asks for the state of the recorder if there is none, and prints the answer.
-    func print(_ request: RecordRequest?) async throws {
-      let record = try await Failure.onRefusal { () async throws(ControlError) in
-        if let request { return try await daemon.client.record(request) }
-        return try await daemon.client.recording()
-      }
-      try StandardOutput.write(json ? try ControlJSON.text(record) : RecordText.render(record))
-    }
-  }
-
   struct On: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Record from now on, and discard what was recorded before.",
@@ -59,9 +43,11 @@ struct RecordCommand: AsyncParsableCommand {
       })
     var content: RecordDocument.Content?
 
-    @OptionGroup var answer: Answer
+    @OptionGroup var answer: AnswerOptions
 
-    func run() async throws { try await answer.print(RecordRequest(.on, content: content)) }
+    func run() async throws {
+      try await answer.print(ControlAPI.record, RecordRequest(.on, content: content), RecordText.render)
+    }
   }
 
   struct Off: AsyncParsableCommand {
@@ -76,9 +62,11 @@ struct RecordCommand: AsyncParsableCommand {
         \(HelpText.daemonExitCodes)
         """)
 
-    @OptionGroup var answer: Answer
+    @OptionGroup var answer: AnswerOptions
 
-    func run() async throws { try await answer.print(RecordRequest(.off)) }
+    func run() async throws {
+      try await answer.print(ControlAPI.record, RecordRequest(.off), RecordText.render)
+    }
   }
 
   struct Status: AsyncParsableCommand {
@@ -94,9 +82,9 @@ struct RecordCommand: AsyncParsableCommand {
         \(HelpText.daemonExitCodes)
         """)
 
-    @OptionGroup var answer: Answer
+    @OptionGroup var answer: AnswerOptions
 
-    func run() async throws { try await answer.print(nil) }
+    func run() async throws { try await answer.print(ControlAPI.recording, RecordText.render) }
   }
 
   struct Dump: AsyncParsableCommand {
@@ -116,10 +104,11 @@ struct RecordCommand: AsyncParsableCommand {
     @Argument(help: "The directory to make.", completion: .directory)
     var directory: String
 
-    @OptionGroup var answer: Answer
+    @OptionGroup var answer: AnswerOptions
 
     func run() async throws {
-      try await answer.print(RecordRequest(.dump, directory: URL(fileURLWithPath: directory).path))
+      let request = RecordRequest(.dump, directory: URL(fileURLWithPath: directory).path)
+      try await answer.print(ControlAPI.record, request, RecordText.render)
     }
   }
 }

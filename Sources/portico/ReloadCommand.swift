@@ -29,16 +29,12 @@ struct ReloadCommand: AsyncParsableCommand {
     completion: .file(extensions: ["yaml", "yml"]))
   var config: String?
 
-  @Flag(help: "The answer as JSON, for programs.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func run() async throws {
-    let client =
-      try config.map { ControlClient(socketPath: try Failure.configuration(at: $0).control.socket) }
-      ?? daemon.client
-    let reload = try await Failure.onRefusal { () async throws(ControlError) in try await client.reload() }
-    try StandardOutput.write(json ? try ControlJSON.text(reload) : ChangeText.render(reload))
+    let client = try config.map {
+      ControlClient(socketPath: try Failure.configuration(at: $0).control.socket)
+    }
+    try await answer.print(ControlAPI.reload, (), from: client) { ChangeText.render($0) }
   }
 }

@@ -19,15 +19,9 @@ struct SnapshotCommand: AsyncParsableCommand {
       \(HelpText.daemonExitCodes)
       """)
 
-  @Flag(help: "The answer as JSON, for programs.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func run() async throws {
-    let snapshot = try await Failure.onRefusal { () async throws(ControlError) in
-      try await daemon.client.snapshot()
-    }
-    try StandardOutput.write(json ? try ControlJSON.text(snapshot) : ChangeText.render(snapshot))
+    try await answer.print(ControlAPI.snapshot) { ChangeText.render($0) }
   }
 }

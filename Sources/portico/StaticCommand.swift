@@ -30,20 +30,10 @@ struct StaticCommand: AsyncParsableCommand {
         \(HelpText.daemonExitCodes)
         """)
 
-    @Flag(help: "As JSON, for programs.")
-    var json = false
-
-    @OptionGroup var daemon: SocketOption
+    @OptionGroup var answer: AnswerOptions
 
     func run() async throws {
-      if json {
-        try await Failure.streaming(daemon.client, "/v1/static") { try StandardOutput.write($0) }
-      } else {
-        let statics = try await Failure.onRefusal { () async throws(ControlError) in
-          try await daemon.client.statics()
-        }
-        try StandardOutput.write(ChangeText.render(statics))
-      }
+      try await answer.print(ControlAPI.statics) { ChangeText.render($0) }
     }
   }
 
@@ -89,19 +79,13 @@ struct StaticCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("End after this time, such as 10m or 24h.", valueName: "duration"))
     var lifetime: String?
 
-    @Flag(help: "The answer as JSON, for programs.")
-    var json = false
-
-    @OptionGroup var daemon: SocketOption
+    @OptionGroup var answer: AnswerOptions
 
     func run() async throws {
       let entry = StaticDocument(
         protocolName: transport, publicEndpoint: publicEndpoint, privateEndpoint: privateEndpoint,
         direction: inbound ? "inbound" : nil, remote: remote, once: once ? true : nil, lifetime: lifetime)
-      let change = try await Failure.onRefusal { () async throws(ControlError) in
-        try await daemon.client.addStatic(entry)
-      }
-      try StandardOutput.write(json ? try ControlJSON.text(change) : ChangeText.render(change, "added"))
+      try await answer.print(ControlAPI.addStatic, entry) { ChangeText.render($0, "added") }
     }
   }
 
@@ -124,16 +108,11 @@ struct StaticCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The public endpoint; for all, only the address.", valueName: "public"))
     var publicEndpoint: String
 
-    @Flag(help: "The answer as JSON, for programs.")
-    var json = false
-
-    @OptionGroup var daemon: SocketOption
+    @OptionGroup var answer: AnswerOptions
 
     func run() async throws {
-      let change = try await Failure.onRefusal { () async throws(ControlError) in
-        try await daemon.client.removeStatic(protocol: transport, public: publicEndpoint)
-      }
-      try StandardOutput.write(json ? try ControlJSON.text(change) : ChangeText.render(change, "removed"))
+      let name = StaticName(transport: transport, endpoint: publicEndpoint)
+      try await answer.print(ControlAPI.removeStatic, name) { ChangeText.render($0, "removed") }
     }
   }
 }

@@ -18,19 +18,9 @@ struct StatsCommand: AsyncParsableCommand {
       \(HelpText.daemonExitCodes)
       """)
 
-  @Flag(help: "As JSON, for programs: every drop reason, zero or not.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func run() async throws {
-    if json {
-      try await Failure.streaming(daemon.client, "/v1/stats") { try StandardOutput.write($0) }
-    } else {
-      let stats = try await Failure.onRefusal { () async throws(ControlError) in
-        try await daemon.client.stats()
-      }
-      try StandardOutput.write(StatsText.render(stats))
-    }
+    try await answer.print(ControlAPI.stats) { StatsText.render($0) }
   }
 }

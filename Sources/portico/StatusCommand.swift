@@ -19,19 +19,9 @@ struct StatusCommand: AsyncParsableCommand {
       \(HelpText.daemonExitCodes)
       """)
 
-  @Flag(help: "As JSON, for programs.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func run() async throws {
-    if json {
-      try await Failure.streaming(daemon.client, "/v1/status") { try StandardOutput.write($0) }
-    } else {
-      let status = try await Failure.onRefusal { () async throws(ControlError) in
-        try await daemon.client.status()
-      }
-      try StandardOutput.write(StatusText.render(status, Paint.standardOutput))
-    }
+    try await answer.print(ControlAPI.status) { StatusText.render($0, .standardOutput) }
   }
 }
