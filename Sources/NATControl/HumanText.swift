@@ -37,6 +37,9 @@ public enum HumanText {
     return "\(tenths / 10).\(tenths % 10)E"
   }
 
+  /// Thousandths as a percentage: `12.5%`.
+  static func percent(permille: some BinaryInteger) -> String { "\(permille / 10).\(permille % 10)%" }
+
   /// Packets and bytes: `7/1.0K`.
   public static func traffic(packets: UInt64, bytes: UInt64) -> String {
     "\(count(packets))/\(count(bytes))"

@@ -14,6 +14,27 @@ struct JSONText {
     unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
+  /// Appends a member of an object.
+  /// - Parameter key: the key in quotes, with the punctuation before and after it.
+  mutating func member(_ key: StaticString, _ value: UInt64) {
+    raw(key)
+    number(value)
+  }
+
+  mutating func member(_ key: StaticString, _ value: Seconds) {
+    raw(key)
+    number(value)
+  }
+
+  mutating func member(_ key: StaticString, _ value: String) {
+    raw(key)
+    string(value)
+  }
+
+  mutating func member(_ key: StaticString, _ value: some RawRepresentable<String>) {
+    member(key, value.rawValue)
+  }
+
   mutating func number(_ value: UInt64) {
     // No String in between: measured, strings took more than half of the time of writing a table.
     var limit: UInt64 = 1
@@ -35,10 +56,6 @@ struct JSONText {
       rest %= unit
       unit /= 10
     }
-  }
-
-  mutating func boolean(_ value: Bool) {
-    raw(value ? "true" : "false")
   }
 
   /// RFC 8259 section 7: quotes, backslashes and control characters are escaped.

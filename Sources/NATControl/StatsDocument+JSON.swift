@@ -3,25 +3,23 @@ extension StatsDocument {
   /// `portico replay --stats` write. Codable sorts the keys, so it only reads the document (see ``JSONText``).
   public var json: String {
     var json = JSONText()
-    json.raw(#"{"uptimeSeconds":"#)
-    json.number(uptime)
-    json.raw(#","bindings":"#)
-    json.number(UInt64(bindings))
-    json.raw(#","sessions":"#)
-    json.number(UInt64(sessions))
-    json.raw(#","inside":"#)
-    json.side(inside)
-    json.raw(#","outside":"#)
-    json.side(outside)
+    json.member(#"{"uptimeSeconds":"#, uptime)
+    json.member(#","bindings":"#, UInt64(bindings))
+    json.member(#","sessions":"#, UInt64(sessions))
+    json.member(#","inside":"#, inside.named)
+    json.member(#","outside":"#, outside.named)
     json.raw(#","pool":["#)
     for (index, entry) in pool.enumerated() {
       if index > 0 { json.raw(",") }
-      json.pool(entry)
+      json.member(#"{"address":"#, entry.address)
+      json.member(#","protocol":"#, entry.transport)
+      json.member(#","ports":"#, UInt64(entry.ports))
+      json.member(#","inUse":"#, UInt64(entry.inUse))
+      json.member(#","resting":"#, UInt64(entry.resting))
+      json.raw("}")
     }
-    json.raw(#"],"drops":"#)
-    json.object(drops.counters.map { ($0.name, $0.count) })
-    json.raw(#","events":"#)
-    json.object(events.named)
+    json.member(#"],"drops":"#, drops.counters.map { ($0.name, $0.count) })
+    json.member(#","events":"#, events.named)
     json.raw("}\n")
     return json.text
   }
@@ -38,32 +36,20 @@ extension StatsDocument.EventStats {
   }
 }
 
+extension StatsDocument.SideStats {
+  fileprivate var named: [(String, UInt64)] {
+    [
+      ("packetsReceived", packetsReceived), ("bytesReceived", bytesReceived), ("packetsSent", packetsSent),
+      ("bytesSent", bytesSent), ("captureDropped", captureDropped),
+    ]
+  }
+}
+
 extension JSONText {
-  fileprivate mutating func side(_ side: StatsDocument.SideStats) {
-    object([
-      ("packetsReceived", side.packetsReceived), ("bytesReceived", side.bytesReceived),
-      ("packetsSent", side.packetsSent), ("bytesSent", side.bytesSent),
-      ("captureDropped", side.captureDropped),
-    ])
-  }
-
-  fileprivate mutating func pool(_ pool: StatsDocument.PoolStats) {
-    raw(#"{"address":"#)
-    string(pool.address)
-    raw(#","protocol":"#)
-    string(pool.transport.rawValue)
-    raw(#","ports":"#)
-    number(UInt64(pool.ports))
-    raw(#","inUse":"#)
-    number(UInt64(pool.inUse))
-    raw(#","resting":"#)
-    number(UInt64(pool.resting))
-    raw("}")
-  }
-
-  fileprivate mutating func object(_ members: [(String, UInt64)]) {
+  fileprivate mutating func member(_ key: StaticString, _ counters: [(String, UInt64)]) {
+    raw(key)
     raw("{")
-    for (index, (name, value)) in members.enumerated() {
+    for (index, (name, value)) in counters.enumerated() {
       if index > 0 { raw(",") }
       string(name)
       raw(":")

@@ -8,10 +8,7 @@ public enum StatsText {
         ["SIDE", "RECEIVED", "SENT", "LOST BY CAPTURE"],
         [row("inside", stats.inside), row("outside", stats.outside)]),
     ]
-    if !stats.pool.isEmpty {
-      sections.append(
-        TextColumns.text(["POOL", "PROTO", "PORTS", "IN USE", "RESTING", "USED"], stats.pool.map(row)))
-    }
+    if !stats.pool.isEmpty { sections.append(text(of: stats.pool)) }
     // Without drops the text says so: an empty list could be taken for a missing one.
     let drops = stats.drops.counters.filter { $0.count > 0 }.map { [$0.name, "\($0.count)"] }
     sections.append(drops.isEmpty ? "no drops\n" : TextColumns.text(["DROPS", "PACKETS"], drops))
@@ -27,11 +24,14 @@ public enum StatsText {
     ]
   }
 
-  private static func row(_ pool: StatsDocument.PoolStats) -> [String] {
-    let permille = pool.ports == 0 ? 0 : pool.inUse * 1000 / pool.ports
-    return [
-      pool.address, pool.transport.rawValue, "\(pool.ports)", "\(pool.inUse)", "\(pool.resting)",
-      "\(permille / 10).\(permille % 10)%",
-    ]
+  static func text(of pool: [StatsDocument.PoolStats]) -> String {
+    TextColumns.text(
+      ["POOL", "PROTO", "PORTS", "IN USE", "RESTING", "USED"],
+      pool.map {
+        [
+          $0.address, $0.transport.rawValue, "\($0.ports)", "\($0.inUse)", "\($0.resting)",
+          HumanText.percent(permille: $0.ports == 0 ? 0 : $0.inUse * 1000 / $0.ports),
+        ]
+      })
   }
 }

@@ -40,7 +40,7 @@ public enum StatusText {
   private static func row(_ worker: StatusDocument.Worker, _ uptime: Seconds) -> [String] {
     let permille = uptime.nanoseconds == 0 ? 0 : worker.busyNanoseconds / (uptime.nanoseconds / 1000 + 1)
     return [
-      "\(worker.number)", "\(permille / 10).\(permille % 10)%", HumanText.count(worker.rounds),
+      "\(worker.number)", HumanText.percent(permille: permille), HumanText.count(worker.rounds),
       "\(worker.longestRoundNanoseconds / 1000)us",
       "\((worker.longestRoundBySecondNanoseconds.max() ?? 0) / 1000)us",
     ]

@@ -1,103 +1,106 @@
-/// Writes a table as JSON piece by piece, in memory that does not grow with the table.
+/// Writes a table as JSON, page by page, in pieces of 64 KiB or a little more.
 ///
-/// Append a binding, then its sessions one by one (or a binding with its sessions). When ``isFull``, take the bytes.
-/// ``finish(next:)`` closes the document.
+/// ``append(_:)`` adds a page, ``nextPiece()`` gives its pieces, and ``finish(next:)`` closes the document. A binding that
+/// continues on the next page stays one entry of the document.
+/// - Complexity: O(sessions), in memory for one page and one piece.
 public struct TableJSON: Sendable {
   private var json = JSONText()
-  private var hasBinding = false
+  private var page: [BindingDocument] = []
+  /// The next binding of the page, and the next session of it.
+  private var place = (binding: 0, session: 0)
+  /// The binding at the end of the document, without its sessions.
+  private var last: BindingDocument?
   private var hasSession = false
 
-  private static let chunkSize = 1 << 16
+  private static let pieceSize = 1 << 16
 
-  public init() {
-    json.raw(#"{"bindings":["#)
+  public init() { json.raw(#"{"bindings":["#) }
+
+  /// Adds the bindings of a page.
+  /// - Precondition: ``nextPiece()`` has given all pieces of the page before.
+  public mutating func append(_ bindings: [BindingDocument]) {
+    precondition(place.binding == page.count, "a page is written before the next one")
+    page = bindings
+    place.binding = 0
   }
 
-  /// Whether 64 KiB have gathered, which are worth a write.
-  public var isFull: Bool { json.bytes.count >= TableJSON.chunkSize }
-
-  /// Takes the bytes that have gathered since the last call.
-  public mutating func takeBytes() -> [UInt8] {
-    defer {
-      json.bytes = []
-      json.bytes.reserveCapacity(TableJSON.chunkSize + 1024)
+  /// The next piece; nil if the rest of the page does not fill one. That rest is at the beginning of a later piece.
+  public mutating func nextPiece() -> [UInt8]? {
+    while place.binding < page.count, !isFull {
+      let binding = page[place.binding]
+      if last?.isSameBinding(as: binding) != true { begin(binding) }
+      while place.session < binding.sessions.count, !isFull {
+        if hasSession { json.raw(",") }
+        hasSession = true
+        binding.sessions[place.session].write(to: &json)
+        place.session += 1
+      }
+      if place.session == binding.sessions.count { place = (place.binding + 1, 0) }
     }
-    return json.bytes
-  }
-
-  /// Appends a binding and the sessions it holds.
-  /// - Complexity: O(sessions).
-  public mutating func append(_ binding: BindingDocument) {
-    begin(binding)
-    for session in binding.sessions { append(session) }
-  }
-
-  /// Appends a session to the binding appended last.
-  /// - Precondition: there is one, and the document is not finished.
-  public mutating func append(_ session: SessionDocument) {
-    precondition(hasBinding, "a session belongs to a binding")
-    if hasSession { json.raw(",") }
-    hasSession = true
-    json.raw(#"{"remote":"#)
-    json.endpoint(session.remote)
-    json.raw(#","state":"#)
-    json.string(session.state.rawValue)
-    json.raw(#","idleSeconds":"#)
-    json.number(session.idle)
-    json.raw(#","expiresInSeconds":"#)
-    json.number(session.expiresIn)
-    json.raw(#","packetsOut":"#)
-    json.number(session.packetsOut)
-    json.raw(#","bytesOut":"#)
-    json.number(session.bytesOut)
-    json.raw(#","packetsIn":"#)
-    json.number(session.packetsIn)
-    json.raw(#","bytesIn":"#)
-    json.number(session.bytesIn)
-    json.raw(#","hairpin":"#)
-    json.boolean(session.hairpin)
-    json.raw("}")
+    return isFull ? takeBytes() : nil
   }
 
   /// Closes the document with a line feed.
-  public mutating func finish(next: String?) {
-    endBinding()
-    hasBinding = false
+  /// - Parameter next: the cursor of the next page; nil if there is none.
+  /// - Returns: the last piece.
+  public mutating func finish(next: String?) -> [UInt8] {
+    if last != nil { json.raw("]}") }
     json.raw(#"],"next":"#)
     if let next { json.string(next) } else { json.raw("null") }
     json.raw("}\n")
+    return takeBytes()
   }
 
-  /// A binding without the sessions it holds.
-  fileprivate mutating func begin(_ binding: BindingDocument) {
-    endBinding()
-    if hasBinding { json.raw(",") }
-    hasBinding = true
+  private mutating func begin(_ binding: BindingDocument) {
+    if last != nil { json.raw("]},") }
+    last = binding
+    last?.sessions = []
     hasSession = false
-    json.raw(#"{"protocol":"#)
-    json.string(binding.transport.rawValue)
-    json.raw(#","kind":"#)
-    json.string(binding.kind.rawValue)
-    json.raw(#","private":"#)
-    json.endpoint(binding.privateEndpoint)
-    json.raw(#","public":"#)
-    json.endpoint(binding.publicEndpoint)
-    json.raw(#","ageSeconds":"#)
-    json.number(binding.age)
+    json.member(#"{"protocol":"#, binding.transport)
+    json.member(#","kind":"#, binding.kind)
+    json.member(#","private":"#, binding.privateEndpoint)
+    json.member(#","public":"#, binding.publicEndpoint)
+    json.member(#","ageSeconds":"#, binding.age)
     json.raw(#","sessions":["#)
   }
 
-  private mutating func endBinding() {
-    if hasBinding { json.raw("]}") }
+  private var isFull: Bool { json.bytes.count >= TableJSON.pieceSize }
+
+  private mutating func takeBytes() -> [UInt8] {
+    defer {
+      json.bytes = []
+      json.bytes.reserveCapacity(TableJSON.pieceSize + 1024)
+    }
+    return json.bytes
+  }
+}
+
+extension BindingDocument {
+  fileprivate func isSameBinding(as other: BindingDocument) -> Bool {
+    transport == other.transport && privateEndpoint == other.privateEndpoint
+      && publicEndpoint == other.publicEndpoint
+  }
+}
+
+extension SessionDocument {
+  fileprivate func write(to json: inout JSONText) {
+    json.member(#"{"remote":"#, remote)
+    json.member(#","state":"#, state)
+    json.member(#","idleSeconds":"#, idle)
+    json.member(#","expiresInSeconds":"#, expiresIn)
+    json.member(#","packetsOut":"#, packetsOut)
+    json.member(#","bytesOut":"#, bytesOut)
+    json.member(#","packetsIn":"#, packetsIn)
+    json.member(#","bytesIn":"#, bytesIn)
+    json.raw(hairpin ? #","hairpin":true}"# : #","hairpin":false}"#)
   }
 }
 
 extension JSONText {
-  fileprivate mutating func endpoint(_ endpoint: EndpointDocument) {
-    raw(#"{"address":"#)
-    string(endpoint.address)
-    raw(#","port":"#)
-    number(UInt64(endpoint.port))
+  fileprivate mutating func member(_ key: StaticString, _ endpoint: EndpointDocument) {
+    raw(key)
+    member(#"{"address":"#, endpoint.address)
+    member(#","port":"#, UInt64(endpoint.port))
     raw("}")
   }
 }
@@ -107,16 +110,9 @@ extension TableDocument {
   /// - Throws: what `sink` throws.
   public func write<Failure: Error>(to sink: ([UInt8]) throws(Failure) -> Void) throws(Failure) {
     var table = TableJSON()
-    for binding in bindings {
-      table.begin(binding)
-      for session in binding.sessions {
-        table.append(session)
-        if table.isFull { try sink(table.takeBytes()) }
-      }
-      if table.isFull { try sink(table.takeBytes()) }
-    }
-    table.finish(next: next)
-    try sink(table.takeBytes())
+    table.append(bindings)
+    while let piece = table.nextPiece() { try sink(piece) }
+    try sink(table.finish(next: next))
   }
 
   /// The whole document as JSON text, keys in the documented order.

@@ -8,25 +8,8 @@ public enum TableText {
 
   /// The title line and the table's lines, each with a line feed.
   public static func render(_ table: TableDocument) -> String {
-    var text = ""
-    render(table.bindings, to: &text)
-    return text
-  }
-
-  /// Writes line by line, in two passes over the bindings, the first for the widths of the columns. A lazy collection of any
-  /// length needs no memory.
-  /// - Complexity: O(sessions).
-  public static func render(
-    _ bindings: some Collection<BindingDocument>, to output: inout some TextOutputStream
-  ) {
-    var columns = self.columns
-    for binding in bindings {
-      forEachLine(of: binding) { columns.measure($0) }
-    }
-    columns.write(titles, to: &output)
-    for binding in bindings {
-      forEachLine(of: binding) { columns.write($0, to: &output) }
-    }
+    var pages = TablePages()
+    return pages.next(table.bindings)
   }
 
   static var columns: TextColumns {
@@ -50,7 +33,7 @@ public enum TableText {
     for session in binding.sessions {
       body(
         start + [
-          destination(session.remote, binding.transport), session.state.rawValue,
+          EndpointText.remote(session.remote, binding.transport), session.state.rawValue,
           HumanText.duration(session.idle), HumanText.duration(session.expiresIn),
           HumanText.traffic(packets: session.packetsOut, bytes: session.bytesOut),
           HumanText.traffic(packets: session.packetsIn, bytes: session.bytesIn),
@@ -59,10 +42,5 @@ public enum TableText {
     if binding.sessions.isEmpty {
       body(start + Array(repeating: "-", count: titles.count - start.count))
     }
-  }
-
-  /// The remote endpoint of an ICMP session has no port.
-  private static func destination(_ remote: EndpointDocument, _ transport: TransportName) -> String {
-    transport == .icmp ? remote.address : "\(remote.address):\(remote.port)"
   }
 }

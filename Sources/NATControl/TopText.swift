@@ -47,8 +47,8 @@ public enum TopText {
   private static func head(_ now: TopDocument, _ before: TopDocument?, _ rate: Rate) -> [String] {
     let workers = now.status.workers.map { worker in
       let earlier = before?.status.workers.first { $0.number == worker.number }?.busyNanoseconds ?? 0
-      let permille = worker.busyNanoseconds.clamped(minus: earlier) / max(1, rate.nanoseconds / 1000)
-      return "\(permille / 10).\(permille % 10)%"
+      return HumanText.percent(
+        permille: worker.busyNanoseconds.clamped(minus: earlier) / max(1, rate.nanoseconds / 1000))
     }
     return [
       "portico \(now.status.version)  up \(HumanText.duration(now.stats.uptime))  "
@@ -74,15 +74,7 @@ public enum TopText {
   private static func pool(_ now: StatsDocument) -> [String] {
     // Those with the fewest free ports first.
     let sorted = now.pool.sorted { $0.inUse * max(1, $1.ports) > $1.inUse * max(1, $0.ports) }
-    return lines(
-      ["POOL", "PROTO", "PORTS", "IN USE", "RESTING", "USED"],
-      sorted.map {
-        let permille = $0.ports == 0 ? 0 : $0.inUse * 1000 / $0.ports
-        return [
-          $0.address, $0.transport.rawValue, "\($0.ports)", "\($0.inUse)", "\($0.resting)",
-          "\(permille / 10).\(permille % 10)%",
-        ]
-      })
+    return lines(StatsText.text(of: sorted))
   }
 
   private static func hosts(_ now: HostsDocument, _ before: HostsDocument?, _ rate: Rate) -> [String] {
@@ -119,8 +111,10 @@ public enum TopText {
   }
 
   private static func lines(_ titles: [String], _ rows: [[String]]) -> [String] {
-    TextColumns.text(titles, rows).split(separator: "\n").map(String.init)
+    lines(TextColumns.text(titles, rows))
   }
+
+  private static func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
 }
 
 /// Rates: differences of counters for each second.

@@ -112,14 +112,17 @@ extension Routes {
     let (operations, limits) = (routes.operations, routes.limits)
     let first = try await operations.table(
       input.filter, after: input.cursor, limit: input.limit ?? limits.pageSessions)
-    let whole = TableAnswer(
-      operations: operations, filter: input.filter, pageSessions: limits.pageSessions, first: first)
     return .stream(type: MediaType.json) { writer in
-      if input.limit == nil {
-        try await whole.write(to: writer)
-      } else {
-        try await writer.writePage(first)
+      var json = TableJSON()
+      var page = first
+      while true {
+        json.append(page.bindings)
+        while let piece = json.nextPiece() { try await writer.write(piece) }
+        // Without a limit the whole table is one document.
+        guard input.limit == nil, let next = page.next else { break }
+        page = try await operations.table(input.filter, after: next, limit: limits.pageSessions)
       }
+      try await writer.write(json.finish(next: page.next))
       withExtendedLifetime(slot) {}
     }
   }
@@ -153,17 +156,5 @@ extension Routes {
       for await event in events { try await writer.write(try JSONBody.encoded(event)) }
       withExtendedLifetime(slot) {}
     }
-  }
-}
-
-extension PieceWriter {
-  func writePage(_ page: TableDocument) async throws {
-    var json = TableJSON()
-    for binding in page.bindings {
-      json.append(binding)
-      if json.isFull { try await write(json.takeBytes()) }
-    }
-    json.finish(next: page.next)
-    try await write(json.takeBytes())
   }
 }

@@ -67,26 +67,28 @@ struct DocumentTests {
   func pieces() throws {
     var binding = Examples.table.bindings[0]
     let session = binding.sessions[0]
-    binding.sessions = []
     var table = TableDocument(bindings: [])
     var stream = TableJSON()
     var streamed: [UInt8] = []
     var largest = 0
     for index in 0..<50 {
       binding.privateEndpoint.port = UInt16(index)
+      binding.sessions = []
       table.bindings.append(binding)
-      stream.append(binding)
+      stream.append([binding])
+      #expect(stream.nextPiece() == nil)
+      // The binding continues on 100 pages.
+      binding.sessions = [session]
       for _ in 0..<100 {
         table.bindings[index].sessions.append(session)
-        stream.append(session)
-        guard stream.isFull else { continue }
-        let piece = stream.takeBytes()
+        stream.append([binding])
+        guard let piece = stream.nextPiece() else { continue }
+        #expect(stream.nextPiece() == nil)
         largest = max(largest, piece.count)
         streamed += piece
       }
     }
-    stream.finish(next: nil)
-    streamed += stream.takeBytes()
+    streamed += stream.finish(next: nil)
     #expect(largest > 0)
     #expect(largest < 70_000)
 

@@ -16,12 +16,3 @@ extension GatewayOperations {
       .sorted { ($0.transport.rawValue, $0.state.rawValue) < ($1.transport.rawValue, $1.state.rawValue) }
   }
 }
-
-extension BindingDocument {
-  /// Whether both are parts of one binding that stands on two pages.
-  /// - Complexity: O(1).
-  public func isSameBinding(as other: BindingDocument) -> Bool {
-    transport == other.transport && privateEndpoint == other.privateEndpoint
-      && publicEndpoint == other.publicEndpoint
-  }
-}
