@@ -66,7 +66,7 @@ let package = Package(
     .target(
       name: "NATControlSocket",
       dependencies: [
-        "NATControl", "NATWire",
+        "NATControl", "NATSystem", "NATWire",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -96,7 +96,7 @@ let package = Package(
     .executableTarget(
       name: "porticod",
       dependencies: [
-        "NATDaemon", "NATConfiguration", "NATControl", "NATControlSocket", "NATKernel",
+        "NATDaemon", "NATConfiguration", "NATControl", "NATControlSocket", "NATKernel", "NATSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

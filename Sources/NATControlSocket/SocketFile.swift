@@ -1,5 +1,6 @@
 private import FoundationEssentials
 import Glibc
+import NATSystem
 
 /// Why the socket cannot be opened.
 public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
@@ -56,7 +57,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     let listener = try socket(path)
     do throws(ControlSocketFault) {
       // Safety: the address lives for the call.
-      guard unsafe address(path, { unsafe bind(listener, $0, $1) }) == 0 else {
+      guard unsafe withUnixAddress(Array(path.utf8), { unsafe bind(listener, $0, $1) }) == 0 else {
         throw fault(path, "cannot bind the control socket")
       }
       guard let identity = Identity(path), unsafe chmod(path, mode_t(mode)) == 0 else {
@@ -121,7 +122,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     let probe = try socket(path)
     defer { close(probe) }
     // Safety: the address lives for the call.
-    guard unsafe address(path, { unsafe connect(probe, $0, $1) }) != 0 else {
+    guard unsafe withUnixAddress(Array(path.utf8), { unsafe connect(probe, $0, $1) }) != 0 else {
       throw ControlSocketFault(
         kind: .inUse,
         description: "\(path): another daemon listens there; stop it, or give control.socket another path")
@@ -149,31 +150,6 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     return descriptor
   }
 
-  /// Calls `body` with the path as an address; -1 and ENAMETOOLONG if it is too long.
-  private static func address(
-    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-  ) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    // Safety: the copy is no longer than the field and leaves its last byte zero.
-    let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
-      let bytes = Array(path.utf8)
-      guard bytes.count < field.count else { return false }
-      unsafe field.copyBytes(from: bytes)
-      return true
-    }
-    guard fits else {
-      errno = ENAMETOOLONG
-      return -1
-    }
-    // Safety: a sockaddr_un is passed as the sockaddr that it begins with, and with its own size.
-    return unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-  }
-
   /// - Returns: a warning if it cannot be set.
   private static func setGroup(_ name: String, of path: String) -> String? {
     guard let group = gid_t(name) ?? groupNumber(name) else {
@@ -186,7 +162,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     // Safety: the path is not kept.
     if unsafe lstat(path, &facts) == 0, facts.st_gid == group { return nil }
     guard unsafe chown(path, uid_t.max, group) == 0 else {
-      return "\(path): cannot give the socket to group '\(name)': \(reason()); it keeps its own"
+      return "\(path): cannot give the socket to group '\(name)': \(errorText(errno)); it keeps its own"
     }
     return nil
   }
@@ -206,8 +182,5 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
 private func fault(_ path: String, _ what: String) -> ControlSocketFault {
   let isForbidden = errno == EACCES || errno == EPERM
   return ControlSocketFault(
-    kind: isForbidden ? .notPermitted : .cannotListen, description: "\(path): \(what): \(reason())")
+    kind: isForbidden ? .notPermitted : .cannotListen, description: "\(path): \(what): \(errorText(errno))")
 }
-
-/// Safety: the text of strerror is copied at once.
-private func reason() -> String { unsafe String(cString: strerror(errno)) }

@@ -1,5 +1,6 @@
 import Glibc
 public import Logging
+import NATSystem
 
 /// Writes log lines for the journal of the service manager, each with its priority in front (sd-daemon(3)).
 /// The journal adds time and program.
@@ -23,10 +24,10 @@ public struct JournalLogHandler: LogHandler {
   }
 
   public func log(event: LogEvent) {
-    var text = Self.text(
+    let text = Self.text(
       event.level, "\(event.message)", metadata.merging(event.metadata ?? [:]) { $1 })
-    // Safety: the bytes live for the call. One call, so that the lines of several threads do not mix.
-    text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+    // One call, so that the lines of several threads do not mix.
+    _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
   }
 
   /// The lines of a message, each with its priority.

@@ -1,5 +1,6 @@
 import CLinuxPacket
 import Glibc
+import NATSystem
 import Synchronization
 
 /// The service manager that started the daemon. It receives notices, and keeps descriptors for the next
@@ -75,33 +76,24 @@ package final class ServiceManager: Sendable {
   ///   - descriptor: sent with the message.
   /// - Returns: whether it was sent; if not, `errno` gives the reason.
   @discardableResult package func notify(_ lines: [String], descriptor: Int32? = nil) -> Bool {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
     // An abstract name starts with a zero byte instead of the @.
     let path =
       (socketPath.hasPrefix("@") ? [0] : []) + Array(socketPath.utf8.drop { $0 == UInt8(ascii: "@") })
-    guard path.count < MemoryLayout.size(ofValue: address.sun_path) else {
-      errno = ENAMETOOLONG
-      return false
-    }
-    // Safety: the path is shorter than the field.
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
     let connection = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard connection >= 0 else { return false }
     defer { close(connection) }
 
     var text = Array(lines.joined(separator: "\n").utf8)
     var rights = Rights(descriptor ?? -1)
-    let length = MemoryLayout<sa_family_t>.size + path.count
     // Safety: everything that the message points to lives during the call, with its own length.
-    return unsafe withUnsafeMutablePointer(to: &address) { address in
+    return unsafe withUnixAddress(path) { address, length in
       unsafe text.withUnsafeMutableBytes { text in
         var vector = unsafe iovec(iov_base: text.baseAddress, iov_len: text.count)
         return unsafe withUnsafeMutablePointer(to: &vector) { vector in
           unsafe withUnsafeMutablePointer(to: &rights) { rights in
             var message = unsafe msghdr()
-            unsafe message.msg_name = UnsafeMutableRawPointer(address)
-            unsafe message.msg_namelen = socklen_t(length)
+            unsafe message.msg_name = UnsafeMutableRawPointer(mutating: address)
+            unsafe message.msg_namelen = length
             unsafe message.msg_iov = vector
             unsafe message.msg_iovlen = 1
             if descriptor != nil {
@@ -112,7 +104,7 @@ package final class ServiceManager: Sendable {
           }
         }
       }
-    }
+    } ?? false
   }
 
   /// The control message that carries a descriptor (cmsg(3), SCM_RIGHTS).

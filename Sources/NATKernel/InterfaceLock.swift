@@ -1,5 +1,6 @@
 internal import CLinuxPacket
 internal import Glibc
+internal import NATSystem
 
 /// Makes a process the only gateway on an interface.
 ///
@@ -17,8 +18,8 @@ public struct InterfaceLock: ~Copyable {
     let opened = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard opened >= 0 else { throw InterfaceFault(code: errno, interface, "socket") }
     // Safety: `bind` gets an address with its length.
-    let isBound = unsafe withAddress(of: interface) { unsafe bind(opened, $0, $1) == 0 }
-    guard isBound, listen(opened, 1) == 0 else {
+    let isBound = unsafe withUnixAddress(lockName(of: interface)) { unsafe bind(opened, $0, $1) == 0 }
+    guard isBound == true, listen(opened, 1) == 0 else {
       let code = errno
       close(opened)
       guard code == EADDRINUSE else { throw InterfaceFault(code: code, interface, "lock") }
@@ -31,22 +32,8 @@ public struct InterfaceLock: ~Copyable {
   deinit { close(descriptor) }
 }
 
-/// Calls `body` with the socket address of an interface's lock.
-@unsafe private func withAddress<Result>(
-  of interface: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
-) -> Result {
-  var address = sockaddr_un()
-  address.sun_family = sa_family_t(AF_UNIX)
-  // The leading zero makes the name abstract; its length ends it.
-  let name = [0] + Array("portico/interface/\(interface)".utf8)
-  // Safety: an interface's name has at most 15 bytes, the field 108.
-  unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
-  let length = MemoryLayout<sa_family_t>.size + name.count
-  // Safety: the address lives during the call.
-  return unsafe withUnsafePointer(to: &address) { pointer in
-    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, socklen_t(length)) }
-  }
-}
+/// The abstract name of an interface's lock.
+private func lockName(of interface: String) -> [UInt8] { [0] + Array("portico/interface/\(interface)".utf8) }
 
 /// The process that holds the lock of an interface: `struct ucred`.
 private func holder(of interface: String) -> (pid: Int32, uid: UInt32, gid: UInt32)? {
@@ -57,9 +44,9 @@ private func holder(of interface: String) -> (pid: Int32, uid: UInt32, gid: UInt
   var credentials: (pid: Int32, uid: UInt32, gid: UInt32) = (0, 0, 0)
   var length = socklen_t(MemoryLayout.size(ofValue: credentials))
   // Safety: the address has the length that goes with it, the credentials have their own.
-  let isKnown = unsafe withAddress(of: interface) {
+  let isKnown = unsafe withUnixAddress(lockName(of: interface)) {
     unsafe connect(descriptor, $0, $1) == 0
       && getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0
   }
-  return isKnown ? credentials : nil
+  return isKnown == true ? credentials : nil
 }

@@ -24,20 +24,11 @@ package final class NotifySocket: Sendable {
   package init(_ name: String) throws {
     self.name = name
     descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
     let path = name.hasPrefix("@") ? [0] + Array(name.utf8.dropFirst()) : Array(name.utf8)
-    // Safety: the copy traps if it is longer than the field.
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
-    let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
-    // Safety: a sockaddr_un is passed as the sockaddr that it begins with.
-    let isBound = unsafe withUnsafePointer(to: &address) { address in
-      unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe bind(descriptor, $0, length) == 0
-      }
-    }
+    // Safety: `bind` gets an address with its length.
+    let isBound = unsafe withUnixAddress(path) { unsafe bind(descriptor, $0, $1) == 0 }
     // The daemon may run as any user.
-    guard isBound, unsafe name.hasPrefix("@") || chmod(name, 0o777) == 0 else {
+    guard isBound == true, unsafe name.hasPrefix("@") || chmod(name, 0o777) == 0 else {
       throw LabFailure(description: "no socket \(name): \(errorText(errno))", code: errno)
     }
   }

@@ -21,11 +21,7 @@ enum Failure {
   }
 
   /// A message for people, on standard error.
-  static func say(_ message: String) {
-    var line = "portico: \(message)\n"
-    // Safety: the bytes live for the call. A failed write to standard error cannot be reported.
-    line.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
-  }
+  static func say(_ message: String) { StandardOutput.writeError("portico: \(message)\n") }
 
   /// Reads and checks the configuration. Prints all its errors and ends the command if there are any.
   static func configuration(at path: String) throws -> Configuration {
@@ -38,8 +34,7 @@ enum Failure {
         case .content: badConfiguration
         }
       // Each problem has its file, line and column, so there is no prefix.
-      var text = error.description + "\n"
-      text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+      StandardOutput.writeError(error.description + "\n")
       throw ExitCode(code)
     }
   }

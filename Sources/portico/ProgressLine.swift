@@ -31,9 +31,5 @@ final class ProgressLine {
   /// Erases the line.
   func end() { if isVisible { put("\r\u{1B}[K") } }
 
-  private func put(_ text: String) {
-    var text = text
-    // Safety: the bytes live for the call.
-    text.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
-  }
+  private func put(_ text: String) { StandardOutput.writeError(text) }
 }

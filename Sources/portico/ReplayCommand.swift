@@ -155,8 +155,7 @@ struct ReplayCommand: ParsableCommand {
         TableText.render(replay.tableDocument) + "\n" + StatsText.render(replay.statsDocument)
       if insideOut == "-" || outsideOut == "-" {
         // Standard output is a capture.
-        var lines = text
-        lines.withUTF8 { bytes in unsafe _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+        StandardOutput.writeError(text)
       } else {
         let output = try TextOutput(path: "-")
         try output.write(Array(text.utf8))

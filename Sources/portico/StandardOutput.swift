@@ -25,4 +25,7 @@ enum StandardOutput {
   }
 
   static func write(_ text: String) throws { try write(Array(text.utf8)) }
+
+  /// Writes to standard error. A failure cannot be reported.
+  static func writeError(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
 }

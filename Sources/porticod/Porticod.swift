@@ -7,6 +7,7 @@ import NATControl
 import NATControlSocket
 import NATDaemon
 import NATKernel
+import NATSystem
 import ServiceLifecycle
 import UnixSignals
 
@@ -136,9 +137,7 @@ import UnixSignals
 
   /// Prints a line on standard error.
   private func say(_ text: String) {
-    var text = text + "\n"
-    // Safety: the bytes live for the call.
-    text.withUTF8 { bytes in unsafe _ = Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+    _ = writeAll(Array("\(text)\n".utf8), to: STDERR_FILENO)
   }
 
   private func loaded() throws -> Configuration {
