@@ -53,61 +53,47 @@ extension ExplainFrame {
     _ request: ExplainRequest, _ flags: UInt8, from source: IPv4Address, to destination: IPv4Address,
     length: Int
   ) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: 14 + length)
-    func set(_ number: UInt16, at place: Int) {
-      bytes[place] = UInt8(number >> 8)
-      bytes[place + 1] = UInt8(truncatingIfNeeded: number)
-    }
-    func set(_ address: IPv4Address, at place: Int) {
-      set(UInt16(address.rawValue >> 16), at: place)
-      set(UInt16(truncatingIfNeeded: address.rawValue), at: place + 2)
-    }
-    func sum(_ range: Range<Int>) -> UInt32 {
-      var sum: UInt32 = 0
-      for place in stride(from: range.lowerBound, to: range.upperBound, by: 2) {
-        sum += UInt32(bytes[place]) << 8 + UInt32(place + 1 < range.upperBound ? bytes[place + 1] : 0)
+    var bytes = [UInt8](repeating: 0, count: Ethernet.headerLength + length)
+    unsafe bytes.withUnsafeMutableBytes { buffer in
+      // Safety: used only inside this closure.
+      let frame = unsafe Frame(unsafeBase: buffer.baseAddress!, count: buffer.count)
+      // DF is set, as hosts do for path MTU discovery.
+      func setIPv4(_ transport: UInt8) {
+        frame.setIPv4(
+          transport, from: source, to: destination, timeToLive: request.ttl ?? 64,
+          identification: UInt32(IPv4.dontFragment))
       }
-      return sum
-    }
-    func checksum(_ sum: UInt32) -> UInt16 {
-      var sum = sum
-      while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
-      return ~UInt16(sum)
-    }
-    set(0x0800, at: 12)
-    bytes[14] = 0x45
-    set(UInt16(length), at: 16)
-    // DF is set, as hosts do for path MTU discovery.
-    set(0x4000, at: 20)
-    bytes[22] = request.ttl ?? 64
-    set(source, at: 26)
-    set(destination, at: 30)
-    let transport = 34
-    let rest = transport..<bytes.count
-    func pseudoHeader(_ number: UInt32) -> UInt32 { sum(26..<34) + number + UInt32(rest.count) }
-    switch request.transport {
-    case .icmp:
-      bytes[23] = 1
-      bytes[transport] = 8
-      set(request.source.port, at: transport + 4)
-      set(checksum(sum(rest)), at: transport + 2)
-    case .tcp, .udp:
-      set(request.source.port, at: transport)
-      set(request.destination.port, at: transport + 2)
-      if request.transport == .tcp {
-        bytes[23] = 6
-        bytes[transport + 12] = 0x50
-        bytes[transport + 13] = flags
-        set(UInt16.max, at: transport + 14)
-        set(checksum(pseudoHeader(6) + sum(rest)), at: transport + 16)
-      } else {
-        bytes[23] = 17
-        set(UInt16(rest.count), at: transport + 4)
-        let sum = checksum(pseudoHeader(17) + sum(rest))
-        set(sum == 0 ? .max : sum, at: transport + 6)
+      let transport = Ethernet.headerLength + IPv4.minimumHeaderLength
+      let rest = frame.count - transport
+      /// Of TCP or UDP: the two addresses of the pseudo-header lie directly before the transport header.
+      func checksum(_ number: UInt8) -> UInt16 {
+        var sum = frame.sum(from: transport - 8, count: 8 + rest)
+        sum.add(UInt16(number))
+        sum.add(UInt16(rest))
+        return sum.checksum
+      }
+      frame.setUInt16(request.source.port, at: transport)
+      frame.setUInt16(request.destination.port, at: transport + 2)
+      switch request.transport {
+      case .icmp:
+        setIPv4(IPv4.protocolICMP)
+        frame.setUInt32(UInt32(ICMPv4.echoRequest) << 24, at: transport)
+        frame.setUInt16(request.source.port, at: transport + ICMPv4.identifierOffset)
+        frame.setUInt16(
+          frame.sum(from: transport, count: rest).checksum, at: transport + ICMPv4.checksumOffset)
+      case .tcp:
+        setIPv4(IPv4.protocolTCP)
+        frame.setUInt8(0x50, at: transport + TCP.dataOffsetOffset)
+        frame.setUInt8(flags, at: transport + TCP.flagsOffset)
+        frame.setUInt16(.max, at: transport + TCP.windowOffset)
+        frame.setUInt16(checksum(IPv4.protocolTCP), at: transport + TCP.checksumOffset)
+      case .udp:
+        setIPv4(IPv4.protocolUDP)
+        frame.setUInt16(UInt16(rest), at: transport + UDP.lengthOffset)
+        let sum = checksum(IPv4.protocolUDP)
+        frame.setUInt16(sum == 0 ? .max : sum, at: transport + UDP.checksumOffset)
       }
     }
-    set(checksum(sum(14..<34)), at: 24)
     return bytes
   }
 }

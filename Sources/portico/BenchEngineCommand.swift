@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import NATComposition
 import NATEngine
 import NATGateway
 import NATMemory
@@ -92,7 +93,6 @@ struct EngineBench: ~Copyable {
   private(set) var clock = Instant(nanoseconds: 1_000_000_000_000)
   private let settings: GatewaySettings
 
-  private static let payload = 64 - 14 - 28
   private static let remote = Endpoint(IPv4Address(198, 51, 100, 7), 4500)
 
   /// The private endpoint of a flow: 16 ports a host.
@@ -185,19 +185,8 @@ struct EngineBench: ~Copyable {
       frame.setEthernet(
         destination: isAnswer ? GatewaySettings.defaultMAC.outside : GatewaySettings.defaultMAC.inside,
         source: MACAddress(0x02AA_0000_0000 | UInt64(isAnswer ? 1 : 2)), type: Ethernet.typeIPv4)
-      let network = Ethernet.headerLength
-      frame.setUInt32(0x4500_0000 | UInt32(64 - network), at: network)
-      frame.setUInt32(0, at: network + 4)
-      frame.setUInt32(64 << 24 | UInt32(IPv4.protocolUDP) << 16, at: network + 8)
-      frame.setAddress(source.address, at: network + IPv4.sourceOffset)
-      frame.setAddress(destination.address, at: network + IPv4.destinationOffset)
-      frame.setUInt16(
-        frame.sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
-      frame.setUInt16(source.port, at: network + 20)
-      frame.setUInt16(destination.port, at: network + 22)
-      frame.setUInt16(UInt16(UDP.headerLength + EngineBench.payload), at: network + 24)
-      frame.setUInt16(0x1234, at: network + 26)
-      for offset in network + 28..<64 { frame.setUInt8(0, at: offset) }
+      frame.setUDP(from: source, to: destination, checksum: 0x1234)
+      for offset in 42..<64 { frame.setUInt8(0, at: offset) }
       unsafe batch.append(
         UnsafeRawBufferPointer(bytes), wireLength: 64, at: clock, from: isAnswer ? .outside : .inside,
         link: .ethernet)

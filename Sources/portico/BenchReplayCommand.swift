@@ -109,22 +109,13 @@ struct BenchReplayCommand: ParsableCommand {
         frame.setEthernet(
           destination: GatewaySettings.defaultMAC.inside,
           source: MACAddress(0x02AA_0000_0000 | UInt64(flow % 250)), type: Ethernet.typeIPv4)
-        let network = Ethernet.headerLength
-        frame.setUInt32(0x4500_0000 | UInt32(64 - network), at: network)
-        frame.setUInt32(UInt32(truncatingIfNeeded: packet) << 16, at: network + 4)
-        frame.setUInt32(64 << 24 | UInt32(IPv4.protocolUDP) << 16, at: network + 8)
-        frame.setAddress(IPv4Address(192, 168, 1, UInt8(2 + flow % 250)), at: network + IPv4.sourceOffset)
-        frame.setAddress(
-          IPv4Address(198, 51, 100, UInt8(1 + flow % 200)), at: network + IPv4.destinationOffset)
-        let sum = frame.sum(from: network, count: IPv4.minimumHeaderLength)
-        frame.setUInt16(sum.checksum, at: network + IPv4.checksumOffset)
-        frame.setUInt16(UInt16(10_000 + flow), at: network + 20)
-        frame.setUInt16(4500, at: network + 22)
-        frame.setUInt16(UInt16(64 - network - 20), at: network + 24)
+        frame.setUDP(
+          from: Endpoint(IPv4Address(192, 168, 1, UInt8(2 + flow % 250)), UInt16(10_000 + flow)),
+          to: Endpoint(IPv4Address(198, 51, 100, UInt8(1 + flow % 200)), 4500),
+          identification: UInt32(truncatingIfNeeded: packet) << 16)
         try unsafe writer.append(
           UnsafeRawBufferPointer(buffer),
           at: Instant(nanoseconds: 1_700_000_000_000_000_000 + UInt64(packet) * 1000))
-        frame.setUInt16(0, at: network + IPv4.checksumOffset)
       }
     }
     try writer.close()

@@ -1,4 +1,5 @@
 import Glibc
+import NATComposition
 import NATKernel
 import NATLab
 import NATLiveIO
@@ -36,19 +37,10 @@ import NATWire
     unsafe frames = .allocate(byteCount: flows.count * PacketSource.stride, alignment: 64)
     for (index, flow) in flows.enumerated() {
       let frame = frame(index)
-      let network = Ethernet.headerLength
       for offset in 0..<PacketSource.frameLength { frame.setUInt8(0, at: offset) }
       frame.setEthernet(destination: mac, source: facts.mac, type: Ethernet.typeIPv4)
-      frame.setUInt32(0x4500_0000 | UInt32(PacketSource.frameLength - network), at: network)
-      frame.setUInt32(64 << 24 | UInt32(IPv4.protocolUDP) << 16, at: network + 8)
-      frame.setAddress(address, at: network + IPv4.sourceOffset)
-      frame.setAddress(flow.destination, at: network + IPv4.destinationOffset)
-      frame.setUInt16(
-        frame.sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
-      // No UDP checksum (RFC 768), so no offload applies.
-      frame.setUInt16(flow.port, at: network + 20)
-      frame.setUInt16(9, at: network + 22)
-      frame.setUInt16(UInt16(PacketSource.frameLength - network - 20), at: network + 24)
+      // No UDP checksum, so no offload applies.
+      frame.setUDP(from: Endpoint(address, flow.port), to: Endpoint(flow.destination, 9))
     }
   }
 
