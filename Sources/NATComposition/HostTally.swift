@@ -15,7 +15,7 @@ public struct HostTally: Sendable {
   /// Counts a session, unless it has expired.
   public mutating func add(_ session: SessionSnapshot, at now: Instant) {
     guard session.expires >= now, session.kind.isLive else { return }
-    let isNew = bindings.insert(BindingKey(session, Endpoint(.any, 0))).inserted
+    let isNew = bindings.insert(BindingKey(session)).inserted
     change(session.private.address) { host in
       if isNew {
         if session.kind == .dynamic { host.dynamicBindings += 1 } else { host.staticBindings += 1 }
@@ -37,10 +37,9 @@ public struct HostTally: Sendable {
   /// - Complexity: O(h log h) for h hosts.
   public consuming func document(_ reader: TableReader, limit: Int) -> HostsDocument {
     reader.portForwards { forward in
-      let key = BindingKey(
-        transport: forward.transport, private: forward.private, public: forward.public,
-        remote: Endpoint(.any, 0))
-      if bindings.insert(key).inserted { change(forward.private.address) { $0.staticBindings += 1 } }
+      if bindings.insert(BindingKey(forward)).inserted {
+        change(forward.private.address) { $0.staticBindings += 1 }
+      }
     }
     let sorted = hosts.sorted { ($1.value.sessions, $0.key.rawValue) < ($0.value.sessions, $1.key.rawValue) }
     return HostsDocument(hosts: sorted.prefix(max(0, limit)).map(\.value), total: sorted.count)

@@ -10,32 +10,10 @@ extension TableDocument {
   ///
   /// - Complexity: O(n log n) in the number of sessions.
   public init(_ reader: TableReader, started: Instant, at now: Instant) {
-    var sessions: [SessionSnapshot] = []
+    var page = TablePage(at: now)
     var cursor: TableReader.Cursor? = TableReader.Cursor()
-    while let from = cursor {
-      cursor = reader.read(from: from, limit: .max) { if $0.kind.isLive { sessions.append($0) } }
-    }
-    sessions.sort { BindingKey($0, $0.remote) < BindingKey($1, $1.remote) }
-
-    var bindings: [(key: BindingKey, document: BindingDocument)] = []
-    for session in sessions {
-      let key = BindingKey(session, Endpoint(.any, 0))
-      if bindings.last?.key != key {
-        bindings.append((key, BindingDocument(session, started: started, at: now)))
-      }
-      bindings[bindings.count - 1].document.sessions.append(SessionDocument(session, at: now))
-    }
-    var listed = Set(bindings.map(\.key))
-    reader.portForwards { forward in
-      let key = BindingKey(
-        transport: forward.transport, private: forward.private, public: forward.public,
-        remote: Endpoint(.any, 0))
-      if listed.insert(key).inserted {
-        bindings.append((key, BindingDocument(forward, started: started, at: now)))
-      }
-    }
-    bindings.sort { $0.key < $1.key }
-    self.init(bindings: bindings.map(\.document))
+    while let from = cursor { cursor = reader.read(from: from, limit: .max) { page.add($0) } }
+    self = page.document(reader, started: started)
   }
 }
 
@@ -44,25 +22,23 @@ struct BindingKey: Hashable, Comparable {
   var transport: TransportProtocol
   var `private`: Endpoint
   var `public`: Endpoint
-  var remote: Endpoint
-
-  init(transport: TransportProtocol, private: Endpoint, public: Endpoint, remote: Endpoint) {
-    self.transport = transport
-    self.private = `private`
-    self.public = `public`
-    self.remote = remote
-  }
-
-  init(_ session: SessionSnapshot, _ remote: Endpoint) {
-    self.init(
-      transport: session.transport, private: session.private, public: session.public, remote: remote)
-  }
+  /// `0.0.0.0:0` for a binding without its sessions.
+  var remote = Endpoint(.any, 0)
 
   static func < (a: BindingKey, b: BindingKey) -> Bool {
-    if a.transport != b.transport { return a.transport.rawValue < b.transport.rawValue }
-    if a.private != b.private { return a.private < b.private }
-    if a.public != b.public { return a.public < b.public }
-    return a.remote < b.remote
+    (a.transport.rawValue, a.private, a.public, a.remote)
+      < (b.transport.rawValue, b.private, b.public, b.remote)
+  }
+}
+
+extension BindingKey {
+  /// The key of the session's binding.
+  init(_ session: SessionSnapshot) {
+    self.init(transport: session.transport, private: session.private, public: session.public)
+  }
+
+  init(_ forward: PortForward) {
+    self.init(transport: forward.transport, private: forward.private, public: forward.public)
   }
 }
 
@@ -96,7 +72,7 @@ extension SessionDocument {
 }
 
 extension SessionDocument.State {
-  init(_ state: SessionState) {
+  package init(_ state: SessionState) {
     self =
       switch state.phase {
       case .synSent: .synSent

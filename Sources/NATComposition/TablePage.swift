@@ -43,11 +43,21 @@ public struct TablePage {
     self.now = now
   }
 
+  /// A page for the whole table.
+  init(at now: Instant) {
+    filter = SessionFilter()
+    after = nil
+    limit = 1 << 30
+    self.now = now
+  }
+
   /// Adds a session of the walk.
   public mutating func add(_ session: SessionSnapshot) {
     guard session.expires >= now, session.kind.isLive, filter.matches(session) else { return }
-    if session.kind == .portForward { used.insert(BindingKey(session, Endpoint(.any, 0))) }
-    add(Entry(key: BindingKey(session, session.remote), session: session))
+    if session.kind == .portForward { used.insert(BindingKey(session)) }
+    var key = BindingKey(session)
+    key.remote = session.remote
+    add(Entry(key: key, session: session))
   }
 
   private mutating func add(_ entry: Entry) {
@@ -70,9 +80,7 @@ public struct TablePage {
   public consuming func document(_ reader: TableReader, started: Instant) -> TableDocument {
     var forwards: [Entry] = []
     reader.portForwards { forward in
-      let key = BindingKey(
-        transport: forward.transport, private: forward.private, public: forward.public,
-        remote: Endpoint(.any, 0))
+      let key = BindingKey(forward)
       if filter.matches(forward), !used.contains(key) { forwards.append(Entry(key: key)) }
     }
     for forward in forwards { add(forward) }

@@ -26,7 +26,10 @@ struct TableQueries: Sendable {
   func sessionCounts() async throws(ControlError) -> [SessionCount] {
     let now = LiveClock.now
     var tally = SessionTally()
-    _ = try await walk { tally.add($0, at: now) }
+    _ = try await walk { session in
+      guard session.expires >= now else { return }
+      tally.add(TransportName(session.transport), SessionDocument.State(session.state))
+    }
     return tally.counts
   }
 
