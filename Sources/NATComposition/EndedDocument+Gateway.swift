@@ -56,10 +56,11 @@ extension EventDocument {
       }
     let isSession = kind == .sessionCreated || kind == .sessionEnded
     let isEnd = kind == .bindingEnded || kind == .sessionEnded
-    self.init(
-      unixNanoseconds: event.instant.nanoseconds &+ epoch, kind: kind,
-      transport: TransportName(event.transport),
-      privateEndpoint: EndpointDocument(event.private), publicEndpoint: EndpointDocument(event.public),
-      remote: isSession ? EndpointDocument(event.remote) : nil, reason: isEnd ? event.reason.name : nil)
+    self.init(unixNanoseconds: event.instant.nanoseconds &+ epoch, kind: kind)
+    transport = TransportName(event.transport)
+    privateEndpoint = EndpointDocument(event.private)
+    publicEndpoint = EndpointDocument(event.public)
+    remote = isSession ? EndpointDocument(event.remote) : nil
+    reason = isEnd ? event.reason.name : nil
   }
 }

@@ -62,12 +62,14 @@ extension BindingDocument {
 
 extension SessionDocument {
   init(_ session: SessionSnapshot, at now: Instant) {
-    self.init(
-      remote: EndpointDocument(session.remote), state: State(session.state),
-      idle: Seconds(from: session.lastPacket, to: now), expiresIn: Seconds(from: now, to: session.expires),
-      packetsOut: session.counters.packetsOut, bytesOut: session.counters.bytesOut,
-      packetsIn: session.counters.packetsIn, bytesIn: session.counters.bytesIn,
-      hairpin: session.flags.contains(.hairpin))
+    self.init(remote: EndpointDocument(session.remote), state: State(session.state))
+    idle = Seconds(from: session.lastPacket, to: now)
+    expiresIn = Seconds(from: now, to: session.expires)
+    packetsOut = session.counters.packetsOut
+    bytesOut = session.counters.bytesOut
+    packetsIn = session.counters.packetsIn
+    bytesIn = session.counters.bytesIn
+    hairpin = session.flags.contains(.hairpin)
   }
 }
 
@@ -135,26 +137,23 @@ extension StatsDocument {
   public init(_ figures: GatewayFigures) {
     let counts = figures.table
     let counters = figures.counters
-    var events = EventStats()
+    self.init(uptime: Seconds(from: figures.started ?? figures.clock, to: figures.clock))
+    bindings = counts.dynamicBindings + counts.oneToOneBindings + figures.forwards
+    sessions = counts.sessions
+    inside = SideStats(counters.side(.inside))
+    outside = SideStats(counters.side(.outside))
+    pool = figures.pool.map {
+      PoolStats(
+        address: $0.address.description, transport: TransportName($0.transport), ports: $0.ports,
+        inUse: $0.inUse, resting: $0.held)
+    }
+    drops = CounterList(DropReason.allCases.map { .init(name: $0.name, count: UInt64(counters.drops($0))) })
     events.bindingsCreated = UInt64(counts.bindingsCreated)
     events.sessionsCreated = UInt64(counts.sessionsCreated)
     events.sessionsExpired = UInt64(counts.sessionsExpired)
     events.hairpins = UInt64(counters.events(.hairpins))
     events.icmpErrorsSuppressed = UInt64(counters.events(.icmpErrorsSuppressed))
     events.leftToKernel = UInt64(counters.events(.leftToKernel))
-    self.init(
-      uptime: Seconds(from: figures.started ?? figures.clock, to: figures.clock),
-      bindings: counts.dynamicBindings + counts.oneToOneBindings + figures.forwards,
-      sessions: counts.sessions, inside: SideStats(counters.side(.inside)),
-      outside: SideStats(counters.side(.outside)),
-      pool: figures.pool.map {
-        PoolStats(
-          address: $0.address.description, transport: TransportName($0.transport), ports: $0.ports,
-          inUse: $0.inUse, resting: $0.held)
-      },
-      drops: CounterList(
-        DropReason.allCases.map { .init(name: $0.name, count: UInt64(counters.drops($0))) }),
-      events: events)
   }
 }
 

@@ -8,6 +8,8 @@ public struct Seconds: Hashable, Comparable, Sendable {
 
   public static func < (a: Seconds, b: Seconds) -> Bool { a.nanoseconds < b.nanoseconds }
 
+  public static let zero = Seconds(nanoseconds: 0)
+
   static let nanosecondsPerSecond: UInt64 = 1_000_000_000
 }
 

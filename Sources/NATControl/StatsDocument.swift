@@ -2,28 +2,14 @@
 public struct StatsDocument: Codable, Hashable, Sendable {
   public var uptime: Seconds
   /// Entries of the table, statics included.
-  public var bindings: Int
-  public var sessions: Int
-  public var inside: SideStats
-  public var outside: SideStats
-  public var pool: [PoolStats]
+  public var bindings = 0
+  public var sessions = 0
+  public var inside = SideStats()
+  public var outside = SideStats()
+  public var pool: [PoolStats] = []
   /// Every reason, zero or not.
-  public var drops: CounterList
-  public var events: EventStats
-
-  public init(
-    uptime: Seconds, bindings: Int, sessions: Int, inside: SideStats, outside: SideStats, pool: [PoolStats],
-    drops: CounterList, events: EventStats
-  ) {
-    self.uptime = uptime
-    self.bindings = bindings
-    self.sessions = sessions
-    self.inside = inside
-    self.outside = outside
-    self.pool = pool
-    self.drops = drops
-    self.events = events
-  }
+  public var drops = CounterList()
+  public var events = EventStats()
 
   enum CodingKeys: String, CodingKey {
     case uptime = "uptimeSeconds"
@@ -32,6 +18,8 @@ public struct StatsDocument: Codable, Hashable, Sendable {
 }
 
 extension StatsDocument {
+  public init(uptime: Seconds) { self.uptime = uptime }
+
   /// One interface. Bytes are frame lengths.
   public struct SideStats: Codable, Hashable, Sendable {
     public var packetsReceived: UInt64 = 0

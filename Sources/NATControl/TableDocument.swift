@@ -29,29 +29,14 @@ public struct SessionDocument: Codable, Hashable, Sendable {
   public var remote: EndpointDocument
   public var state: State
   /// Since the last packet in either direction.
-  public var idle: Seconds
-  public var expiresIn: Seconds
-  public var packetsOut: UInt64
+  public var idle = Seconds.zero
+  public var expiresIn = Seconds.zero
+  public var packetsOut: UInt64 = 0
   /// IPv4 total lengths.
-  public var bytesOut: UInt64
-  public var packetsIn: UInt64
-  public var bytesIn: UInt64
-  public var hairpin: Bool
-
-  public init(
-    remote: EndpointDocument, state: State, idle: Seconds, expiresIn: Seconds, packetsOut: UInt64,
-    bytesOut: UInt64, packetsIn: UInt64, bytesIn: UInt64, hairpin: Bool
-  ) {
-    self.remote = remote
-    self.state = state
-    self.idle = idle
-    self.expiresIn = expiresIn
-    self.packetsOut = packetsOut
-    self.bytesOut = bytesOut
-    self.packetsIn = packetsIn
-    self.bytesIn = bytesIn
-    self.hairpin = hairpin
-  }
+  public var bytesOut: UInt64 = 0
+  public var packetsIn: UInt64 = 0
+  public var bytesIn: UInt64 = 0
+  public var hairpin = false
 
   enum CodingKeys: String, CodingKey {
     case remote, state
@@ -59,6 +44,10 @@ public struct SessionDocument: Codable, Hashable, Sendable {
     case expiresIn = "expiresInSeconds"
     case packetsOut, bytesOut, packetsIn, bytesIn, hairpin
   }
+}
+
+extension SessionDocument {
+  public init(remote: EndpointDocument, state: State) { (self.remote, self.state) = (remote, state) }
 }
 
 /// A private endpoint, its public endpoint, and the sessions that use them.

@@ -3,11 +3,14 @@ public struct TopDocument: Codable, Hashable, Sendable {
   public var status: StatusDocument
   public var stats: StatsDocument
   public var hosts: HostsDocument
+}
 
-  public init(status: StatusDocument, stats: StatsDocument, hosts: HostsDocument) {
-    self.status = status
-    self.stats = stats
-    self.hosts = hosts
+extension TopDocument {
+  /// The picture of a gateway now.
+  public init(of gateway: some GatewayOperations) async throws(ControlError) {
+    status = try await gateway.status()
+    stats = try await gateway.stats()
+    hosts = try await gateway.hosts(limit: HostsDocument.mostListed)
   }
 }
 

@@ -112,7 +112,7 @@ actor ChangeCoordinator: Component {
     let kept = try statics.addAdded(to: &target)
     let ended = try await change(to: target)
     statics.added = kept
-    await events.publish(EventDocument(unixNanoseconds: LiveClock.unixNanoseconds, kind: .reload))
+    await events.publish(EventDocument(.reload))
     return ReloadDocument(
       changed: before.changes(to: target).map {
         ReloadDocument.Change(setting: $0.setting, before: $0.before, after: $0.after)
@@ -161,11 +161,9 @@ actor ChangeCoordinator: Component {
     let ended = try await carryOut(before.written, machine)
     let live = inForce.live
     if live.sharedAddress != before.live.sharedAddress {
-      await events.publish(
-        EventDocument(
-          unixNanoseconds: LiveClock.unixNanoseconds, kind: .addressChanged,
-          publicEndpoint: live.sharedAddress.map { EndpointDocument(address: "\($0)", port: 0) },
-          count: UInt64(ended.sessions)))
+      var event = EventDocument(.addressChanged, count: UInt64(ended.sessions))
+      event.publicEndpoint = live.sharedAddress.map { EndpointDocument(address: "\($0)", port: 0) }
+      await events.publish(event)
     }
     return Followed(
       outside: live.interfaces.outside.addressText,
@@ -241,12 +239,10 @@ actor ChangeCoordinator: Component {
   /// Reports that the state that waited for the machine's addresses is restored.
   private func report(_ held: HeldTable, _ restored: RestoredTable) async {
     await state?.took(held, restored)
-    let now = LiveClock.unixNanoseconds
-    await events.publish(
-      EventDocument(unixNanoseconds: now, kind: .stateRestored, count: UInt64(restored.sessions)))
+    await events.publish(EventDocument(.stateRestored, count: UInt64(restored.sessions)))
     let lost = restored.notAllowed + restored.withoutRoom + restored.contradicting
     guard lost > 0 else { return }
-    await events.publish(EventDocument(unixNanoseconds: now, kind: .stateDropped, count: UInt64(lost)))
+    await events.publish(EventDocument(.stateDropped, count: UInt64(lost)))
   }
 
   // MARK: One change at a time

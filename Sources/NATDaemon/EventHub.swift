@@ -102,7 +102,7 @@ actor EventHub {
     }
     let lost = rings.reduce(0) { $0 + $1.lostCount }
     if lost > seenLost {
-      pass(EventDocument(unixNanoseconds: LiveClock.unixNanoseconds, kind: .lost, count: lost - seenLost))
+      pass(EventDocument(.lost, count: lost - seenLost))
       seenLost = lost
     }
   }
@@ -112,10 +112,9 @@ actor EventHub {
       let count = counters.drops(reason)
       let seen = refusals.updateValue(count, forKey: reason) ?? count
       guard count > seen else { continue }
-      pass(
-        EventDocument(
-          unixNanoseconds: LiveClock.unixNanoseconds, kind: reason == .portsExhausted ? .exhaustion : .limit,
-          reason: reason.name, count: UInt64(count - seen)))
+      var event = EventDocument(reason == .portsExhausted ? .exhaustion : .limit, count: UInt64(count - seen))
+      event.reason = reason.name
+      pass(event)
     }
   }
 
@@ -132,5 +131,12 @@ actor EventHub {
       subscriber.lost += 1
     }
     subscribers[number] = subscriber
+  }
+}
+
+extension EventDocument {
+  /// An event that happens now.
+  init(_ kind: Kind, count: UInt64? = nil) {
+    self.init(unixNanoseconds: LiveClock.unixNanoseconds, kind: kind, count: count)
   }
 }

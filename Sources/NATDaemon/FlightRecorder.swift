@@ -109,12 +109,14 @@ actor FlightRecorder: Component, ChangeObserver {
   }
 
   private func document(_ figures: RecordedFigures, until end: Instant) -> RecordDocument {
-    RecordDocument(
+    var document = RecordDocument(
       isRecording: figures.settings != nil,
-      content: figures.settings?.keepsHeaders ?? (settings.content == .headers) ? .headers : .packets,
-      packets: figures.packets, bytes: figures.bytes,
-      span: figures.begin.map { Seconds(from: $0, to: end) } ?? Seconds(nanoseconds: 0),
-      begin: figures.settings == nil ? nil : figures.reason)
+      content: figures.settings?.keepsHeaders ?? (settings.content == .headers) ? .headers : .packets)
+    document.packets = figures.packets
+    document.bytes = figures.bytes
+    document.span = figures.begin.map { Seconds(from: $0, to: end) } ?? .zero
+    document.begin = figures.settings == nil ? nil : figures.reason
+    return document
   }
 }
 

@@ -29,11 +29,12 @@ struct GatewayControl: GatewayOperations {
       version: Release.version, uptime: uptime,
       interfaces: await interfaces.documents(await changes.inForce.live),
       workers: workers.members.map { member in
-        StatusDocument.Worker(
-          number: member.number, busyNanoseconds: member.figures.busyNanoseconds,
-          longestRoundNanoseconds: member.figures.longestRoundNanoseconds,
-          longestRoundBySecondNanoseconds: member.figures.longestRounds(at: now),
-          rounds: member.figures.roundCount)
+        var worker = StatusDocument.Worker(number: member.number)
+        worker.busyNanoseconds = member.figures.busyNanoseconds
+        worker.longestRoundNanoseconds = member.figures.longestRoundNanoseconds
+        worker.longestRoundBySecondNanoseconds = member.figures.longestRounds(at: now)
+        worker.rounds = member.figures.roundCount
+        return worker
       }, degraded: await components.conditions.map(\.reason), restored: await state?.document)
   }
 

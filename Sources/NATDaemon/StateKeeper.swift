@@ -94,10 +94,15 @@ actor StateKeeper: Component {
   func took(_ table: HeldTable, _ result: RestoredTable) {
     held = nil
     let now = LiveClock.now
-    restored = RestoredDocument(
-      file: path, outcome: .restored, age: table.age(at: now), sessions: result.sessions,
-      bindings: result.bindings, restingPorts: result.heldPorts, expired: result.expired,
-      notAllowed: result.notAllowed, withoutRoom: result.withoutRoom, contradicting: result.contradicting)
+    restored = RestoredDocument(file: path, outcome: .restored)
+    restored.age = table.age(at: now)
+    restored.sessions = result.sessions
+    restored.bindings = result.bindings
+    restored.restingPorts = result.heldPorts
+    restored.expired = result.expired
+    restored.notAllowed = result.notAllowed
+    restored.withoutRoom = result.withoutRoom
+    restored.contradicting = result.contradicting
     let figures: Logger.Metadata = [
       "file": "\(path)", "age": "\(table.age(at: now).nanoseconds / 1_000_000_000)s",
       "sessions": "\(result.sessions)", "bindings": "\(result.bindings)",
@@ -145,8 +150,9 @@ actor StateKeeper: Component {
     let now = LiveClock.now
     guard let held, held.isOutdated(at: now) else { return }
     self.held = nil
-    restored = RestoredDocument(
-      file: path, outcome: .restored, age: held.age(at: now), expired: held.snapshot.counts.sessions)
+    restored = RestoredDocument(file: path, outcome: .restored)
+    restored.age = held.age(at: now)
+    restored.expired = held.snapshot.counts.sessions
     logger.notice(
       "the time of the state that waited for the machine's addresses is over",
       metadata: ["file": "\(path)", "expired": "\(restored.expired)"])

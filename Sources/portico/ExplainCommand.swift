@@ -95,10 +95,13 @@ struct ExplainCommand: AsyncParsableCommand {
       guard let transport = TransportName(rawValue: transport) else {
         throw ValidationError("the protocol is '\(transport)'; it would be tcp, udp or icmp")
       }
-      return ExplainRequest(
+      var question = ExplainRequest(
         from: from, transport: transport, source: try endpoint("source", source, transport),
-        destination: try endpoint("destination", destination, transport),
-        flags: flags?.split(separator: ",").map(String.init), ttl: ttl, length: length)
+        destination: try endpoint("destination", destination, transport))
+      question.flags = flags?.split(separator: ",").map(String.init)
+      question.ttl = ttl
+      question.length = length
+      return question
     }
   }
 

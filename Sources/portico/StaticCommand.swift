@@ -82,9 +82,12 @@ struct StaticCommand: AsyncParsableCommand {
     @OptionGroup var answer: AnswerOptions
 
     func run() async throws {
-      let entry = StaticDocument(
-        protocolName: transport, publicEndpoint: publicEndpoint, privateEndpoint: privateEndpoint,
-        direction: inbound ? "inbound" : nil, remote: remote, once: once ? true : nil, lifetime: lifetime)
+      var entry = StaticDocument(
+        protocolName: transport, publicEndpoint: publicEndpoint, privateEndpoint: privateEndpoint)
+      entry.direction = inbound ? "inbound" : nil
+      entry.remote = remote
+      entry.once = once ? true : nil
+      entry.lifetime = lifetime
       try await answer.print(ControlAPI.addStatic, entry) { ChangeText.render($0, "added") }
     }
   }

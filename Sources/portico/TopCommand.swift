@@ -43,7 +43,9 @@ struct TopCommand: AsyncParsableCommand {
     var before: TopDocument?
     var shown = 0
     while true {
-      let now = try await picture()
+      let now = try await Failure.onRefusal { () async throws(ControlError) in
+        try await TopDocument(of: daemon.client)
+      }
       if json {
         try StandardOutput.write(try ControlJSON.text(now))
       } else {
@@ -55,15 +57,6 @@ struct TopCommand: AsyncParsableCommand {
       before = now
       shown += 1
       guard count.map({ shown < $0 }) ?? true, await isToGoOn(screen) else { return }
-    }
-  }
-
-  private func picture() async throws -> TopDocument {
-    let client = daemon.client
-    return try await Failure.onRefusal { () async throws(ControlError) in
-      TopDocument(
-        status: try await client.status(), stats: try await client.stats(),
-        hosts: try await client.hosts(limit: HostsDocument.mostListed))
     }
   }
 

@@ -1,4 +1,4 @@
-import NATControl
+@testable import NATControl
 
 /// What the stand-in answers: the documented examples.
 enum Examples {

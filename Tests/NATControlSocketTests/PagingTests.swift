@@ -1,8 +1,9 @@
 import Foundation
-import NATControl
 import NATControlSocket
 import Synchronization
 import Testing
+
+@testable import NATControl
 
 /// The table as a stream and page by page.
 @Suite struct PagingTests {

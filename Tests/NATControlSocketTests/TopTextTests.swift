@@ -1,5 +1,6 @@
-import NATControl
 import Testing
+
+@testable import NATControl
 
 /// The picture of `portico top`.
 @Suite struct TopTextTests {

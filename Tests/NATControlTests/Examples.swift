@@ -1,4 +1,4 @@
-import NATControl
+@testable import NATControl
 
 /// The documented examples.
 enum Examples {

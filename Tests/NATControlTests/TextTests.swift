@@ -1,5 +1,6 @@
-import NATControl
 import Testing
+
+@testable import NATControl
 
 @Suite("Text for people")
 struct TextTests {

@@ -11,6 +11,7 @@ import NATTable
 import NATWire
 import Testing
 
+@testable import NATControl
 @testable import NATDaemon
 
 /// A worker on its thread without interfaces, and its control.

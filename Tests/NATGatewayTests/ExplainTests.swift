@@ -1,9 +1,9 @@
-import NATControl
 import NATMemory
 import NATWire
 import Testing
 
 @testable import NATComposition
+@testable import NATControl
 @testable import NATEngine
 @testable import NATGateway
 @testable import NATTable

@@ -1,5 +1,4 @@
 import NATConfiguration
-import NATControl
 import NATEngine
 import NATMemory
 import NATWire
@@ -7,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import NATComposition
+@testable import NATControl
 @testable import NATGateway
 @testable import NATTable
 

@@ -1,4 +1,3 @@
-import NATControl
 import NATEngine
 import NATGateway
 import NATMemory
@@ -6,6 +5,7 @@ import NATWire
 import Testing
 
 @testable import NATComposition
+@testable import NATControl
 @testable import NATTable
 
 /// The table by pages, while it changes.

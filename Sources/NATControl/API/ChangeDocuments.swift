@@ -58,27 +58,6 @@ public struct StaticDocument: Codable, Hashable, Sendable {
   /// How long it is in force, such as `600s` or `10m`.
   public var lifetime: String?
 
-  public init(
-    protocolName: String, publicEndpoint: String, privateEndpoint: String, direction: String? = nil,
-    remote: String? = nil, once: Bool? = nil, lifetime: String? = nil
-  ) {
-    self.protocolName = protocolName
-    self.publicEndpoint = publicEndpoint
-    self.privateEndpoint = privateEndpoint
-    self.direction = direction
-    self.remote = remote
-    self.once = once
-    self.lifetime = lifetime
-  }
-
-  /// - Parameter entry: an entry of `static` in the configuration.
-  public init(entry: [String: String]) {
-    self.init(
-      protocolName: entry["protocol"] ?? "", publicEndpoint: entry["public"] ?? "",
-      privateEndpoint: entry["private"] ?? "", direction: entry["direction"], remote: entry["remote"],
-      once: entry["once"] == "true" ? true : nil, lifetime: entry["lifetime"])
-  }
-
   /// The mapping as an entry of `static` in the configuration.
   public var entry: [String: String] {
     var entry = ["protocol": protocolName, "public": publicEndpoint, "private": privateEndpoint]
@@ -98,6 +77,22 @@ public struct StaticDocument: Codable, Hashable, Sendable {
 
   /// The keys that a mapping may have.
   public static var keys: [String] { CodingKeys.allCases.map(\.rawValue) }
+}
+
+extension StaticDocument {
+  public init(protocolName: String, publicEndpoint: String, privateEndpoint: String) {
+    self.protocolName = protocolName
+    self.publicEndpoint = publicEndpoint
+    self.privateEndpoint = privateEndpoint
+  }
+
+  /// - Parameter entry: an entry of `static` in the configuration.
+  public init(entry: [String: String]) {
+    self.init(
+      protocolName: entry["protocol"] ?? "", publicEndpoint: entry["public"] ?? "",
+      privateEndpoint: entry["private"] ?? "", direction: entry["direction"], remote: entry["remote"],
+      once: entry["once"] == "true" ? true : nil, lifetime: entry["lifetime"])
+  }
 }
 
 public struct StaticsDocument: Codable, Hashable, Sendable {

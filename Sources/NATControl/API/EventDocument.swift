@@ -33,21 +33,6 @@ public struct EventDocument: Codable, Hashable, Sendable {
   /// `state-restored` and `state-dropped`: sessions that were restored or dropped.
   public var count: UInt64?
 
-  public init(
-    unixNanoseconds: UInt64, kind: Kind, transport: TransportName? = nil,
-    privateEndpoint: EndpointDocument? = nil, publicEndpoint: EndpointDocument? = nil,
-    remote: EndpointDocument? = nil, reason: String? = nil, count: UInt64? = nil
-  ) {
-    self.unixNanoseconds = unixNanoseconds
-    self.kind = kind
-    self.transport = transport
-    self.privateEndpoint = privateEndpoint
-    self.publicEndpoint = publicEndpoint
-    self.remote = remote
-    self.reason = reason
-    self.count = count
-  }
-
   enum CodingKeys: String, CodingKey {
     case unixNanoseconds
     case kind = "event"
@@ -55,5 +40,11 @@ public struct EventDocument: Codable, Hashable, Sendable {
     case privateEndpoint = "private"
     case publicEndpoint = "public"
     case remote, reason, count
+  }
+}
+
+extension EventDocument {
+  public init(unixNanoseconds: UInt64, kind: Kind, count: UInt64? = nil) {
+    (self.unixNanoseconds, self.kind, self.count) = (unixNanoseconds, kind, count)
   }
 }

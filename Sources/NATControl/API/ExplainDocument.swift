@@ -13,23 +13,18 @@ public struct ExplainRequest: Codable, Hashable, Sendable {
   /// Bytes of the IPv4 packet; absent: the headers alone.
   public var length: UInt16?
 
-  public init(
-    from: String, transport: TransportName, source: EndpointDocument, destination: EndpointDocument,
-    flags: [String]? = nil, ttl: UInt8? = nil, length: UInt16? = nil
-  ) {
-    self.from = from
-    self.transport = transport
-    self.source = source
-    self.destination = destination
-    self.flags = flags
-    self.ttl = ttl
-    self.length = length
-  }
-
   enum CodingKeys: String, CodingKey {
     case from
     case transport = "protocol"
     case source, destination, flags, ttl, length
+  }
+}
+
+extension ExplainRequest {
+  public init(
+    from: String, transport: TransportName, source: EndpointDocument, destination: EndpointDocument
+  ) {
+    (self.from, self.transport, self.source, self.destination) = (from, transport, source, destination)
   }
 }
 
@@ -80,12 +75,10 @@ public struct ExplainDocument: Codable, Hashable, Sendable {
   public var to: String?
   /// The drop reason.
   public var drop: String?
+}
 
-  public init(steps: [Step], fields: [Field], verdict: String, to: String? = nil, drop: String? = nil) {
-    self.steps = steps
-    self.fields = fields
-    self.verdict = verdict
-    self.to = to
-    self.drop = drop
+extension ExplainDocument {
+  public init(steps: [Step], fields: [Field], verdict: String) {
+    (self.steps, self.fields, self.verdict) = (steps, fields, verdict)
   }
 }

@@ -3,28 +3,14 @@ public struct HostsDocument: Codable, Hashable, Sendable {
   /// An inside host, with its bindings, sessions and traffic.
   public struct Host: Codable, Hashable, Sendable {
     public var address: String
-    public var dynamicBindings: Int
-    public var staticBindings: Int
-    public var sessions: Int
+    public var dynamicBindings = 0
+    public var staticBindings = 0
+    public var sessions = 0
     /// Traffic of the sessions that live now. Bytes are IPv4 total lengths.
-    public var packetsOut: UInt64
-    public var bytesOut: UInt64
-    public var packetsIn: UInt64
-    public var bytesIn: UInt64
-
-    public init(
-      address: String, dynamicBindings: Int = 0, staticBindings: Int = 0, sessions: Int = 0,
-      packetsOut: UInt64 = 0, bytesOut: UInt64 = 0, packetsIn: UInt64 = 0, bytesIn: UInt64 = 0
-    ) {
-      self.address = address
-      self.dynamicBindings = dynamicBindings
-      self.staticBindings = staticBindings
-      self.sessions = sessions
-      self.packetsOut = packetsOut
-      self.bytesOut = bytesOut
-      self.packetsIn = packetsIn
-      self.bytesIn = bytesIn
-    }
+    public var packetsOut: UInt64 = 0
+    public var bytesOut: UInt64 = 0
+    public var packetsIn: UInt64 = 0
+    public var bytesIn: UInt64 = 0
   }
 
   public var hosts: [Host]
@@ -38,4 +24,8 @@ public struct HostsDocument: Codable, Hashable, Sendable {
     self.hosts = hosts
     self.total = total
   }
+}
+
+extension HostsDocument.Host {
+  public init(address: String) { self.address = address }
 }

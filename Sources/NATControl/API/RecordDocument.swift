@@ -15,27 +15,14 @@ public struct RecordDocument: Codable, Hashable, Sendable {
 
   public var isRecording: Bool
   public var content: Content
-  public var packets: Int
-  public var bytes: Int
+  public var packets = 0
+  public var bytes = 0
   /// The time since the recording began.
-  public var span: Seconds
+  public var span = Seconds.zero
   /// Nil while the recorder is off.
   public var begin: Begin?
   /// The directory of the files, after a dump.
   public var directory: String?
-
-  public init(
-    isRecording: Bool, content: Content, packets: Int = 0, bytes: Int = 0,
-    span: Seconds = Seconds(nanoseconds: 0), begin: Begin? = nil, directory: String? = nil
-  ) {
-    self.isRecording = isRecording
-    self.content = content
-    self.packets = packets
-    self.bytes = bytes
-    self.span = span
-    self.begin = begin
-    self.directory = directory
-  }
 
   enum CodingKeys: String, CodingKey {
     case isRecording = "recording"
@@ -43,6 +30,12 @@ public struct RecordDocument: Codable, Hashable, Sendable {
     case span = "spanSeconds"
     case begin = "begunBy"
     case directory
+  }
+}
+
+extension RecordDocument {
+  public init(isRecording: Bool, content: Content) {
+    (self.isRecording, self.content) = (isRecording, content)
   }
 }
 

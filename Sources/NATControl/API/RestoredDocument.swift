@@ -16,35 +16,17 @@ public struct RestoredDocument: Codable, Hashable, Sendable {
   /// The age of the snapshot when it was restored, as far as it is known. If it waits, its age now.
   public var age: Seconds?
   /// Sessions, bindings and ports in hold-down that were restored.
-  public var sessions: Int
-  public var bindings: Int
-  public var restingPorts: Int
+  public var sessions = 0
+  public var bindings = 0
+  public var restingPorts = 0
   /// Sessions that had expired.
-  public var expired: Int
+  public var expired = 0
   /// Sessions that the configuration or the machine's address no longer allows.
-  public var notAllowed: Int
+  public var notAllowed = 0
   /// Sessions beyond a limit.
-  public var withoutRoom: Int
+  public var withoutRoom = 0
   /// Sessions that are invalid, or contradict another session.
-  public var contradicting: Int
-
-  public init(
-    file: String, outcome: Outcome, reason: String? = nil, age: Seconds? = nil, sessions: Int = 0,
-    bindings: Int = 0, restingPorts: Int = 0, expired: Int = 0, notAllowed: Int = 0, withoutRoom: Int = 0,
-    contradicting: Int = 0
-  ) {
-    self.file = file
-    self.outcome = outcome
-    self.reason = reason
-    self.age = age
-    self.sessions = sessions
-    self.bindings = bindings
-    self.restingPorts = restingPorts
-    self.expired = expired
-    self.notAllowed = notAllowed
-    self.withoutRoom = withoutRoom
-    self.contradicting = contradicting
-  }
+  public var contradicting = 0
 
   /// Sessions that were not restored, apart from expired ones.
   public var lost: Int { notAllowed + withoutRoom + contradicting }
@@ -53,5 +35,11 @@ public struct RestoredDocument: Codable, Hashable, Sendable {
     case file, outcome, reason
     case age = "ageSeconds"
     case sessions, bindings, restingPorts, expired, notAllowed, withoutRoom, contradicting
+  }
+}
+
+extension RestoredDocument {
+  public init(file: String, outcome: Outcome, reason: String? = nil) {
+    (self.file, self.outcome, self.reason) = (file, outcome, reason)
   }
 }

@@ -31,23 +31,12 @@ public struct StatusDocument: Codable, Hashable, Sendable {
   public struct Worker: Codable, Hashable, Sendable {
     public var number: Int
     /// Nanoseconds of work since the start. The worker slept for the rest of the time.
-    public var busyNanoseconds: UInt64
+    public var busyNanoseconds: UInt64 = 0
     /// The longest round since the start. In a round the worker receives from all interfaces, translates and sends.
-    public var longestRoundNanoseconds: UInt64
+    public var longestRoundNanoseconds: UInt64 = 0
     /// The longest round in each of the last 60 whole seconds, the latest first; 0 for a second without work.
-    public var longestRoundBySecondNanoseconds: [UInt64]
-    public var rounds: UInt64
-
-    public init(
-      number: Int, busyNanoseconds: UInt64, longestRoundNanoseconds: UInt64,
-      longestRoundBySecondNanoseconds: [UInt64], rounds: UInt64
-    ) {
-      self.number = number
-      self.busyNanoseconds = busyNanoseconds
-      self.longestRoundNanoseconds = longestRoundNanoseconds
-      self.longestRoundBySecondNanoseconds = longestRoundBySecondNanoseconds
-      self.rounds = rounds
-    }
+    public var longestRoundBySecondNanoseconds: [UInt64] = []
+    public var rounds: UInt64 = 0
   }
 
   public var version: String
@@ -76,4 +65,8 @@ public struct StatusDocument: Codable, Hashable, Sendable {
     case uptime = "uptimeSeconds"
     case interfaces, workers, degraded, restored
   }
+}
+
+extension StatusDocument.Worker {
+  public init(number: Int) { self.number = number }
 }
