@@ -83,6 +83,14 @@ package struct ChildProcess: ~Copyable {
 
   package func signal(_ number: Int32) { kill(identifier, number) }
 
+  /// Ends it with SIGTERM, and waits until it and its children have closed its output.
+  /// - Returns: as ``wait()`` does.
+  @discardableResult package consuming func terminate() -> Int32 {
+    signal(SIGTERM)
+    _ = readToEnd()
+    return wait()
+  }
+
   /// Waits until it ends.
   /// - Returns: the exit code, or 128 plus the signal that ended it.
   package consuming func wait() -> Int32 {

@@ -55,8 +55,7 @@ struct BenchControlCommand: AsyncParsableCommand {
       report(quiet, dumping)
       guard dumping.allSatisfy(\.isWhole) else { throw Failure.exit(1, "a dump was not whole") }
     } catch let interruption as Interruption.Arrived {
-      Failure.say("interrupted; everything is cleaned up")
-      throw ExitCode(128 + interruption.number)
+      throw interruption.exit
     } catch let failure as LabFailure {
       throw Failure.exit(Failure.unavailable, failure.description)
     } catch let error as ControlError {

@@ -44,8 +44,7 @@ struct BenchLiveCommand: ParsableCommand {
       for _ in 0..<rounds { try bench.round() }
       report(bench.results)
     } catch let interruption as Interruption.Arrived {
-      Failure.say("interrupted; everything is cleaned up")
-      throw ExitCode(128 + interruption.number)
+      throw interruption.exit
     } catch let failure as LabFailure {
       throw Failure.exit(Failure.unavailable, failure.description)
     }

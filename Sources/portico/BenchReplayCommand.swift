@@ -6,6 +6,7 @@ import NATComposition
 import NATConfiguration
 import NATEngine
 import NATGateway
+import NATLab
 import NATWire
 
 struct BenchReplayCommand: ParsableCommand {
@@ -56,10 +57,10 @@ struct BenchReplayCommand: ParsableCommand {
           folder.appending(path: "stats.json").path,
         ])
     ]
-    if let path = Contender.find("tcpdump") {
+    if let path = Programs.find("tcpdump") {
       contenders.append(Contender(name: "tcpdump", arguments: [path, "-r", capture, "-w", output]))
     }
-    if let path = Contender.find("tcprewrite") {
+    if let path = Programs.find("tcprewrite") {
       contenders.append(
         Contender(
           name: "tcprewrite",
@@ -130,25 +131,13 @@ private struct Contender {
 
   var median: Double { seconds.sorted()[seconds.count / 2] }
 
-  static func find(_ program: String) -> String? {
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin:/usr/sbin:/sbin"
-    return (path.split(separator: ":") + ["/usr/sbin", "/usr/bin"]).map { "\($0)/\(program)" }
-      .first { FileManager.default.isExecutableFile(atPath: $0) }
-  }
-
   func run() throws -> Double {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: arguments[0])
-    process.arguments = Array(arguments.dropFirst())
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
     let start = monotonicNanoseconds()
-    try process.run()
-    process.waitUntilExit()
+    let process = try ChildProcess(arguments)
+    _ = process.readToEnd()
+    let status = process.wait()
     let elapsed = monotonicNanoseconds() - start
-    guard process.terminationStatus == 0 else {
-      throw Failure.exit(1, "\(name) ended with status \(process.terminationStatus)")
-    }
+    guard status == 0 else { throw Failure.exit(1, "\(name) ended with status \(status)") }
     return Double(elapsed) / 1e9
   }
 }

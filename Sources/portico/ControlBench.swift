@@ -18,7 +18,7 @@ struct ControlBench {
     var isWhole = true
   }
 
-  private let network: BenchNetwork
+  private let network: LabNetwork
   private let control: ControlClient
   private let daemon: ServerProgram
   private let sessions: Int
@@ -34,7 +34,8 @@ struct ControlBench {
     self.sessions = sessions
     self.rate = rate
     self.seconds = seconds
-    network = try BenchNetwork()
+    network = try LabNetwork("bench")
+    try network.discard()
     daemon = ServerProgram(
       try network.startDaemon(
         """

@@ -30,14 +30,10 @@ struct DemoCommand: ParsableCommand {
         throw Failure.exit(1, "\(HumanText.amount(failures, "step")) of the demo failed, see above")
       }
     } catch let interruption as Interruption.Arrived {
-      Failure.say("interrupted; everything is cleaned up")
-      throw ExitCode(128 + interruption.number)
+      throw interruption.exit
     } catch let failure as LabFailure {
       // A step that a signal interrupted has not failed.
-      do { try Interruption.check() } catch {
-        Failure.say("interrupted; everything is cleaned up")
-        throw ExitCode(128 + error.number)
-      }
+      do { try Interruption.check() } catch { throw error.exit }
       Failure.say("no live demo: \(failure.description)")
       try replay()
     }

@@ -3,12 +3,12 @@ import Glibc
 import NATLab
 
 /// A client, a gateway that runs `porticod`, and a server in network namespaces of their own, with the machine's
-/// programs at both ends. Everything is removed when it is deinitialized.
+/// programs at both ends.
 final class Demonstration {
-  private let client: NetworkNamespace
-  private let gateway: NetworkNamespace
-  private let server: NetworkNamespace
-  private let folder: URL
+  private let network: LabNetwork
+  private var client: NetworkNamespace { network.client }
+  private var server: NetworkNamespace { network.server }
+  private var folder: URL { network.folder }
   private let name = "www.example.test"
   private var failures = 0
   /// Whether the server answers DNS queries; without a DNS server the client is told the address.
@@ -18,19 +18,13 @@ final class Demonstration {
     for program in ["ip", "unshare", "mount"] where !Programs.has(program) {
       throw LabFailure(description: "no program `\(program)`; `apt-get install -y iproute2 util-linux mount`")
     }
-    client = try NetworkNamespace()
-    gateway = try NetworkNamespace()
-    server = try NetworkNamespace()
-    folder = FileManager.default.temporaryDirectory.appending(
-      path: "portico-demo-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    network = try LabNetwork("demo")
   }
-
-  deinit { try? FileManager.default.removeItem(at: folder) }
 
   /// - Returns: the number of failed steps.
   func run() throws -> Int {
-    try layCables()
+    show("client 192.168.1.2 --- lan0 192.168.1.1 [porticod] 203.0.113.5 wan0 --- server 203.0.113.9")
+    try Interruption.check()
     let daemon = try startDaemon()
     say("what the client's programs do, through the gateway")
     let names = try startNames()
@@ -65,53 +59,15 @@ final class Demonstration {
     show("!! \(text)")
   }
 
-  private func write(_ text: String, to file: String) throws -> String {
-    let place = folder.appending(path: file)
-    try Data(text.utf8).write(to: place)
-    return place.path
-  }
-
-  // MARK: The network
-
-  private func layCables() throws {
-    show(
-      """
-      client 192.168.1.2 --- lan0 192.168.1.1 [porticod] 203.0.113.5 wan0 --- server 203.0.113.9
-      """)
-    try gateway.connect("lan0", to: client, "eth0")
-    try gateway.connect("wan0", to: server, "eth0")
-    // The kernel of the gateway has no addresses and forwards nothing: the daemon alone is the gateway.
-    try gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
-    try client.shell("ip address add 192.168.1.2/24 dev eth0 && ip route add default via 192.168.1.1")
-    try server.shell("ip address add 203.0.113.9/24 dev eth0")
-    try Interruption.check()
-  }
-
-  /// Starts `porticod`, which lies beside this program. If the kernel does not support the kernel rules, without them.
+  /// Starts `porticod`. If the kernel does not support the kernel rules, without them.
   private func startDaemon() throws -> ChildProcess {
-    let program = try Programs.beside("porticod")
-    var more = ""
-    for attempt in 0...1 {
-      let file = try write(
-        """
-        interfaces:
-          inside: { name: lan0, address: 192.168.1.1/24 }
-          outside: { name: wan0, address: 203.0.113.5/24, gateway: 203.0.113.9 }
-        control: { socket: \(folder.path)/control.sock, group: "0" }
-        \(more)
-
-        """, to: "portico.yaml")
-      let daemon = try gateway.start([program, "--config", file])
-      let log = daemon.read(until: "started")
-      try Interruption.check()
-      if log.contains("started") { return daemon }
-      guard attempt == 0, log.contains("guard:") else {
-        throw LabFailure(description: "porticod does not start: \(log)")
-      }
-      show("the kernel does not support the kernel rules, so the demo runs without them: \(log)")
-      more = "guard: off"
+    do {
+      return try network.startDaemon()
+    } catch let failure as LabFailure where failure.description.contains("guard:") {
+      show(
+        "the kernel does not support the kernel rules, so the demo runs without them: \(failure.description)")
+      return try network.startDaemon("guard: off")
     }
-    throw LabFailure(description: "porticod does not start")
   }
 
   // MARK: The server's programs
@@ -122,8 +78,8 @@ final class Demonstration {
       return nil
     }
     // The client's name server. Only its own processes see these files.
-    _ = try write("nameserver 203.0.113.9\noptions timeout:2 attempts:2\n", to: "resolv.conf")
-    _ = try write("hosts: dns\n", to: "nsswitch.conf")
+    _ = try network.write("nameserver 203.0.113.9\noptions timeout:2 attempts:2\n", to: "resolv.conf")
+    _ = try network.write("hosts: dns\n", to: "nsswitch.conf")
     let program = try server.start([
       "/bin/sh", "-c",
       """

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Glibc
 import Synchronization
 
@@ -6,6 +7,9 @@ enum Interruption {
   /// Thrown after a signal.
   struct Arrived: Error {
     let number: Int32
+
+    /// Says so, and ends the command.
+    var exit: ExitCode { Failure.exit(128 + number, "interrupted; everything is cleaned up") }
   }
 
   fileprivate static let number = Atomic<Int32>(0)

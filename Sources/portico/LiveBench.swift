@@ -37,7 +37,7 @@ final class LiveBench {
   private(set) var results: [Result] = []
   private let seconds: Int
   private let flows: Int
-  private let network: BenchNetwork
+  private let network: LabNetwork
   /// The namespace in which slirp4netns makes its interface.
   private let guest: NetworkNamespace
   private let perf: ServerProgram?
@@ -46,7 +46,8 @@ final class LiveBench {
   init(seconds: Int, flows: Int) throws {
     self.seconds = seconds
     self.flows = flows
-    network = try BenchNetwork()
+    network = try LabNetwork("bench")
+    try network.discard()
     guest = try NetworkNamespace()
     if Programs.has("nft") {
       contenders.append(.kernel)
@@ -88,9 +89,7 @@ final class LiveBench {
   private func withPortico(_ body: () throws -> Void) throws {
     let daemon = try network.startDaemon()
     try body()
-    daemon.signal(SIGTERM)
-    _ = daemon.readToEnd()
-    _ = daemon.wait()
+    daemon.terminate()
   }
 
   private func withKernel(_ body: () throws -> Void) throws {
@@ -120,9 +119,7 @@ final class LiveBench {
     let words = program.read(until: "received tapfd")
     guard words.contains("received tapfd") else { throw LabFailure(description: "slirp4netns: \(words)") }
     try body()
-    program.signal(SIGTERM)
-    _ = program.readToEnd()
-    _ = program.wait()
+    program.terminate()
     try network.gateway.shell("ip address flush dev wan0")
   }
 

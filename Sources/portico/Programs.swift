@@ -5,11 +5,13 @@ import NATLab
 /// Finds and runs programs of the machine and of this package.
 enum Programs {
   /// Whether a program is in the search path.
-  static func has(_ name: String) -> Bool {
+  static func has(_ name: String) -> Bool { find(name) != nil }
+
+  /// The path of a program in the search path.
+  static func find(_ name: String) -> String? {
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
-    return path.split(separator: ":").contains {
-      FileManager.default.isExecutableFile(atPath: "\($0)/\(name)")
-    }
+    return path.split(separator: ":").map { "\($0)/\(name)" }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
   /// Runs a program, waits for its end and returns its output. If it fails, prints why and ends the command.
