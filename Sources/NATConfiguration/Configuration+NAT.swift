@@ -26,11 +26,6 @@ extension Configuration {
     public var fragments = Fragments()
     /// For each side; 0 sends none.
     public var icmpErrorsPerSecond = 1000
-
-    public init(insideNetworks: [IPv4Network], pool: [PoolAddress]) {
-      self.insideNetworks = insideNetworks
-      self.pool = pool
-    }
   }
 
   /// A public address of the pool with its ports.

@@ -55,11 +55,6 @@ extension Configuration {
     /// Nil for any port.
     public var port: UInt16?
 
-    public init(_ network: IPv4Network, port: UInt16? = nil) {
-      self.network = network
-      self.port = port
-    }
-
     /// The text in the file.
     public var description: String {
       if let port { return "\(network.address):\(port)" }

@@ -101,17 +101,18 @@ extension Form where Value == Configuration.Remote {
           return .wrong(found: "\(text.quoted), \(reservation)", expected: "an address that a host can have")
         }
         return .value(
-          Configuration.Remote(IPv4Network(endpoint.address, prefixLength: 32), port: endpoint.port))
+          Configuration.Remote(network: IPv4Network(endpoint.address, prefixLength: 32), port: endpoint.port))
       }
       guard text.contains("/") else {
         switch Form<IPv4Address>.address.reading(text) {
-        case .value(let address): return .value(Configuration.Remote(IPv4Network(address, prefixLength: 32)))
+        case .value(let address):
+          return .value(Configuration.Remote(network: IPv4Network(address, prefixLength: 32)))
         case .wrong(let found, let expected):
           return .wrong(found: found, expected: found.flatMap { _ in expected })
         }
       }
       switch Form<IPv4Network>.network.reading(text) {
-      case .value(let network): return .value(Configuration.Remote(network))
+      case .value(let network): return .value(Configuration.Remote(network: network))
       case .wrong(let found, let expected):
         return .wrong(found: found, expected: found.flatMap { _ in expected })
       }

@@ -10,13 +10,6 @@ struct ConfigurationInForce: Sendable {
   var machine: Configuration.Machine
   /// The path of the file; nil if it cannot be read again.
   let file: String?
-
-  init(_ written: Configuration, live: Configuration, machine: Configuration.Machine, file: String?) {
-    self.written = written
-    self.live = live
-    self.machine = machine
-    self.file = file
-  }
 }
 
 /// A component that follows changes of the configuration.

@@ -65,7 +65,8 @@ public struct Daemon: Service, CustomStringConvertible {
     let settings = settings(live, workers)
     let memory = GatewayMemory(settings)
     let components = assemble(
-      ConfigurationInForce(configuration, live: live, machine: interfaces.machineAtStart, file: file),
+      ConfigurationInForce(
+        written: configuration, live: live, machine: interfaces.machineAtStart, file: file),
       interfaces, listener, workers, settings, memory)
     try await components.start()
     logger.notice(

@@ -40,23 +40,11 @@ public struct MachineFacts: Equatable, Sendable {
     public var address: IPv4Address
     public var prefixLength: Int
     /// Not the first address of its network on the interface (IFA_F_SECONDARY).
-    public var isSecondary: Bool
+    public var isSecondary = false
     /// Not for new connections (IFA_F_DEPRECATED, as in RFC 4862).
-    public var isDeprecated: Bool
+    public var isDeprecated = false
     /// Of scope link or host, such as 169.254.0.0/16 (RFC 3927): of no use beyond the link.
-    public var isLocal: Bool
-
-    public init(
-      index: Int32, _ address: IPv4Address, prefixLength: Int, isSecondary: Bool = false,
-      isDeprecated: Bool = false, isLocal: Bool = false
-    ) {
-      self.index = index
-      self.address = address
-      self.prefixLength = prefixLength
-      self.isSecondary = isSecondary
-      self.isDeprecated = isDeprecated
-      self.isLocal = isLocal
-    }
+    public var isLocal = false
   }
 
   /// One next hop of a default route.
@@ -64,26 +52,14 @@ public struct MachineFacts: Equatable, Sendable {
     public var index: Int32
     public var gateway: IPv4Address
     /// The route with the lowest metric wins.
-    public var metric: UInt32
+    public var metric: UInt32 = 0
     /// The preferred source address (RTA_PREFSRC); nil where the kernel chooses.
     public var source: IPv4Address?
-
-    public init(index: Int32, gateway: IPv4Address, metric: UInt32 = 0, source: IPv4Address? = nil) {
-      self.index = index
-      self.gateway = gateway
-      self.metric = metric
-      self.source = source
-    }
   }
 
   /// In the kernel's order.
-  public var addresses: [Address]
-  public var routes: [Route]
-
-  public init(addresses: [Address] = [], routes: [Route] = []) {
-    self.addresses = addresses
-    self.routes = routes
-  }
+  public var addresses: [Address] = []
+  public var routes: [Route] = []
 
   /// The best default route by an interface.
   public func route(by index: Int32) -> Route? {
@@ -121,7 +97,7 @@ extension MachineFacts.Address {
     let flags =
       attributes[Int(IFA_FLAGS)].flatMap { NetlinkMessage.read(UInt32.self, $0) } ?? UInt32(header.ifa_flags)
     self.init(
-      index: Int32(bitPattern: header.ifa_index), address, prefixLength: Int(header.ifa_prefixlen),
+      index: Int32(bitPattern: header.ifa_index), address: address, prefixLength: Int(header.ifa_prefixlen),
       isSecondary: flags & UInt32(IFA_F_SECONDARY) != 0, isDeprecated: flags & UInt32(IFA_F_DEPRECATED) != 0,
       isLocal: Int(header.ifa_scope) >= Int(RT_SCOPE_LINK.rawValue))
   }

@@ -3,10 +3,11 @@ import Foundation
 import Glibc
 import NATControl
 import NATControlSocket
-import NATKernel
 import NATLab
 import NATWire
 import Testing
+
+@testable import NATKernel
 
 extension Lab {
   /// How a gateway with `address: host` goes with what becomes of the host's address, in whatever way.

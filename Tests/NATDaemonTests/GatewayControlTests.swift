@@ -2,7 +2,6 @@ import Foundation
 import Logging
 import NATComposition
 import NATConfiguration
-import NATControl
 import NATEngine
 import NATGateway
 import NATKernel
@@ -84,7 +83,8 @@ final class Bench: Sendable {
     let events = EventHub(workers, memory)
     let recorder = FlightRecorder(configuration.record, workers, started: started, logger: logger)
     let changes = ChangeCoordinator(
-      ConfigurationInForce(configuration, live: live, machine: machine, file: path), workers, memory.table,
+      ConfigurationInForce(written: configuration, live: live, machine: machine, file: path), workers,
+      memory.table,
       interfaces: self.interfaces, events: events, state: nil, observers: [])
     control = GatewayControl(
       changes: changes, workers: workers, queries: TableQueries(table: memory.table, started: started),

@@ -1,7 +1,8 @@
-import NATKernel
 import NATWire
 import TestSupport
 import Testing
+
+@testable import NATKernel
 
 /// Messages of rtnetlink as a kernel 6.18 sent them when `ip` changed addresses and routes of wan0, its interface 3.
 @Suite("What the kernel says of the host's addresses")
@@ -17,7 +18,7 @@ struct MachineFactsTests {
   private static func address(_ last: UInt8, _ change: (inout MachineFacts.Address) -> Void = { _ in })
     -> MachineFacts.Address
   {
-    var address = MachineFacts.Address(index: 3, IPv4Address(203, 0, 113, last), prefixLength: 24)
+    var address = MachineFacts.Address(index: 3, address: IPv4Address(203, 0, 113, last), prefixLength: 24)
     change(&address)
     return address
   }
@@ -46,13 +47,15 @@ struct MachineFactsTests {
       message:
         "500000001400000057ca056ba85d0000021080fd0300000008000100a9fe070708000200a9fe07070900030077616e3000000000080008008000000014000600ffffffffffffffff01e5150001e51500",
       news: [
-        .address(MachineFacts.Address(index: 3, IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true))
+        .address(
+          MachineFacts.Address(
+            index: 3, address: IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true))
       ]),
     Case(
       command: "ip addr add 10.8.0.2 peer 10.8.0.1/32",
       message:
         "500000001400000058ca056bb65d00000220800003000000080001000a080001080002000a0800020900030077616e3000000000080008008000000014000600ffffffffffffffff36e5150036e51500",
-      news: [.address(MachineFacts.Address(index: 3, IPv4Address(10, 8, 0, 2), prefixLength: 32))]),
+      news: [.address(MachineFacts.Address(index: 3, address: IPv4Address(10, 8, 0, 2), prefixLength: 32))]),
     Case(
       command: "ip addr change 203.0.113.5/24 preferred_lft 0 valid_lft 100",
       message:
@@ -161,11 +164,12 @@ struct MachineFactsTests {
     "RC2 of several addresses: the route's source, else the one beside the next hop, else the first; no link-local one"
   )
   func chooses() {
-    let far = MachineFacts.Address(index: 3, IPv4Address(10, 0, 0, 7), prefixLength: 8)
-    let local = MachineFacts.Address(index: 3, IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true)
+    let far = MachineFacts.Address(index: 3, address: IPv4Address(10, 0, 0, 7), prefixLength: 8)
+    let local = MachineFacts.Address(
+      index: 3, address: IPv4Address(169, 254, 7, 7), prefixLength: 16, isLocal: true)
     let second = Self.address(6) { $0.isSecondary = true }
     let old = Self.address(4) { $0.isDeprecated = true }
-    let elsewhere = MachineFacts.Address(index: 4, IPv4Address(192, 0, 2, 1), prefixLength: 24)
+    let elsewhere = MachineFacts.Address(index: 4, address: IPv4Address(192, 0, 2, 1), prefixLength: 24)
     var facts = MachineFacts(addresses: [elsewhere, local, far, old, Self.address(5), second])
     #expect(facts.address(of: 3) == far)
     facts.routes = [Self.route(1, 100), MachineFacts.Route(index: 4, gateway: IPv4Address(192, 0, 2, 254))]
