@@ -25,10 +25,10 @@ public enum MetricsText {
     var text = Exposition()
     text.family("portico_build_info", .gauge, "The version that runs; always 1.")
     text.sample([("version", status.version)], "1")
-    text.family("portico_uptime_seconds", .gauge, "Time since the start.")
-    text.sample([], "\(status.uptime)")
-    text.family("portico_degraded", .gauge, "Reasons for which the gateway does less than it should.")
-    text.sample([], "\(status.degraded.count)")
+    text.family("portico_uptime_seconds", .gauge, "Time since the start.", "\(status.uptime)")
+    text.family(
+      "portico_degraded", .gauge, "Reasons for which the gateway does less than it should.",
+      "\(status.degraded.count)")
     sides(status, stats, &text)
     text.family("portico_dropped_packets_total", .counter, "Packets dropped, by reason.")
     for drop in stats.drops.counters { text.sample([("reason", drop.name)], "\(drop.count)") }
@@ -62,8 +62,7 @@ public enum MetricsText {
   }
 
   private static func table(_ stats: StatsDocument, _ sessions: [SessionCount], _ text: inout Exposition) {
-    text.family("portico_bindings", .gauge, "Bindings in the table, statics included.")
-    text.sample([], "\(stats.bindings)")
+    text.family("portico_bindings", .gauge, "Bindings in the table, statics included.", "\(stats.bindings)")
     text.family("portico_sessions", .gauge, "Sessions in the table.")
     // Every pair always has a sample: a series that comes and goes breaks rates and alerts.
     for transport in TransportName.allCases {
@@ -72,29 +71,21 @@ public enum MetricsText {
         text.sample([("protocol", transport.rawValue), ("state", state.rawValue)], "\(count)")
       }
     }
-    let events: [(String, String, UInt64)] = [
-      ("portico_bindings_created_total", "Bindings made.", stats.events.bindingsCreated),
-      ("portico_sessions_created_total", "Sessions made.", stats.events.sessionsCreated),
-      (
-        "portico_sessions_expired_total", "Sessions that ended, for whatever reason.",
-        stats.events.sessionsExpired
-      ),
-      (
-        "portico_hairpins_total", "Packets from inside to inside by a public endpoint.", stats.events.hairpins
-      ),
-      (
-        "portico_icmp_errors_suppressed_total", "ICMP errors not sent because their budget was spent.",
-        stats.events.icmpErrorsSuppressed
-      ),
-      (
-        "portico_left_to_kernel_total", "Packets for the machine itself, left to its kernel.",
-        stats.events.leftToKernel
-      ),
-    ]
-    for (name, help, count) in events {
-      text.family(name, .counter, help)
-      text.sample([], "\(count)")
+    func counter(_ name: String, _ help: String, _ count: UInt64) {
+      text.family(name, .counter, help, "\(count)")
     }
+    let events = stats.events
+    counter("portico_bindings_created_total", "Bindings made.", events.bindingsCreated)
+    counter("portico_sessions_created_total", "Sessions made.", events.sessionsCreated)
+    counter(
+      "portico_sessions_expired_total", "Sessions that ended, for whatever reason.", events.sessionsExpired)
+    counter("portico_hairpins_total", "Packets from inside to inside by a public endpoint.", events.hairpins)
+    counter(
+      "portico_icmp_errors_suppressed_total", "ICMP errors not sent because their budget was spent.",
+      events.icmpErrorsSuppressed)
+    counter(
+      "portico_left_to_kernel_total", "Packets for the machine itself, left to its kernel.",
+      events.leftToKernel)
   }
 
   private static func pool(_ stats: StatsDocument, _ text: inout Exposition) {
@@ -138,6 +129,12 @@ private struct Exposition {
   mutating func family(_ name: String, _ kind: Kind, _ help: String) {
     self.name = name
     text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+  }
+
+  /// A family with one sample, without labels.
+  mutating func family(_ name: String, _ kind: Kind, _ help: String, _ value: String) {
+    family(name, kind, help)
+    sample([], value)
   }
 
   mutating func sample(_ labels: [(name: String, value: String)], _ value: String) {
