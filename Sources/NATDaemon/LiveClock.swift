@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import NATWire
 
@@ -11,14 +12,8 @@ enum LiveClock {
 
   /// The kernel's identifier of this boot; zeros if it cannot be read. The clock counts from the boot.
   static let boot: (UInt64, UInt64) = {
-    // Safety: the call does not keep the path.
-    let descriptor = unsafe open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return (0, 0) }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 64)
-    // Safety: the array has as many bytes.
-    let count = unsafe read(descriptor, &bytes, bytes.count)
-    let digits = bytes[..<max(0, count)].compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+    let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+    let digits = (text ?? "").compactMap(\.hexDigitValue)
     guard digits.count == 32 else { return (0, 0) }
     func word(_ digits: ArraySlice<Int>) -> UInt64 { digits.reduce(0) { $0 << 4 | UInt64($1) } }
     return (word(digits[..<16]), word(digits[16...]))

@@ -42,7 +42,7 @@ public struct InterfaceFacts: Equatable, Sendable {
     isUp = flags & IFF_UP != 0
     hasCarrier = isUp && flags & IFF_RUNNING != 0
     let own = name
-    addresses = addressesOfKernel().filter { $0.interface == own }.map(\.address)
+    addresses = InterfaceFacts.kernelAddresses().filter { $0.interface == own }.map(\.address)
     offloads = Offloads(request)
   }
 }
@@ -146,30 +146,27 @@ struct InterfaceRequest: ~Copyable {
 
 extension InterfaceFacts {
   /// The kernel's IPv4 addresses, each with the name of its interface, in the network namespace of the calling thread.
-  public static func kernelAddresses() -> [(interface: String, address: Address)] { addressesOfKernel() }
-}
-
-private func addressesOfKernel() -> [(interface: String, address: InterfaceFacts.Address)] {
-  var list: UnsafeMutablePointer<ifaddrs>? = nil
-  // Safety: the list is freed below, once.
-  guard unsafe getifaddrs(&list) == 0 else { return [] }
-  defer { unsafe freeifaddrs(list) }
-  var found: [(interface: String, address: InterfaceFacts.Address)] = []
-  var next = unsafe list
-  while let entry = unsafe next {
-    unsafe next = entry.pointee.ifa_next
-    // Safety: the entries live until the list is freed; an AF_INET address is a `sockaddr_in`.
-    guard let address = unsafe entry.pointee.ifa_addr, let mask = unsafe entry.pointee.ifa_netmask,
-      unsafe Int32(address.pointee.sa_family) == AF_INET
-    else { continue }
-    let value = unsafe internetAddress(address)
-    let prefixLength = unsafe internetAddress(mask).rawValue.nonzeroBitCount
-    // Safety: the name ends with a zero.
-    let name = unsafe String(cString: entry.pointee.ifa_name)
-    found.append(
-      (name, .init(address: value, network: IPv4Network(value, prefixLength: prefixLength))))
+  public static func kernelAddresses() -> [(interface: String, address: Address)] {
+    var list: UnsafeMutablePointer<ifaddrs>? = nil
+    // Safety: the list is freed below, once.
+    guard unsafe getifaddrs(&list) == 0 else { return [] }
+    defer { unsafe freeifaddrs(list) }
+    var found: [(interface: String, address: Address)] = []
+    var next = unsafe list
+    while let entry = unsafe next {
+      unsafe next = entry.pointee.ifa_next
+      // Safety: the entries live until the list is freed; an AF_INET address is a `sockaddr_in`.
+      guard let address = unsafe entry.pointee.ifa_addr, let mask = unsafe entry.pointee.ifa_netmask,
+        unsafe Int32(address.pointee.sa_family) == AF_INET
+      else { continue }
+      let value = unsafe internetAddress(address)
+      let prefixLength = unsafe internetAddress(mask).rawValue.nonzeroBitCount
+      // Safety: the name ends with a zero.
+      let name = unsafe String(cString: entry.pointee.ifa_name)
+      found.append((name, Address(address: value, network: IPv4Network(value, prefixLength: prefixLength))))
+    }
+    return found
   }
-  return found
 }
 
 @unsafe private func internetAddress(_ address: UnsafeMutablePointer<sockaddr>) -> IPv4Address {

@@ -1,4 +1,5 @@
 internal import CLinuxPacket
+internal import FoundationEssentials
 internal import Glibc
 
 /// The NETLINK_NETFILTER sockets of this process.
@@ -6,17 +7,8 @@ enum NetfilterSockets {
   /// Their descriptors.
   /// - Complexity: a few system calls for each descriptor of the process.
   static func all() -> Set<Int32> {
-    // Safety: the stream is closed below; each entry is read before the next one.
-    guard let folder = unsafe opendir("/proc/self/fd") else { return [] }
-    defer { unsafe closedir(folder) }
-    var found: Set<Int32> = []
-    while let entry = unsafe readdir(folder) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if let descriptor = Int32(name), isOne(descriptor) { found.insert(descriptor) }
-    }
-    return found
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return Set(names.compactMap { Int32($0) }.filter(isOne))
   }
 
   private static func isOne(_ descriptor: Int32) -> Bool {
