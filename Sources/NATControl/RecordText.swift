@@ -8,8 +8,8 @@ public enum RecordText {
     guard record.isRecording else { return "not recording\n" }
     let begin =
       switch record.begin {
-      case .dump: ", begun anew behind a dump"
-      case .change: ", begun anew behind a change of the configuration, of addresses or of the table"
+      case .dump: ", started again after a dump"
+      case .change: ", started again after a change of the configuration, of addresses or of the table"
       case .on, .none: ""
       }
     return "recording: \(held)\(begin)\n"

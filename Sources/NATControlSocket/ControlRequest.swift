@@ -16,7 +16,7 @@ struct ControlRequest: Sendable {
     guard let components = URLComponents(string: target) else {
       throw ControlError(
         status: 400, reason: "bad-target",
-        "\(quoted(target)) is no path with a query; it would be like /v1/table?protocol=tcp")
+        "\(quoted(target)) is not a path with a query; expected something like /v1/table?protocol=tcp")
     }
     return (components.path, (components.queryItems ?? []).map { ($0.name, $0.value ?? "") })
   }

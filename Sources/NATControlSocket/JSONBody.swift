@@ -24,7 +24,7 @@ enum JSONBody {
   ) throws(ControlError) -> Document {
     let data = Data(body.readableBytesView)
     func refused(_ found: String) -> ControlError {
-      ControlError(status: 400, reason: "bad-json", "\(found); it would be like \(example)")
+      ControlError(status: 400, reason: "bad-json", "\(found); expected something like \(example)")
     }
     guard !data.isEmpty else { throw refused("there is no body") }
     let decoder = JSONDecoder()

@@ -29,7 +29,7 @@ struct Parameters {
     guard let text = take(name) else { return nil }
     guard let value = read(text) else {
       throw ControlError(
-        status: 400, reason: "bad-value", "\(name) is \(quoted(text)); it would be \(right())")
+        status: 400, reason: "bad-value", "\(name) is \(quoted(text)); expected \(right())")
     }
     return value
   }

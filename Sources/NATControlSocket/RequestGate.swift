@@ -135,7 +135,7 @@ final class RequestGate: ChannelDuplexHandler {
     case .some(let fault):
       refuse(
         context, 400, "bad-request",
-        "no HTTP request (\(fault)); it would begin like: GET /v1/status HTTP/1.1")
+        "not an HTTP request (\(fault)); expected something like: GET /v1/status HTTP/1.1")
     case .none: context.close(promise: nil)
     }
   }

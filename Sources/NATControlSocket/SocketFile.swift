@@ -117,7 +117,7 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
     guard facts.st_mode & S_IFMT == S_IFSOCK else {
       throw ControlSocketFault(
         kind: .cannotListen,
-        description: "\(path): is there and is no socket; remove it, or give control.socket another path")
+        description: "\(path): exists, but is no socket; remove it, or give control.socket another path")
     }
     let probe = try socket(path)
     defer { close(probe) }

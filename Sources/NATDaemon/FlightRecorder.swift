@@ -62,7 +62,7 @@ actor FlightRecorder: Component, ChangeObserver {
   /// Logs that a change restarts the recording.
   func note(change: String) async {
     guard let status = try? await status(), status.isRecording else { return }
-    logger.notice("what is recorded begins anew", metadata: ["because": "\(change)"])
+    logger.notice("the recording starts again", metadata: ["because": "\(change)"])
   }
 
   /// Writes the recording into a new directory, and starts a new recording.

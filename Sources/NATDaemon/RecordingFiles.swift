@@ -95,21 +95,21 @@ struct RecordingFiles {
     let kept =
       recording.settings?.keepsHeaders == true
       ? """
-      Headers only: for reading. Put through the gateway, packets that are not whole are dropped as malformed, so the
-      tables differ; before.state and after.state are right.
+      Headers only, for reading. A replay would drop the packets as malformed, because they are not whole. The tables in
+      before.state and after.state are complete.
       """
       : """
-      The same again, with the table as it stood behind the last packet:
+      To replay the packets, from the table before the first one:
 
         portico replay --config portico.yaml --inside inside.pcap --outside outside.pcap --restore before.state
 
-      The table that the gateway had then:
+      To show the table after the last packet:
 
         portico replay --config portico.yaml --restore after.state
       """
     return """
       A recording of Portico: what came in on each side (inside.pcap, outside.pcap), the configuration in force
-      (portico.yaml), the table before the first packet and behind the last one (before.state, after.state).
+      (portico.yaml), the table before the first packet and after the last one (before.state, after.state).
 
       \(kept)
 

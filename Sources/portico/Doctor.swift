@@ -24,7 +24,8 @@ struct Doctor {
   /// The configuration, with the machine's addresses filled in.
   private var configuration: Configuration
   private var findings: [Finding] = []
-  private var isGuarded: Bool { configuration.kernelGuard }
+  /// Whether the daemon installs kernel rules: the setting `guard`.
+  private var hasRules: Bool { configuration.kernelGuard }
 
   /// How many addresses are probed. More would take seconds.
   private static let mostProbed = 64
@@ -59,7 +60,7 @@ struct Doctor {
         good("\(side) \(interface.name): shares \(interface.address) with the kernel")
       }
     } catch {
-      wrong("the kernel does not say what addresses it has: \(error)", mend: nil)
+      wrong("cannot read the kernel's addresses: \(error)", mend: nil)
     }
   }
 
@@ -90,11 +91,12 @@ struct Doctor {
   ) {
     do throws(InterfaceFault) {
       let facts = try InterfaceFacts(name: configured.name)
-      guard examineLink(side, configured, facts) else { return }
-      examineOffloads(side, facts)
-      examineForwarding(side, facts)
-      try examineGuard(side, facts)
-      try probe(side, facts, owning: owning, hop: hop)
+      let name = "\(side) \(facts.name)"
+      guard examineLink(name, configured, facts) else { return }
+      examineOffloads(name, facts)
+      examineForwarding(name, facts)
+      try examineRules(name, side, facts)
+      try probe(name, facts, owning: owning, hop: hop)
     } catch {
       wrong(side, error)
     }
@@ -102,9 +104,8 @@ struct Doctor {
 
   /// - Returns: whether packets can pass the interface.
   private mutating func examineLink(
-    _ side: String, _ configured: Configuration.Interface, _ facts: InterfaceFacts
+    _ name: String, _ configured: Configuration.Interface, _ facts: InterfaceFacts
   ) -> Bool {
-    let name = "\(side) \(facts.name)"
     if let mtu = configured.mtu, mtu > facts.mtu {
       wrong(
         "\(name): the configuration says MTU \(mtu), the device has \(facts.mtu)",
@@ -115,7 +116,9 @@ struct Doctor {
       return false
     }
     guard facts.hasCarrier else {
-      wrong("\(name): up, but nothing at the other end", mend: "look at the cable, or at what it leads to")
+      wrong(
+        "\(name): up, but no carrier: nothing at the other end",
+        mend: "check the cable, and the device at its other end")
       return false
     }
     good("\(name): up, MTU \(facts.mtu), MAC \(facts.mac)")
@@ -123,84 +126,81 @@ struct Doctor {
   }
 
   /// Only LRO is a problem: the frames themselves show all other offloads.
-  private mutating func examineOffloads(_ side: String, _ facts: InterfaceFacts) {
-    let name = "\(side) \(facts.name)"
+  private mutating func examineOffloads(_ name: String, _ facts: InterfaceFacts) {
     if facts.offloads.largeReceive {
       wrong(
-        "\(name): the device joins segments (LRO), and what it joins cannot be forwarded unchanged",
+        "\(name): the device joins TCP segments (LRO); joined ones cannot be forwarded unchanged",
         mend: "ethtool -K \(facts.name) lro off")
     } else {
       good("\(name): offloads are fine (LRO is off)")
     }
     if !facts.offloads.tcpSegmentation {
       note(
-        "\(name): the device does not cut joined packets (TSO is off); the kernel does it, more slowly",
+        "\(name): the device does not segment TCP packets (TSO is off); the kernel does it, more slowly",
         mend: "ethtool -K \(facts.name) tso on   # where the device can")
     }
   }
 
-  private mutating func examineForwarding(_ side: String, _ facts: InterfaceFacts) {
+  private mutating func examineForwarding(_ name: String, _ facts: InterfaceFacts) {
     let setting = "net/ipv4/conf/\(facts.name)/forwarding"
-    let name = "\(side) \(facts.name)"
     let value = (try? String(contentsOfFile: "/proc/sys/\(setting)", encoding: .utf8)) ?? ""
-    if value.hasPrefix("1") {
-      let text = "\(name): the kernel forwards too"
-      if isGuarded {
-        note("\(text); the guard keeps it from doing so")
-      } else {
-        wrong("\(text), and every packet leaves twice (guard: off)", mend: "sysctl -w \(setting)=0")
-      }
-    } else {
+    if !value.hasPrefix("1") {
       good("\(name): the kernel does not forward")
+    } else if hasRules {
+      note("\(name): the kernel forwards too; the kernel rules of the gateway keep it from doing so")
+    } else {
+      wrong(
+        "\(name): the kernel forwards too, and every packet leaves twice (no kernel rules, `guard: off`)",
+        mend: "sysctl -w \(setting)=0")
     }
   }
 
-  private mutating func examineGuard(_ side: String, _ facts: InterfaceFacts) throws(InterfaceFault) {
-    let name = "\(side) \(facts.name)"
-    let holder: InterfaceFault?
+  /// The kernel rules keep the kernel from answering and forwarding what the gateway handles.
+  private mutating func examineRules(
+    _ name: String, _ side: String, _ facts: InterfaceFacts
+  ) throws(InterfaceFault) {
+    var holder: InterfaceFault?
     do {
       _ = try InterfaceLock(interface: facts.name)
-      holder = nil
     } catch {
       guard error.kind == .inUse else { throw error }
       holder = error
     }
-    guard isGuarded else {
-      return note("\(name): guard: off; the kernel answers for what it thinks is its own")
+    guard hasRules else {
+      return note("\(name): no kernel rules (`guard: off`): the kernel answers for all addresses that it has")
     }
     if let holder {
       if KernelRules.isInstalled(interface: facts.name) {
-        good("\(name): a gateway runs, and its guard stands")
+        good("\(name): a gateway runs, and its kernel rules are in place")
       } else {
         wrong(
-          "\(name): a gateway runs without a guard (\(holder.description))",
+          "\(name): a gateway runs without kernel rules (\(holder.description))",
           mend: "start it again with `guard: on`")
       }
-    } else {
-      do {
-        try KernelRules.check(interface: facts.name, KernelRules.Scope(configuration))
-        good("\(name): no gateway runs on it, and a guard can be installed")
-      } catch {
-        wrong(
-          "\(side) \(error.description)",
-          mend: error.kind == .notPermitted
-            ? "run it as root, or with CAP_NET_ADMIN" : "modprobe nf_tables   # or say `guard: off`")
-      }
+      return
+    }
+    do {
+      try KernelRules.check(interface: facts.name, KernelRules.Scope(configuration))
+      good("\(name): no gateway runs on it, and its kernel rules can be installed")
+    } catch {
+      wrong(
+        "\(side) \(error.description)",
+        mend: error.kind == .notPermitted
+          ? "run it as root, or with CAP_NET_ADMIN" : "modprobe nf_tables   # or say `guard: off`")
     }
   }
 
   /// Asks the network by ARP.
   private mutating func probe(
-    _ side: String, _ facts: InterfaceFacts, owning: [IPv4Address], hop: IPv4Address?
+    _ name: String, _ facts: InterfaceFacts, owning: [IPv4Address], hop: IPv4Address?
   ) throws(InterfaceFault) {
     var probe = try AddressProbe(facts)
     let asked = Array(owning.prefix(Doctor.mostProbed))
     let owners = try probe.owners(of: asked + (hop.map { [$0] } ?? []))
-    let name = "\(side) \(facts.name)"
     for address in asked {
       guard let owner = owners[address] else { continue }
       wrong(
-        "\(name): \(address) is another's, \(owner) answers for it",
+        "\(name): \(address) is another's: \(owner) answers for it",
         mend: "take it from that machine, or give the gateway another address")
     }
     if !asked.isEmpty, !asked.contains(where: { owners[$0] != nil }) {
@@ -209,7 +209,7 @@ struct Doctor {
       )
     }
     if owning.count > asked.count {
-      note("\(name): \(owning.count - asked.count) further addresses not asked for")
+      note("\(name): \(owning.count - asked.count) further addresses were not probed")
     }
     guard let hop else { return }
     if let mac = owners[hop] {
@@ -217,7 +217,7 @@ struct Doctor {
     } else {
       wrong(
         "\(name): the next hop \(hop) does not answer ARP",
-        mend: "correct interfaces.outside.gateway, or see why it is silent")
+        mend: "correct interfaces.outside.gateway, or find out why it is silent")
     }
   }
 
@@ -242,10 +242,13 @@ struct Doctor {
   }
 
   private mutating func examine(_ text: String, mend: String) {
-    if isGuarded {
-      note("\(text); the guard keeps its answers back, and this machine cannot use it", mend: mend)
+    if hasRules {
+      note(
+        "\(text); the kernel rules of the gateway keep it from answering, and this machine cannot use the address",
+        mend: mend)
     } else {
-      wrong("\(text), and answers and resets connections (guard: off)", mend: mend)
+      wrong(
+        "\(text), and answers and resets connections (no kernel rules, `guard: off`)", mend: mend)
     }
   }
 }

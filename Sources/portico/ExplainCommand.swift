@@ -90,10 +90,10 @@ struct ExplainCommand: AsyncParsableCommand {
   private var question: ExplainRequest {
     get throws {
       guard from == "inside" || from == "outside" else {
-        throw ValidationError("--from is '\(from)'; it would be inside or outside")
+        throw ValidationError("--from is '\(from)'; expected inside or outside")
       }
       guard let transport = TransportName(rawValue: transport) else {
-        throw ValidationError("the protocol is '\(transport)'; it would be tcp, udp or icmp")
+        throw ValidationError("the protocol is '\(transport)'; expected tcp, udp or icmp")
       }
       var question = ExplainRequest(
         from: from, transport: transport, source: try endpoint("source", source, transport),
@@ -112,7 +112,7 @@ struct ExplainCommand: AsyncParsableCommand {
       let port = pattern.port ?? (transport == .icmp ? 0 : nil)
     else {
       throw ValidationError(
-        "the \(name) is '\(text)'; it would be an address and a port, like 192.168.1.2:1234")
+        "the \(name) is '\(text)'; expected an address and a port, like 192.168.1.2:1234")
     }
     return EndpointDocument(address: pattern.address, port: port)
   }

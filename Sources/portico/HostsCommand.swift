@@ -23,7 +23,7 @@ struct HostsCommand: AsyncParsableCommand {
 
   func validate() throws {
     if !(1...65_536).contains(limit) {
-      throw ValidationError("--limit is \(limit); it would be a number from 1 to 65536")
+      throw ValidationError("--limit is \(limit); expected a number from 1 to 65536")
     }
   }
 

@@ -42,7 +42,7 @@ struct TableCommand: AsyncParsableCommand {
   func validate() throws {
     if json && csv { throw ValidationError("--json and --csv contradict each other; give one of them") }
     if let limit, !(1...65_536).contains(limit) {
-      throw ValidationError("--limit is \(limit); it would be a number from 1 to 65536")
+      throw ValidationError("--limit is \(limit); expected a number from 1 to 65536")
     }
   }
 

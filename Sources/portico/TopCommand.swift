@@ -31,9 +31,9 @@ struct TopCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (0.1...3600).contains(interval) else {
-      throw ValidationError("--interval is \(interval); it would be a number of seconds from 0.1 to 3600")
+      throw ValidationError("--interval is \(interval); expected a number of seconds from 0.1 to 3600")
     }
-    if let count, count < 1 { throw ValidationError("--count is \(count); it would be 1 or more") }
+    if let count, count < 1 { throw ValidationError("--count is \(count); expected 1 or more") }
   }
 
   func run() async throws {

@@ -18,7 +18,7 @@ extension Lab {
       try street.gateway.shell("echo 0 >/proc/sys/net/ipv4/ip_forward")
       let before = try ask(street)
       #expect(before.code == 0 && !before.output.contains("wrong"), "\(before.output)")
-      #expect(before.output.contains("a guard can be installed"))
+      #expect(before.output.contains("its kernel rules can be installed"))
       #expect(before.output.contains("the next hop 203.0.113.9 answers"))
       #expect(before.output.contains("the kernel answers for none of the gateway's addresses"))
       #expect(try street.gateway.shell("nft list ruleset") == "")
@@ -26,7 +26,7 @@ extension Lab {
       try street.configure("workers: 2")
       let during = try ask(street)
       #expect(during.output.contains("workers: found 2; expected 1"), "\(during.output)")
-      #expect(during.code == 0 && during.output.contains("its guard stands"), "\(during.output)")
+      #expect(during.code == 0 && during.output.contains("its kernel rules are in place"), "\(during.output)")
       #expect(try street.ping("203.0.113.9"))
       daemon.expectEnd()
     }
@@ -67,8 +67,11 @@ extension Lab {
       let local = "no interface has the gateway's address 203.0.113.5, but the kernel takes it for its own"
       let before = try ask(street)
       #expect(
-        before.code == 0 && before.output.contains("note   \(local); the guard keeps"), "\(before.output)")
-      #expect(before.output.contains("192.168.1.1 as its own; the guard keeps"), "\(before.output)")
+        before.code == 0 && before.output.contains("note   \(local); the kernel rules of the gateway keep"),
+        "\(before.output)")
+      #expect(
+        before.output.contains("192.168.1.1 as its own; the kernel rules of the gateway keep"),
+        "\(before.output)")
       #expect(!before.output.contains("the kernel answers for none"))
       try street.configure("guard: off")
       let bare = try ask(street)

@@ -97,7 +97,7 @@ extension Lab {
       #expect(try street.portico("end --all").code == 0)
       let anew = try await street.control.recording()
       #expect(anew.packets == 0 && anew.begin == .change)
-      #expect(try street.portico("record").output.contains("begun anew behind a change"))
+      #expect(try street.portico("record").output.contains("started again after a change"))
       #expect(try street.ping("203.0.113.9"))
       let there = try street.portico("record dump \(folder)")
       #expect(there.code == 1 && there.output.contains("expected one that is not there yet"), "\(there)")
@@ -114,7 +114,7 @@ extension Lab {
       #expect(text.contains("ICMP echo request") && text.contains("length 1008"), "\(text)")
       #expect(try street.portico("record off").output == "not recording\n")
       daemon.signal(SIGTERM)
-      #expect(daemon.readToEnd().contains("what is recorded begins anew"))
+      #expect(daemon.readToEnd().contains("the recording starts again"))
       #expect(daemon.wait() == 0)
     }
   }

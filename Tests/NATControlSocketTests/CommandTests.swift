@@ -242,7 +242,7 @@ import Testing
   func usage() async throws {
     try await TestServer.run { server in
       for (arguments, text) in [
-        ("table --protocol gre", "'gre'; it would be icmp, tcp, udp"), ("table --limit 0", "1 to 65536"),
+        ("table --protocol gre", "'gre'; expected icmp, tcp, udp"), ("table --limit 0", "1 to 65536"),
         ("table --json --csv", "contradict"), ("end", "give a filter, or --all"),
         ("end --all --protocol tcp", "contradict"),
         ("explain --from left tcp 1.2.3.4:1 2.3.4.5:2", "inside or outside"),
