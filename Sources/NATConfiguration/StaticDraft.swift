@@ -103,19 +103,13 @@ extension Form where Value == Configuration.Remote {
         return .value(
           Configuration.Remote(network: IPv4Network(endpoint.address, prefixLength: 32), port: endpoint.port))
       }
-      guard text.contains("/") else {
-        switch Form<IPv4Address>.address.reading(text) {
-        case .value(let address):
-          return .value(Configuration.Remote(network: IPv4Network(address, prefixLength: 32)))
-        case .wrong(let found, let expected):
-          return .wrong(found: found, expected: found.flatMap { _ in expected })
-        }
-      }
-      switch Form<IPv4Network>.network.reading(text) {
-      case .value(let network): return .value(Configuration.Remote(network: network))
-      case .wrong(let found, let expected):
-        return .wrong(found: found, expected: found.flatMap { _ in expected })
-      }
+      let network =
+        text.contains("/")
+        ? Form<IPv4Network>.network.reading(text)
+        : Form<IPv4Address>.address.reading(text).map { IPv4Network($0, prefixLength: 32) }
+      // Where the other form says only what it accepts, this one says what it accepts itself.
+      if case .wrong(nil, _) = network { return .wrong() }
+      return network.map { Configuration.Remote(network: $0) }
     }
   }
 }

@@ -97,23 +97,12 @@ extension CounterList: ExpressibleByDictionaryLiteral {
 }
 
 extension CounterList: Codable {
-  private struct Name: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Name.self)
     self.init(
-      try container.allKeys.sorted { $0.stringValue < $1.stringValue }
-        .map { Counter(name: $0.stringValue, count: try container.decode(UInt64.self, forKey: $0)) })
+      try [String: UInt64](from: decoder).sorted { $0.key < $1.key }.map { Counter(name: $0, count: $1) })
   }
 
   public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Name.self)
-    for counter in counters { try container.encode(counter.count, forKey: Name(stringValue: counter.name)) }
+    try Dictionary(counters.map { ($0.name, $0.count) }, uniquingKeysWith: { $1 }).encode(to: encoder)
   }
 }

@@ -29,8 +29,8 @@ enum JSONBody {
     guard !data.isEmpty else { throw refused("there is no body") }
     let decoder = JSONDecoder()
     do {
-      let unknown = try decoder.decode(KeyList.self, from: data).names.filter { !keys.contains($0) }
-      if let name = unknown.sorted().first { throw refused("the body has an unknown key \(quoted(name))") }
+      let unknown = try decoder.decode([String: AnyValue].self, from: data).keys.filter { !keys.contains($0) }
+      if let name = unknown.min() { throw refused("the body has an unknown key \(quoted(name))") }
       return try decoder.decode(Document.self, from: data)
     } catch let error as ControlError {
       throw error
@@ -81,20 +81,9 @@ enum JSONBody {
   }
 }
 
-/// The keys of an object.
-private struct KeyList: Decodable {
-  var names: [String]
-
-  private struct Name: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
-  init(from decoder: any Decoder) throws {
-    names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
-  }
+/// A value of which only the key matters.
+private struct AnyValue: Decodable {
+  init(from decoder: any Decoder) {}
 }
 
 extension ControlError {

@@ -83,7 +83,7 @@ public struct ControlError: Error, Codable, Equatable, Sendable {
   /// In kebab case, for programs.
   public var reason: String
   /// The status code of HTTP; not in the JSON.
-  public var status: Int
+  public var status = 0
 
   public init(status: Int, reason: String, _ error: String) {
     self.error = error
@@ -92,13 +92,6 @@ public struct ControlError: Error, Codable, Equatable, Sendable {
   }
 
   enum CodingKeys: String, CodingKey { case error, reason }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    error = try container.decode(String.self, forKey: .error)
-    reason = try container.decode(String.self, forKey: .reason)
-    status = 0
-  }
 }
 
 extension GatewayOperations {
