@@ -33,8 +33,8 @@ public struct CaptureDamage: Equatable, Sendable, CustomStringConvertible {
   public let kind: Kind
   /// As given by the caller; `standard input` for `-`.
   public let path: String
-  /// Where the damaged record begins, in bytes from the start of the file. In a pcapng file the damaged block may lie
-  /// after it, because blocks without a packet are skipped. Nil for pcapng read from a pipe.
+  /// Where the damaged record begins, in bytes from the start of the file. In a pcapng file the damaged block
+  /// may lie after it, because blocks without a packet are skipped. Nil for pcapng read from a pipe.
   public let offset: UInt64?
   /// The number of records before it.
   public let recordsBefore: UInt64

@@ -2,9 +2,9 @@ public import NATWire
 
 /// The captures of the two sides as one sequence, ordered by time.
 ///
-/// Each file keeps its own order. Of the next records of both files the one with the earlier time stamp comes first; at
-/// equal times the inside one. Nothing is copied: a record waits in the memory of its reader. If a file is damaged, its
-/// good records still take part, and the other file is read to its end.
+/// Each file keeps its own order. Of the next records of both files the one with the earlier time stamp comes
+/// first; at equal times the inside one. Nothing is copied: a record waits in the memory of its reader. If a
+/// file is damaged, its good records still take part, and the other file is read to its end.
 public struct CaptureMerge: ~Copyable {
   /// The damage found so far: at most one entry a side.
   public private(set) var damages: [CaptureDamage] = []
@@ -30,8 +30,8 @@ public struct CaptureMerge: ~Copyable {
     }
   }
 
-  /// How much of the files has been read and their size, in bytes, for a progress line. The size is nil if one of them
-  /// is not a regular file.
+  /// How much of the files has been read and their size, in bytes, for a progress line. The size is nil if
+  /// one of them is not a regular file.
   public var progress: (read: UInt64, total: UInt64?) {
     let (one, other) = (CaptureMerge.progress(of: inside), CaptureMerge.progress(of: outside))
     guard let oneTotal = one.total, let otherTotal = other.total else { return (one.read + other.read, nil) }

@@ -5,8 +5,8 @@ public import NATWire
 
 /// A pcap or pcapng file, read record by record through libpcap.
 ///
-/// Reads pcap in either byte order, with microseconds or nanoseconds, and pcapng whose interfaces share one link type and
-/// one snap length; Ethernet or raw IP. Memory: a buffer of 128 KiB and one record, for any file size.
+/// Reads pcap in either byte order, with microseconds or nanoseconds, and pcapng whose interfaces share one
+/// link type and one snap length; Ethernet or raw IP. Memory: 128 KiB and one record, for any file size.
 @safe public struct CaptureReader: ~Copyable {
   public enum Outcome {
     /// The next packet. Its bytes are valid until the next call.
@@ -123,8 +123,8 @@ public import NATWire
       stamp: CaptureStamp.instant(
         seconds: header.pointee.ts.tv_sec, fraction: header.pointee.ts.tv_usec, isClassic: isClassic))
     recordCount &+= 1
-    // ftello for every record would cost about 35 ns of some 100. The sum is exact for pcap, except after records that
-    // libpcap truncated to the snap length: it does not report their length in the file.
+    // ftello for every record would cost about 35 ns of some 100. The sum is exact for pcap, except after
+    // records that libpcap truncated to the snap length: it does not report their length in the file.
     if isClassic, length < snapLength {
       offset += CaptureReader.recordHeaderLength + Int(length)
     } else {

@@ -1,15 +1,16 @@
 internal import NATWire
 
-/// The time stamps of a pcap file: seconds since 1970 in 32 bits without sign (until February 2106), and a fraction.
+/// The time stamps of a pcap file: seconds since 1970 in 32 unsigned bits (until February 2106), and a
+/// fraction.
 enum CaptureStamp {
   static let nanosecondsPerSecond: UInt64 = 1_000_000_000
   /// The last instant that a pcap record can carry.
   static let last = Instant(nanoseconds: (1 << 32) * nanosecondsPerSecond - 1)
 
-  /// The instant of a record. Times before 1970 become 1970 and times after 2106 the last nanosecond before it, so that
-  /// every record that was read can be written. A fraction of a second or more carries over.
-  /// - Parameter isClassic: whether the seconds are the 32 bits of a pcap record. libpcap extends them with or without
-  ///   sign, depending on the byte order of the file.
+  /// The instant of a record. Times before 1970 become 1970 and times after 2106 the last nanosecond before
+  /// it, so that every record that was read can be written. A fraction of a second or more carries over.
+  /// - Parameter isClassic: whether the seconds are the 32 bits of a pcap record. libpcap extends them with
+  ///   or without sign, depending on the byte order of the file.
   @inline(__always)
   static func instant(seconds: Int, fraction: Int, isClassic: Bool) -> Instant {
     let whole = isClassic ? Int(UInt32(truncatingIfNeeded: seconds)) : seconds

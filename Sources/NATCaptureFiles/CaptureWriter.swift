@@ -4,8 +4,9 @@ public import NATWire
 
 /// Writes a pcap file: Ethernet, nanoseconds, in the machine's byte order.
 ///
-/// Records gather in a buffer of 128 KiB, small enough for the cache. A frame can be built in place, from any number of
-/// pieces: ``reserve(_:)``, fill, ``commit(_:at:)``. Only ``close()`` reports whether everything reached the file.
+/// Records gather in a buffer of 128 KiB, small enough for the cache. A frame can be built in place, from any
+/// number of pieces: ``reserve(_:)``, fill, ``commit(_:at:)``. Only ``close()`` reports whether everything
+/// reached the file.
 @safe public struct CaptureWriter: ~Copyable {
   /// The longest frame, and the snap length in the file's header, in bytes: libpcap reads no more.
   public static let longestFrame = 262_144
@@ -45,7 +46,7 @@ public import NATWire
   }
 
   deinit {
-    // After an error elsewhere nobody calls close(). Save the gathered records anyway; nobody can handle a failure.
+    // After an error elsewhere nobody calls close(). Save the records anyway; nobody can handle a failure.
     if descriptor >= 0 {
       // Safety: the buffer holds `used` bytes.
       _ = unsafe writeAll(UnsafeRawBufferPointer(start: buffer, count: used), to: descriptor)
@@ -70,8 +71,8 @@ public import NATWire
     commit(length, wireLength: wireLength, at: stamp)
   }
 
-  /// Room for a frame of up to `length` bytes. Fill it, then call ``commit(_:at:)``. Valid until the next call of another
-  /// method. A reservation without a commit has no effect.
+  /// Room for a frame of up to `length` bytes. Fill it, then call ``commit(_:at:)``. Valid until the next
+  /// call of another method. A reservation without a commit has no effect.
   /// - Precondition: at most ``longestFrame`` bytes.
   public mutating func reserve(_ length: Int) throws(CaptureWriteFault) -> UnsafeMutableRawPointer {
     precondition((0...CaptureWriter.longestFrame).contains(length), "a frame too long for a capture")
@@ -80,8 +81,8 @@ public import NATWire
     return unsafe buffer + used + CaptureWriter.recordHeaderLength
   }
 
-  /// Makes a record of the first `length` bytes of the last reservation. Times after February 2106, which the format
-  /// cannot hold, become the last possible one.
+  /// Makes a record of the first `length` bytes of the last reservation. Times after February 2106, which the
+  /// format cannot hold, become the last possible one.
   /// - Precondition: `length` is at most the reserved length.
   public mutating func commit(_ length: Int, wireLength: Int = 0, at stamp: Instant) {
     precondition(
@@ -117,7 +118,7 @@ public import NATWire
   }
 
   private mutating func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-    // Safety: there is room: the file header fits an empty buffer, and `reserve` made room for a record header.
+    // Safety: the file header fits an empty buffer, and `reserve` made room for a record header.
     unsafe buffer.storeBytes(of: value, toByteOffset: used, as: Value.self)
     used += MemoryLayout<Value>.size
   }

@@ -2,7 +2,7 @@ public import NATWire
 
 /// One packet of a capture, in the memory of its reader.
 @safe public struct CapturedRecord: BitwiseCopyable {
-  /// The captured bytes from the link header on, or from the IP header on. Valid until the reader's next call.
+  /// The bytes from the link header on, or from the IP header on. Valid until the reader's next call.
   public let bytes: UnsafeRawBufferPointer
   /// Bytes on the wire; more than `bytes.count` if the capture truncated the packet.
   public let wireLength: Int

@@ -5,13 +5,13 @@ public struct FileIdentity: Equatable, Sendable {
   private let device: dev_t
   private let inode: ino_t
 
-  /// Nil if there is no regular file: nothing, a terminal, a pipe, a device. Writing to these destroys nothing.
+  /// Nil unless it is a regular file. Writing to a terminal, a pipe or a device destroys nothing.
   /// - Parameter path: `-` is standard input.
   public init?(input path: String) {
     self.init(path, standard: STDIN_FILENO)
   }
 
-  /// Nil if there is no regular file: nothing, a terminal, a pipe, a device. Writing to these destroys nothing.
+  /// Nil unless it is a regular file. Writing to a terminal, a pipe or a device destroys nothing.
   /// - Parameter path: `-` is standard output.
   public init?(output path: String) {
     self.init(path, standard: STDOUT_FILENO)

@@ -1,7 +1,7 @@
 // NATCaptureFiles: pcap and pcapng files.
 //
-// - `CaptureReader` reads a file record by record through libpcap. A damaged file ends with a `CaptureDamage` after its
-//   good records.
+// - `CaptureReader` reads a file record by record through libpcap. A damaged file ends with a `CaptureDamage`
+//   after its good records.
 // - `CaptureMerge` reads the captures of both sides as one sequence, ordered by time.
 // - `CaptureWriter` writes a pcap file. Only its `close()` reports whether the file is complete.
 // - `FileIdentity` tells whether an output would overwrite an input.

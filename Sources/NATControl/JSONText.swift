@@ -1,8 +1,8 @@
 /// Writes JSON in the order of the calls.
 ///
-/// The table and the counters are written with it, all other documents with Foundation. Foundation's encoder does not keep the
-/// order of keys, which the files of a replay have, and needs the whole document in memory; a table of a million sessions goes
-/// out in pieces.
+/// The table and the counters are written with it, all other documents with Foundation. Foundation's encoder
+/// does not keep the order of keys, which the files of a replay have, and needs the whole document in memory;
+/// a table of a million sessions goes out in pieces.
 struct JSONText {
   var bytes: [UInt8] = []
 

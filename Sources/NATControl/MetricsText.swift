@@ -15,8 +15,8 @@ public struct ControlRequestCount: Hashable, Sendable {
 
 /// The counters in the text format of Prometheus.
 ///
-/// Every label has a bounded set of values: sides, protocols, states, drop reasons, pool addresses, workers and requests. No
-/// text from a packet or a client becomes a label.
+/// Every label has a bounded set of values: sides, protocols, states, drop reasons, pool addresses, workers
+/// and requests. No text from a packet or a client becomes a label.
 public enum MetricsText {
   /// - Complexity: O(pool addresses + drop reasons).
   public static func render(

@@ -1,6 +1,6 @@
 private import FoundationEssentials
 
-/// A span of time in whole nanoseconds, written as a decimal number of seconds without rounding: `12.5`, `0.2`, `3600`.
+/// A span of time in whole nanoseconds, written as decimal seconds without rounding: `12.5`, `0.2`, `3600`.
 public struct Seconds: Hashable, Comparable, Sendable {
   public var nanoseconds: UInt64
 

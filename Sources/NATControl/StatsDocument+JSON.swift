@@ -1,6 +1,7 @@
 extension StatsDocument {
-  /// The document as JSON text with its keys in the documented order, and a line feed at its end: what `GET /v1/stats` and
-  /// `portico replay --stats` write. Codable sorts the keys, so it only reads the document (see ``JSONText``).
+  /// The document as JSON text with its keys in the documented order, and a line feed at its end: what
+  /// `GET /v1/stats` and `portico replay --stats` write. Codable sorts the keys, so it only reads the
+  /// document (see ``JSONText``).
   public var json: String {
     var json = JSONText()
     json.member(#"{"uptimeSeconds":"#, uptime)

@@ -68,8 +68,8 @@ extension StatsDocument {
   }
 }
 
-/// Named counters in a given order. In JSON they are an object. Read back they are sorted by name, because a decoder does not
-/// keep the order of keys.
+/// Named counters in a given order. In JSON they are an object. Read back they are sorted by name, because a
+/// decoder does not keep the order of keys.
 public struct CounterList: Hashable, Sendable {
   public struct Counter: Hashable, Sendable {
     public var name: String

@@ -1,7 +1,7 @@
 /// Writes a table as JSON, page by page, in pieces of 64 KiB or a little more.
 ///
-/// ``append(_:)`` adds a page, ``nextPiece()`` gives its pieces, and ``finish(next:)`` closes the document. A binding that
-/// continues on the next page stays one entry of the document.
+/// ``append(_:)`` adds a page, ``nextPiece()`` gives its pieces, and ``finish(next:)`` closes the document. A
+/// binding that continues on the next page stays one entry of the document.
 /// - Complexity: O(sessions), in memory for one page and one piece.
 public struct TableJSON: Sendable {
   private var json = JSONText()
@@ -24,7 +24,7 @@ public struct TableJSON: Sendable {
     place.binding = 0
   }
 
-  /// The next piece; nil if the rest of the page does not fill one. That rest is at the beginning of a later piece.
+  /// The next piece; nil if the rest of the page does not fill one. A later piece begins with that rest.
   public mutating func nextPiece() -> [UInt8]? {
     while place.binding < page.count, !isFull {
       let binding = page[place.binding]

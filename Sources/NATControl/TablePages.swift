@@ -1,8 +1,8 @@
 /// A table as text, page by page, in memory for one page.
 ///
-/// As columns: they are as wide as the pages so far need, so a table of one page is aligned throughout. On a terminal that is
-/// too narrow each endpoint has one column, and the columns after the state are left out. As CSV: one line for each session, and
-/// one for a binding without sessions, with its last fields empty.
+/// As columns: they are as wide as the pages so far need, so a table of one page is aligned throughout. On a
+/// terminal that is too narrow each endpoint has one column, and the columns after the state are left out. As
+/// CSV: one line for each session, and one for a binding without sessions, with its last fields empty.
 public struct TablePages {
   private let isCSV: Bool
   private let paint: Paint

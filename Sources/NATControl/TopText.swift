@@ -143,6 +143,6 @@ private struct Rate {
 }
 
 extension UInt64 {
-  /// Sums over sessions fall when a session ends, and all counters start again with the daemon: no rate is negative.
+  /// Sums over sessions fall when a session ends, and the daemon starts at zero: no rate is negative.
   fileprivate func clamped(minus other: UInt64) -> UInt64 { self > other ? self - other : 0 }
 }

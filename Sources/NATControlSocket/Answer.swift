@@ -5,8 +5,8 @@ import NIOHTTP1
 /// The answer to a request.
 enum Answer: Sendable {
   case whole(status: Int, type: String, body: [UInt8], allow: String? = nil)
-  /// A body that `write` sends piece by piece. If it throws, the connection is cut, so that no client takes a part for the
-  /// whole.
+  /// A body that `write` sends piece by piece. If it throws, the connection is cut: no client takes a part
+  /// for the whole.
   case stream(type: String, write: @Sendable (PieceWriter) async throws -> Void)
 
   /// - Parameter allow: the methods of the path, if the request used another.

@@ -1,7 +1,7 @@
 // NATControlSocket: the operations of NATControl over HTTP/1.1 on a Unix socket, both ends.
 //
-// `ControlAPI` declares the requests. `ControlServer` serves them: `RequestGate` limits each connection, `Routes` finds the
-// route of a request. `ControlClient` is the other end:
+// `ControlAPI` declares the requests. `ControlServer` serves them: `RequestGate` limits each connection,
+// `Routes` finds the route of a request. `ControlClient` is the other end:
 //
 //     let client = ControlClient(socketPath: "/run/portico/control.sock")
 //     print(StatusText.render(try await client.status()))
@@ -10,9 +10,10 @@ public import NATControl
 
 /// The requests of the control socket: one declaration each.
 ///
-/// The server routes by them, the client asks by them, and a test compares them with the page ControlAPI. To add a request:
-/// its document (NATControl), its operation (``GatewayOperations``, with a default that refuses, and `GatewayControl`), its
-/// declaration here and in ``routes``, its command (portico), its section of the page, and its test.
+/// The server routes by them, the client asks by them, and a test compares them with the page ControlAPI. To
+/// add a request: its document (NATControl), its operation (``GatewayOperations``, with a default that
+/// refuses, and `GatewayControl`), its declaration here and in ``routes``, its command (portico), its section
+/// of the page, and its test.
 package enum ControlAPI {
   package static let status = ControlCall(.get, "/v1/status") { gateway throws(ControlError) in
     try await gateway.status()
@@ -114,7 +115,7 @@ package enum ControlAPI {
     explain.route, configuration.route, reload.route, snapshot.route, recording.route, record.route,
   ]
 
-  /// The names of the requests, such as `GET /v1/status`, with the example that the documentation shows of each.
+  /// The names of the requests, such as `GET /v1/status`, each with the example of the documentation.
   package static var examples: [(name: String, example: String)] { routes.map { ($0.name, $0.example) } }
 }
 

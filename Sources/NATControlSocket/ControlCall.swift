@@ -1,8 +1,8 @@
 package import NATControl
 import NIOCore
 
-/// A request with one document as its answer, as both ends of the control socket know it: how it travels, and which operation
-/// carries it out. ``ControlAPI`` declares them.
+/// A request with one document as its answer, as both ends of the control socket know it: how it travels, and
+/// which operation carries it out. ``ControlAPI`` declares them.
 package struct ControlCall<Input: Sendable, Document: Codable & Sendable>: Sendable {
   /// An input as it travels.
   struct Message {

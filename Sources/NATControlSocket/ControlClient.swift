@@ -5,7 +5,8 @@ import NIOPosix
 
 /// The client's end of the control socket. It opens one connection for each request.
 ///
-/// If no answer arrives, the error is a `ControlError` with status 0: `not-there`, `not-permitted` or `cut-off`.
+/// If no answer arrives, the error is a `ControlError` with status 0: `not-there`, `not-permitted` or
+/// `cut-off`.
 public struct ControlClient: Sendable {
   public enum Method: String, Sendable {
     case get = "GET"
@@ -34,8 +35,8 @@ public struct ControlClient: Sendable {
     return whole
   }
 
-  /// Sends a request and passes the body of its answer on piece by piece, in memory for one piece. A slow receiver slows the
-  /// daemon's answer.
+  /// Sends a request and passes the body of its answer on piece by piece, in memory for one piece. A slow
+  /// receiver slows the daemon's answer.
   /// - Parameter isPatient: whether the daemon may be silent without limit.
   /// - Throws: the error of an answer with another status than 2xx; a `ControlError` that `receive` throws.
   public func stream(

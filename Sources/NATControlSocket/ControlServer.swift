@@ -6,8 +6,8 @@ import NIOPosix
 
 /// Serves the requests of the control socket, and the metrics on a TCP port if one is configured.
 ///
-/// The protocol is HTTP/1.1 with JSON. A client costs no more than `ControlLimits` allows, whatever it sends or leaves unread.
-/// The packet path never waits for a client.
+/// The protocol is HTTP/1.1 with JSON. A client costs no more than `ControlLimits` allows, whatever it sends
+/// or leaves unread. The packet path never waits for a client.
 public struct ControlServer: Sendable {
   /// Where the server listens, and who may connect.
   public struct Settings: Sendable {
@@ -45,7 +45,7 @@ public struct ControlServer: Sendable {
   }
 
   /// Listens and serves until the task is cancelled; then the socket file is gone.
-  /// - Parameter onListening: called once when both listeners are open, with the port of the metrics if there is one.
+  /// - Parameter onListening: called once when both listeners are open, with the port of the metrics, if any.
   /// - Throws: `ControlSocketFault` if it cannot listen.
   public func run(onListening: @Sendable (_ metricsPort: Int?) -> Void = { _ in }) async throws {
     // One thread serves all clients. The other processors are for the packet path.

@@ -4,9 +4,9 @@ import NIOHTTP1
 
 /// Passes whole requests on, one at a time, and refuses input that is too large, too slow or not HTTP.
 ///
-/// A handler in the pipeline of each connection, between the HTTP decoder and the request handler. It sets a timeout for
-/// each wait: for a request, for a client that does not read, and for the rest of a refused request. It reads nothing
-/// while an answer is sent; input that was read before stays buffered.
+/// A handler in the pipeline of each connection, between the HTTP decoder and the request handler. It sets a
+/// timeout for each wait: for a request, for a client that does not read, and for the rest of a refused
+/// request. It reads nothing while an answer is sent; input that was read before stays buffered.
 final class RequestGate: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = ControlRequest
@@ -103,7 +103,7 @@ final class RequestGate: ChannelDuplexHandler {
       } else {
         state = .receiving(head, ByteBuffer())
         if head.headers.contains(name: "expect") {
-          // curl waits a second for it before a body of more than a megabyte. Other clients wait without limit.
+          // curl waits for it a second before a body above a megabyte; other clients wait without limit.
           context.writeAndFlush(
             wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))), promise: nil)
         }
@@ -240,8 +240,8 @@ final class RequestGate: ChannelDuplexHandler {
     finish(context)
   }
 
-  /// Closes the connection so that the last answer arrives. Closing a TCP or Unix socket with unread input would discard the
-  /// answer, so the input is read and discarded for `lingerTime`.
+  /// Closes the connection so that the last answer arrives. Closing a TCP or Unix socket with unread input
+  /// would discard the answer, so the input is read and discarded for `lingerTime`.
   private func finish(_ context: ChannelHandlerContext) {
     deadline?.cancel()
     waiting.removeAll()

@@ -40,10 +40,10 @@ public struct ControlSocketFault: Error, CustomStringConvertible, Sendable {
 
   /// Makes the directory if it is missing, replaces the file of a daemon that has died, and listens.
   ///
-  /// No client can connect before mode and group are set. The directory is locked meanwhile, so that two daemons that start
-  /// at the same time do not both take the path.
+  /// No client can connect before mode and group are set. The directory is locked meanwhile, so that two
+  /// daemons that start at the same time do not both take the path.
   /// - Parameters:
-  ///   - group: a name or a number. If it cannot be set, the file keeps the group of the process, with a warning.
+  ///   - group: a name or a number. If it cannot be set, the file keeps the process's group, with a warning.
   ///   - backlog: connections that wait to be accepted.
   static func open(
     path: String, mode: UInt32, group: String, backlog: Int32

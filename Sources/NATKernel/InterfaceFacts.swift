@@ -145,7 +145,7 @@ struct InterfaceRequest: ~Copyable {
 }
 
 extension InterfaceFacts {
-  /// The kernel's IPv4 addresses, each with the name of its interface, in the network namespace of the calling thread.
+  /// The kernel's IPv4 addresses and their interfaces, in the network namespace of the calling thread.
   public static func kernelAddresses() -> [(interface: String, address: Address)] {
     var list: UnsafeMutablePointer<ifaddrs>? = nil
     // Safety: the list is freed below, once.

@@ -4,9 +4,9 @@ internal import NATSystem
 
 /// Makes a process the only gateway on an interface.
 ///
-/// The lock is a listening Unix socket with an abstract name. The name belongs to the network namespace, as interfaces
-/// do. The kernel frees it when the process ends, also by SIGKILL, and no file remains. A process that is refused can
-/// ask the socket who holds the lock (SO_PEERCRED).
+/// The lock is a listening Unix socket with an abstract name. The name belongs to the network namespace, as
+/// interfaces do. The kernel frees it when the process ends, also by SIGKILL, and no file remains. A process
+/// that is refused can ask the socket who holds the lock (SO_PEERCRED).
 public struct InterfaceLock: ~Copyable {
   private let descriptor: Int32
 

@@ -2,29 +2,30 @@ private import CNFTables
 public import NATWire
 internal import Synchronization
 
-/// The kernel rules of one interface: they keep the kernel from answering and forwarding what the gateway handles.
+/// The rules that keep the kernel from answering and forwarding what the gateway handles on an interface.
 ///
-/// A frame counts as untagged when every VLAN tag in it has the identifier 0 (IEEE 802.1Q priority tags). Of these
-/// frames the rules drop three kinds behind the capture:
+/// A frame counts as untagged when every VLAN tag in it has the identifier 0 (IEEE 802.1Q priority tags). Of
+/// these frames the rules drop three kinds behind the capture:
 /// - IPv4 and ARP to the gateway's own addresses;
 /// - unicast IPv4 that the kernel could only forward;
-/// - TCP and UDP to the gateway's ports of an address that it shares with the kernel, unless a socket of the kernel
-///   has the port or the connection. The kernel looks the socket up for each packet, because a program may take a port
-///   at any time.
+/// - TCP and UDP to the gateway's ports of an address that it shares with the kernel, unless a socket of the
+///   kernel has the port or the connection. The kernel looks the socket up for each packet, because a program
+///   may take a port at any time.
 ///
-/// The kernel keeps its other addresses, broadcasts and IPv6: a login on a management address still works. Where the
-/// gateway shares an address, DHCP messages to clients pass the ingress rules too: a client hears them by a packet
-/// socket before the kernel has the address.
+/// The kernel keeps its other addresses, broadcasts and IPv6: a login on a management address still works.
+/// Where the gateway shares an address, DHCP messages to clients pass the ingress rules too: a client hears
+/// them by a packet socket before the kernel has the address.
 ///
-/// A table of the family `netdev` drops at ingress, before the kernel spends time on the packet. Tables of the families
-/// `ip` and `arp` drop frames with several tags, which the ingress hook cannot read.
+/// A table of the family `netdev` drops at ingress, before the kernel spends time on the packet. Tables of
+/// the families `ip` and `arp` drop frames with several tags, which the ingress hook cannot read.
 ///
-/// The tables belong to the process (`flags owner`): no other process can change them, and the kernel removes them when
-/// the process ends, also by SIGKILL.
+/// The tables belong to the process (`flags owner`): no other process can change them, and the kernel removes
+/// them when the process ends, also by SIGKILL.
 @safe public struct KernelRules: ~Copyable {
   /// The interface, as the kernel names it.
   public let interface: String
-  /// The name of the tables: `portico-` and the interface. A second set of rules beside it adds `/2`, and so on.
+  /// The name of the tables: `portico-` and the interface. Further sets of rules beside it add `/2` and so
+  /// on.
   public let table: String
   /// The socket that owns the tables. A copy of it in another process keeps the rules when this process ends.
   public let owner: Int32
@@ -77,7 +78,7 @@ internal import Synchronization
   ///
   /// - Parameters:
   ///   - interface: the kernel's own name.
-  ///   - scope: what to keep from the kernel. Later scopes must have a shared address if this one has, and only then.
+  ///   - scope: what to keep from the kernel. Later scopes have a shared address if and only if this one has.
   ///   - others: tables that an earlier gateway left. The new ones get another name.
   public init(interface: String, _ scope: Scope, besides others: [String] = []) throws(InterfaceFault) {
     // Table names and quoted strings allow fewer characters than interface names.
@@ -90,8 +91,8 @@ internal import Synchronization
     var number = 1
     while others.contains(KernelRules.table(of: interface, number: number)) { number += 1 }
     let table = KernelRules.table(of: interface, number: number)
-    // libnftables does not return its socket: it is the one that appears. It stays the same for the life of the context
-    // (nftables 1.0.2 and later, because of tables with an owner).
+    // libnftables does not return its socket: it is the one that appears. It stays the same for the life of
+    // the context (nftables 1.0.2 and later, because of tables with an owner).
     let (opened, owner) = unsafe KernelRules.parser.withLock { _ in
       let before = NetfilterSockets.all()
       let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT))
@@ -155,8 +156,8 @@ internal import Synchronization
     try unsafe KernelRules.run(context, commands, interface)
   }
 
-  /// Installs the rules again in one transaction, after the interface has vanished and returned: older kernels lose the
-  /// ingress hook of an interface that vanishes.
+  /// Installs the rules again in one transaction, after the interface has vanished and returned: older
+  /// kernels lose the ingress hook of an interface that vanishes.
   public mutating func reinstall(_ scope: Scope) throws(InterfaceFault) {
     try unsafe KernelRules.run(
       context,
@@ -170,8 +171,8 @@ internal import Synchronization
     "portico-\(interface)" + (number == 1 ? "" : "/\(number)")
   }
 
-  /// The families of the tables. At the ingress hook of `netdev` the kernel has taken off at most one VLAN tag. The
-  /// rules of `ip` and `arp` see a frame when it has taken off all of them, and hold for frames with several.
+  /// The families of the tables. At the ingress hook of `netdev` the kernel has taken off at most one VLAN
+  /// tag. The rules of `ip` and `arp` see a frame without any, and hold for frames with several.
   private static let families = ["netdev", "ip", "arp"]
 
   /// The commands that make the tables: one transaction.
@@ -206,13 +207,13 @@ internal import Synchronization
 
   /// DHCP messages to clients (RFC 2131 section 4.1).
   private static let leases = "udp sport 67 udp dport 68"
-  /// Frames of the VLANs 1 to 4095, which belong to other devices. `meta protocol` reads the type behind the tag.
+  /// Frames of VLANs 1 to 4095 belong to other devices. `meta protocol` reads the type behind the tag.
   private static let otherVLANs = "ether type { 0x8100, 0x88a8 } @ll,116,12 != 0"
   /// Unicast frames whose destination is no address of the kernel's.
   private static let forwarded = "meta pkttype host fib daddr type != local"
 
-  /// The rules for an address that the kernel has too. Sockets are looked up behind `ip_rcv`, and before fragments are
-  /// put together: later fragments pass, and the kernel drops them when its timeout for the datagram is over.
+  /// The rules for an address that the kernel has too. Sockets are looked up behind `ip_rcv`, and before
+  /// fragments are put together: later fragments pass, and the kernel drops them when the datagram times out.
   private static func share(_ name: String, _ prerouting: String, _ shared: Scope.Shared) -> String {
     let rules = ["tcp", "udp"].flatMap { transport in
       // `socket transparent` also matches request and TIME-WAIT sockets; `socket wildcard` does not.

@@ -66,9 +66,9 @@ public struct MachineFacts: Equatable, Sendable {
     routes.filter { $0.index == index }.min { $0.metric < $1.metric }
   }
 
-  /// The address of an interface that the gateway shares. In this order: the preferred source of the default route, the
-  /// first address whose network contains the next hop, the first address. Never one of scope link or host; secondary
-  /// and deprecated ones only if there is no other.
+  /// The address of an interface that the gateway shares. In this order: the preferred source of the default
+  /// route, the first address whose network contains the next hop, the first address. Never one of scope link
+  /// or host; secondary and deprecated ones only if there is no other.
   public func address(of index: Int32) -> Address? {
     let own = addresses.filter { $0.index == index && !$0.isLocal }
     let best = own.filter { !$0.isSecondary && !$0.isDeprecated }

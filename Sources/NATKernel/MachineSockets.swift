@@ -4,7 +4,7 @@ public import NATWire
 
 /// The ports of the machine's own sockets, from sock_diag(7).
 public enum MachineSockets {
-  /// Ports of the sockets that receive packets for an address: bound to it or to all addresses, TCP connections
+  /// Ports of the sockets that receive packets for an address: bound to it or to all, TCP connections
   /// included.
   ///
   /// - Parameter ranges: the ports to look for, in any order.
@@ -75,8 +75,8 @@ struct MachineSocket: Equatable {
       // ::ffff:a.b.c.d
       (address, isIPv6) = (IPv4Address(UInt32(bigEndian: words.3)), false)
     } else {
-      // A socket on `::` also receives IPv4 unless IPV6_V6ONLY is set. sock_diag does not report the option, so the port
-      // is excluded either way.
+      // A socket on `::` also receives IPv4 unless IPV6_V6ONLY is set. sock_diag does not report the option,
+      // so the port is excluded either way.
       let isAny = words.0 == 0 && words.1 == 0 && words.2 == 0 && words.3 == 0
       (address, isIPv6) = (nil, !isAny)
     }

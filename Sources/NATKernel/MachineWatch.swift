@@ -16,7 +16,7 @@ public struct MachineWatch: ~Copyable, Sendable {
   }
 
   /// Reads all pending changes, without waiting.
-  /// - Returns: whether addresses, default routes or interfaces may have changed. If so, ask for ``facts()`` again.
+  /// - Returns: whether addresses, default routes or links may have changed. If so, call ``facts()`` again.
   public func takeChanges() -> Bool {
     var mayHaveChanged = false
     while true {
@@ -65,8 +65,7 @@ public struct MachineWatch: ~Copyable, Sendable {
     return facts
   }
 
-  /// The addresses among these that the kernel takes for its own: an interface has them, or a local route leads to
-  /// them.
+  /// The addresses among these that the kernel takes for its own: by an interface or by a local route.
   /// - Returns: in their order; none where the kernel does not answer.
   /// - Complexity: one system call each way for each address.
   public static func local(among addresses: [IPv4Address]) -> [IPv4Address] {

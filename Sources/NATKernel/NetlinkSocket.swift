@@ -42,7 +42,8 @@ internal import Glibc
     _ = unsafe mnl_socket_setsockopt(socket, 12, &one, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// Sends a request and passes each message of the answer to `body`, until NLMSG_DONE, an error or the acknowledgement.
+  /// Sends a request and passes each message of the answer to `body`, up to NLMSG_DONE, error or
+  /// acknowledgement.
   func ask(_ question: [UInt8], _ body: (NetlinkMessage) -> Void) throws(InterfaceFault) {
     // Safety: the array has as many bytes.
     let sent = unsafe question.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }

@@ -1,11 +1,10 @@
 internal import Glibc
 internal import NATSystem
 
-/// A small file that only the effective user may write, because the process acts on its contents with that user's
-/// rights.
+/// A small file that only the effective user may write: the process acts on it with that user's rights.
 ///
-/// Symbolic links are not followed. A file that belongs to another user, or that others may write, is refused. A write
-/// goes to a temporary file, which is then renamed.
+/// Symbolic links are not followed. A file that belongs to another user, or that others may write, is
+/// refused. A write goes to a temporary file, which is then renamed.
 struct PrivateFile {
   let path: String
 

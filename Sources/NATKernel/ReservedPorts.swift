@@ -1,12 +1,13 @@
 internal import FoundationEssentials
 internal import Glibc
 
-/// Adds the gateway's ports to `net.ipv4.ip_local_reserved_ports` while it runs, so that the kernel does not choose them
-/// for its own sockets.
+/// Adds the gateway's ports to `net.ipv4.ip_local_reserved_ports` while it runs, so that the kernel does not
+/// choose them for its own sockets.
 ///
-/// A file records the ports that were added, so that they can be removed even after `kill -9`. Only these are removed,
-/// because others may have changed the setting in the meantime. The file is a ``PrivateFile``: the user of a service
-/// must not tell root what to write. A program may still bind a reserved port by number (``MachineSockets``).
+/// A file records the ports that were added, so that they can be removed even after `kill -9`. Only these are
+/// removed, because others may have changed the setting in the meantime. The file is a ``PrivateFile``: the
+/// user of a service must not tell root what to write. A program may still bind a reserved port by number
+/// (``MachineSockets``).
 public struct ReservedPorts: Sendable {
   /// The setting, in the network namespace of the calling thread.
   public static let setting = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -26,7 +27,7 @@ public struct ReservedPorts: Sendable {
     self.localRange = localRange
   }
 
-  /// The path of a gateway's record: for root in a folder of root's, for another user beside the control socket.
+  /// The path of a gateway's record: root's in /run, another user's beside the control socket.
   ///
   /// - Parameters:
   ///   - socket: the path of the gateway's control socket, which no other gateway has.

@@ -2,8 +2,7 @@ package import Glibc
 
 /// A program in the network namespace of the thread that started it.
 ///
-/// Foundation's `Process` is not used: it watches its children on threads in another namespace, and missed the end of
-/// programs.
+/// Foundation's `Process` is not used: it watches children in another namespace, and missed their end.
 package struct ChildProcess: ~Copyable {
   package let identifier: pid_t
   private let output: Int32

@@ -14,8 +14,8 @@ package struct LabFailure: Error, CustomStringConvertible {
   }
 }
 
-/// A network namespace without a name. The kernel removes it with its interfaces when its last descriptor, process and
-/// socket are gone, so also after SIGKILL.
+/// A network namespace without a name. The kernel removes it with its interfaces when its last descriptor,
+/// process and socket are gone, so also after SIGKILL.
 package final class NetworkNamespace: Sendable {
   private let descriptor: Int32
 
@@ -46,7 +46,7 @@ package final class NetworkNamespace: Sendable {
     return descriptor
   }
 
-  /// Runs `body` with the calling thread in the namespace. Sockets and processes that it makes belong to the namespace.
+  /// Runs `body` with the calling thread in the namespace. Its sockets and processes belong there.
   package func enter<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
     let home = try NetworkNamespace.current()
     defer { close(home) }

@@ -2,7 +2,8 @@ internal import Glibc
 public import NATKernel
 public import NATWire
 
-/// Asks which stations have an address, by ARP probes (RFC 5227 section 2.1.1). A probe changes no neighbour table.
+/// Asks which stations have an address, by ARP probes (RFC 5227 section 2.1.1). Neighbour tables do not
+/// change.
 public struct AddressProbe: ~Copyable {
   private var capture: LiveCapture
   private var transmitter: Transmitter

@@ -4,12 +4,12 @@ internal import Glibc
 public import NATKernel
 public import NATWire
 
-/// Captures the IPv4 and ARP frames that arrive on an Ethernet interface, through libpcap. Frames that this machine
-/// sends are not captured.
+/// Captures the IPv4 and ARP frames that arrive on an Ethernet interface, through libpcap. Frames that this
+/// machine sends are not captured.
 ///
-/// ``receive(into:limit:)`` never waits; poll ``descriptor`` for input to wait. An interface that is down delivers
-/// nothing until it is up again. One that has vanished is a fault of kind ``InterfaceFault/Kind/missing``; open the
-/// capture again when it has returned.
+/// ``receive(into:limit:)`` never waits; poll ``descriptor`` for input to wait. An interface that is down
+/// delivers nothing until it is up again. One that has vanished is a fault of kind
+/// ``InterfaceFault/Kind/missing``; open the capture again when it has returned.
 @safe public struct LiveCapture: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, and nothing in it belongs to a thread.
   /// The interface, as the caller names it.
@@ -119,8 +119,8 @@ public import NATWire
 }
 
 extension LiveCapture {
-  /// IPv4 and ARP. The filter sees a frame without its outer VLAN tag, so the first two terms hold for one tag; the
-  /// last one takes frames whose second tag has the identifier 0.
+  /// IPv4 and ARP. The filter sees a frame without its outer VLAN tag, so the first two terms hold for one
+  /// tag; the last one takes frames whose second tag has the identifier 0.
   private static let filter =
     "ip or arp or ((ether[12:2] = 0x8100 or ether[12:2] = 0x88a8) and ether[14:2] & 0x0fff = 0)"
 
@@ -145,8 +145,8 @@ extension LiveCapture {
       throw InterfaceFault(
         .notEthernet, name, "link type \(unsafe pcap_datalink(handle)); expected Ethernet (1)")
     }
-    // Frames sent through other sockets would return through the ring. The option stops them in the kernel; the
-    // direction drops in user space those that came before the option was set.
+    // Frames sent through other sockets would return through the ring. The option stops them in the kernel;
+    // the direction drops in user space those that came before the option was set.
     var ignore: Int32 = 1
     guard
       unsafe setsockopt(
@@ -184,8 +184,8 @@ private func handOver(
   _ user: UnsafeMutablePointer<UInt8>?, _ header: UnsafePointer<pcap_pkthdr>?, _ bytes: UnsafePointer<UInt8>?
 ) {
   guard let user = unsafe user, let header = unsafe header, let bytes = unsafe bytes else { return }
-  // Safety: `dispatch` passed the address of a handover. libpcap has mapped the ring for writing (it inserts VLAN tags
-  // there itself), and it holds `caplen` bytes until this returns.
+  // Safety: `dispatch` passed the address of a handover. libpcap has mapped the ring for writing (it inserts
+  // VLAN tags there itself), and it holds `caplen` bytes until this returns.
   unsafe UnsafeMutableRawPointer(user).withMemoryRebound(to: LiveCapture.Handover.self, capacity: 1) {
     handover in
     let frame = unsafe Frame(

@@ -1,9 +1,10 @@
 // NATLiveIO: frames from and to Ethernet interfaces.
 //
-// - `LiveCapture` passes the frames that arrive to a `FrameReceiver`, through libpcap. `CaptureOptions` chooses between
-//   low latency and blocks.
-// - `Transmitter` sends frames in batches through AF_PACKET sockets. The kernel or the device finishes partial checksums
-//   and cuts joined packets; the transmitter decides from the `FrameFacts` of a frame and parses nothing.
+// - `LiveCapture` passes the frames that arrive to a `FrameReceiver`, through libpcap. `CaptureOptions`
+//   chooses between low latency and blocks.
+// - `Transmitter` sends frames in batches through AF_PACKET sockets. The kernel or the device finishes
+//   partial checksums and cuts joined packets; the transmitter decides from the `FrameFacts` of a frame and
+//   parses nothing.
 // - `AddressProbe` asks by ARP which stations have an address.
 //
 // The module knows neither table nor gateway. `NATDaemon` joins them.

@@ -12,8 +12,9 @@ enum SegmentOffload {
 
   /// Decides from what decoding learned about a frame.
   ///
-  /// The kernel finishes a partial checksum. It cuts a TCP packet above the limit, for which the checksum must be
-  /// partial: a complete and right one is made partial here. A wrong one stays, because cutting would hide it.
+  /// The kernel finishes a partial checksum. It cuts a TCP packet above the limit, for which the checksum
+  /// must be partial: a complete and right one is made partial here. A wrong one stays: cutting would hide
+  /// it.
   ///
   /// - Parameters:
   ///   - frame: Ethernet header and packet, without padding.

@@ -5,13 +5,13 @@ public import NATWire
 
 /// Sends frames on an Ethernet interface, in batches, through AF_PACKET sockets with PACKET_VNET_HDR.
 ///
-/// The kernel or the device finishes partial checksums and cuts joined TCP packets. Frames leave in the order in which
-/// they were added. No call waits for long: a frame that the device does not take after a few tries is dropped and
-/// counted, and an interface that is down or has vanished costs one system call a batch.
+/// The kernel or the device finishes partial checksums and cuts joined TCP packets. Frames leave in the order
+/// in which they were added. No call waits for long: a frame that the device does not take after a few tries
+/// is dropped and counted, and an interface that is down or has vanished costs one system call a batch.
 ///
-/// There are two sockets, because PACKET_QDISC_BYPASS drops joined packets that the kernel has to cut. Frames bypass the
-/// queueing discipline, except TCP on a device that cannot cut joined packets. So all frames of a flow take the same
-/// socket and stay in order.
+/// There are two sockets, because PACKET_QDISC_BYPASS drops joined packets that the kernel has to cut. Frames
+/// bypass the queueing discipline, except TCP on a device that cannot cut joined packets. So all frames of a
+/// flow take the same socket and stay in order.
 @safe public struct Transmitter: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, and nothing in it belongs to a thread.
   /// What became of the frames. Every counter only grows. Bytes are frame lengths.
@@ -62,7 +62,7 @@ public import NATWire
   /// Opens the sockets in the network namespace of the calling thread.
   ///
   /// - Parameters:
-  ///   - facts: the interface as it is now. Whether the device cuts joined packets decides about their socket.
+  ///   - facts: the interface as it is now. Joined packets take the socket that suits the device.
   ///   - mtu: bytes of the largest IPv4 packet, if less than the device's MTU.
   public init(_ facts: InterfaceFacts, mtu: Int? = nil) throws(InterfaceFault) {
     let direct = try packetSocket(facts, bypassesQueue: true)
@@ -118,8 +118,9 @@ public import NATWire
   /// - Parameters:
   ///   - frame: Ethernet header and packet, without padding. Its bytes must stay until ``flush()``.
   ///   - facts: what decoding learned about it.
-  ///   - largestPacket: bytes of the largest IPv4 packet for its receiver: for TCP, the lesser of the path MTU and the
-  ///     receiver's MSS plus 40. The interface's MTU applies too. A TCP packet above it leaves in segments.
+  ///   - largestPacket: bytes of the largest IPv4 packet for its receiver: for TCP, the lesser of the path
+  ///     MTU and the receiver's MSS plus 40. The interface's MTU applies too. A TCP packet above it leaves in
+  ///     segments.
   public mutating func add(_ frame: Frame, _ facts: FrameFacts, largestPacket: Int = .max) {
     let header: virtio_net_hdr
     var way = direct

@@ -103,7 +103,7 @@ struct ControlBench {
       isWhole: isWhole)
   }
 
-  /// A thread with priority sends the packets, so that dumps do not delay them, as if they came from another machine.
+  /// A thread with priority sends the packets, so that dumps do not delay them.
   private func send() throws {
     var source = try network.client.enter { [hop, flows] in
       try PacketSource("eth0", to: hop, flows: Array(flows.prefix(1000)))

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import NATLab
 
-/// A client, a gateway that runs `porticod`, and a server in network namespaces of their own, with the machine's
-/// programs at both ends.
+/// A client, a gateway that runs `porticod`, and a server in network namespaces of their own, with the
+/// machine's programs at both ends.
 final class Demonstration {
   private let network: LabNetwork
   private var client: NetworkNamespace { network.client }

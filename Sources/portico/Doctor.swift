@@ -221,7 +221,7 @@ struct Doctor {
     }
   }
 
-  /// Finds the gateway's addresses that the kernel takes for its own. The kernel answers for them on all interfaces.
+  /// Finds the gateway's addresses that the kernel takes for its own. It answers for them on all interfaces.
   private mutating func examineAddresses() {
     let own = configuration.ownAddresses
     let kernel = InterfaceFacts.kernelAddresses().filter { own.contains($0.address.address) }

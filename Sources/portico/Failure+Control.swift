@@ -7,8 +7,8 @@ extension Failure {
   static let refused: Int32 = 1
   static let notPermitted: Int32 = 77
 
-  /// Prints why a request failed and ends the command. Exit code 69: no daemon answers; 77: this user may not use the
-  /// socket; 1: the daemon refused.
+  /// Prints why a request failed and ends the command. Exit code 69: no daemon answers; 77: this user may not
+  /// use the socket; 1: the daemon refused.
   static func exit(_ error: ControlError) -> ExitCode {
     switch error.reason {
     case "not-there", "cut-off", "not-understood": exit(unavailable, error.error)

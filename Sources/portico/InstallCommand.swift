@@ -168,7 +168,7 @@ private enum ServiceSystem {
 
   static func removeUser() throws {
     if hasUser { try Programs.output(["userdel", "portico"]) }
-    // Safety: the result is only compared with null. On most systems `userdel` removes the user's own group, too.
+    // Safety: the result is only compared with null. Most systems' `userdel` removes the group, too.
     if unsafe (getgrnam("portico") != nil) { try Programs.output(["groupdel", "portico"]) }
   }
 }

@@ -114,8 +114,8 @@ struct Installation {
     }
   }
 
-  /// Installs all items or none: writes temporary files and renames them when all are complete. Running programs keep
-  /// their old files.
+  /// Installs all items or none: writes temporary files and renames them when all are complete. Running
+  /// programs keep their old files.
   /// - Returns: the outcome for each item.
   func install(_ items: [Item]) throws -> [(path: String, what: String)] {
     for item in items {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import Synchronization
 
-/// Notes SIGINT, SIGTERM, SIGHUP and SIGPIPE, so that a command can check for them between its steps and clean up.
+/// Notes SIGINT, SIGTERM, SIGHUP and SIGPIPE, so that a command can check for them and clean up.
 enum Interruption {
   /// Thrown after a signal.
   struct Arrived: Error {

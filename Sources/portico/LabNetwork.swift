@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import NATLab
 
-/// A client, a gateway and a server in network namespaces of their own, joined by veth with offloads on. Everything is
-/// removed when it is deinitialized.
+/// A client, a gateway and a server in network namespaces of their own, joined by veth with offloads on.
+/// Everything is removed when it is deinitialized.
 final class LabNetwork {
   let client: NetworkNamespace
   let gateway: NetworkNamespace
@@ -56,7 +56,7 @@ final class LabNetwork {
     return daemon
   }
 
-  /// Has the server drop packets to the discard port at ingress: its interface counts them, and they cost nothing more.
+  /// Has the server drop packets to the discard port at ingress: its interface still counts them.
   func discard() throws {
     guard Programs.has("nft") else { return }
     try server.shell(

@@ -3,9 +3,9 @@ import Synchronization
 
 /// Counts the calls of the Swift runtime that a packet path must not make.
 ///
-/// The runtime calls `swift_allocObject`, `swift_retain` and `swift_release` through variables that tools may replace.
-/// Between `begin` and `end` they point to counting functions. `swift_allocObject` makes every object, array and closure
-/// context. If the runtime is linked statically, the variables cannot be found and nothing is counted.
+/// The runtime calls `swift_allocObject`, `swift_retain` and `swift_release` through variables that tools may
+/// replace. Between `begin` and `end` they point to counting functions. `swift_allocObject` makes every
+/// object, array and closure context. In a static runtime they cannot be found, and nothing is counted.
 struct RuntimeCalls {
   struct Counts: Equatable {
     var allocations = 0
@@ -67,7 +67,7 @@ struct RuntimeCalls {
   let original: UInt
 
   init?(_ name: String) {
-    // Safety: the symbol is a variable of the size of a pointer; the handle of null is that of the whole program.
+    // Safety: the symbol is a variable of the size of a pointer; null is the handle of the whole program.
     guard let symbol = unsafe dlsym(nil, name) else { return nil }
     unsafe variable = symbol.assumingMemoryBound(to: UInt.self)
     unsafe original = variable.pointee

@@ -2,8 +2,7 @@ import ArgumentParser
 import Glibc
 import NATSystem
 
-/// Standard output, for answers of any length. If the reader has closed the pipe, the command ends silently, as other
-/// programs do.
+/// Standard output, for answers of any length. If the reader has closed the pipe, the command ends silently.
 enum StandardOutput {
   static func write(_ bytes: [UInt8]) throws {
     switch writeAll(bytes, to: STDOUT_FILENO) {

@@ -29,8 +29,8 @@ public struct EventDocument: Codable, Hashable, Sendable {
   public var remote: EndpointDocument?
   /// In kebab case: `expired`, `closed`, `operator`, `evicted`, ...; of a limit its drop reason.
   public var reason: String?
-  /// For `lost`, `exhaustion` and `limit`: the number of events or packets. For `address-changed`: sessions that ended. For
-  /// `state-restored` and `state-dropped`: sessions that were restored or dropped.
+  /// For `lost`, `exhaustion` and `limit`: the number of events or packets. For `address-changed`: sessions
+  /// that ended. For `state-restored` and `state-dropped`: sessions that were restored or dropped.
   public var count: UInt64?
 
   enum CodingKeys: String, CodingKey {

@@ -32,7 +32,8 @@ extension ExplainRequest {
 public struct ExplainDocument: Codable, Hashable, Sendable {
   /// One step of the packet path, and its result.
   public struct Step: Codable, Hashable, Sendable {
-    /// `decode`, `link`, `addresses`, `binding`, `session`, `filter`, `route`, `ttl`, `mtu`, `limits`, `port`, ...
+    /// `decode`, `link`, `addresses`, `binding`, `session`, `filter`, `route`, `ttl`, `mtu`, `limits`,
+    /// `port`, ...
     public var question: String
     public var answer: String
 

@@ -1,16 +1,16 @@
 // NATControl: what operators see of a gateway and can do with it, without a transport.
 //
-// `GatewayOperations` are the operations, the types named `...Document` their answers, which are JSON on the control socket.
-// The types named `...Text` render documents for a terminal, `MetricsText` for Prometheus:
+// `GatewayOperations` are the operations, the types named `...Document` their answers, which are JSON on the
+// control socket. The types named `...Text` render documents for a terminal, `MetricsText` for Prometheus:
 //
 //     let stats = try await gateway.stats()
 //     print(StatsText.render(stats))
 
 /// The operations on a running gateway: the requests of the control socket as Swift calls.
 ///
-/// The daemon implements them, and the control socket serves them. Reads never disturb the packet path. A change returns when
-/// the workers have carried it out. A new operation gets a default in an extension that throws ``ControlError/notServed``, so
-/// that stand-ins of tests need not know it.
+/// The daemon implements them, and the control socket serves them. Reads never disturb the packet path. A
+/// change returns when the workers have carried it out. A new operation gets a default in an extension that
+/// throws ``ControlError/notServed``, so that stand-ins of tests need not know it.
 public protocol GatewayOperations: Sendable {
   func status() async throws(ControlError) -> StatusDocument
 
@@ -19,11 +19,12 @@ public protocol GatewayOperations: Sendable {
 
   func stats() async throws(ControlError) -> StatsDocument
 
-  /// A page of the table, in the order of a replay's table: by protocol, private, then public endpoint, the sessions by remote
-  /// endpoint. It has at most `limit` sessions (a port forward without sessions counts as one), and at least one if any are left.
+  /// A page of the table, in the order of a replay's table: by protocol, private, then public endpoint, the
+  /// sessions by remote endpoint. It has at most `limit` sessions (a port forward without sessions counts as
+  /// one), and at least one if any are left.
   ///
-  /// An entry that lives while all pages are read is on exactly one of them. A binding whose sessions do not fit continues on
-  /// the next page.
+  /// An entry that lives while all pages are read is on exactly one of them. A binding whose sessions do not
+  /// fit continues on the next page.
   /// - Parameter cursor: `next` of the page before; nil begins.
   /// - Complexity: one bounded walk over the table for each page.
   func table(
@@ -35,7 +36,7 @@ public protocol GatewayOperations: Sendable {
   /// Each scrape of the metrics asks for it. The default implementation counts over all pages.
   func sessionCounts() async throws(ControlError) -> [SessionCount]
 
-  /// The inside hosts with the most sessions, and their bindings and traffic. Hosts with equally many are sorted by address.
+  /// The inside hosts with the most sessions, and their bindings and traffic. Ties are sorted by address.
   ///
   /// - Parameter limit: the most hosts to list.
   func hosts(limit: Int) async throws(ControlError) -> HostsDocument
@@ -45,8 +46,8 @@ public protocol GatewayOperations: Sendable {
 
   func statics() async throws(ControlError) -> StaticsDocument
 
-  /// Adds a static mapping to those in force, until the next restart. A live dynamic binding on its public endpoint
-  /// ends; the answer lists its sessions.
+  /// Adds a static mapping to those in force, until the next restart. A live dynamic binding on its public
+  /// endpoint ends; the answer lists its sessions.
   func addStatic(_ entry: StaticDocument) async throws(ControlError) -> StaticChangeDocument
 
   /// - Parameters:
@@ -72,7 +73,7 @@ public protocol GatewayOperations: Sendable {
   /// Switches the flight recorder on or off, or writes what it holds into files.
   func record(_ request: RecordRequest) async throws(ControlError) -> RecordDocument
 
-  /// The events from now on. A subscriber that does not keep up loses events, and gets one of kind `lost` with their number.
+  /// The events from now on. A subscriber that is too slow loses events, and gets one of kind `lost` instead.
   func events() async throws(ControlError) -> AsyncStream<EventDocument>
 }
 

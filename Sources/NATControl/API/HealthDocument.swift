@@ -1,7 +1,7 @@
 /// Whether the gateway forwards packets, for load balancers and watchdogs.
 public struct HealthDocument: Codable, Hashable, Sendable {
   public var healthy: Bool
-  /// Why no packets are forwarded; empty if healthy. Reasons for doing less stand in `degraded` of the status.
+  /// Why no packets are forwarded; empty if healthy. `degraded` of the status says what else is wrong.
   public var reasons: [String]
 
   public init(reasons: [String]) {

@@ -6,7 +6,7 @@ public struct RestoredDocument: Codable, Hashable, Sendable {
     case restored
     /// The file could not be used, for the `reason` given. The table began empty.
     case refused
-    /// The state waits for the machine's addresses. Without them the gateway cannot tell which sessions are still valid.
+    /// The state waits for the machine's addresses. Without them it is unknown which sessions are valid.
     case waiting
   }
 

@@ -32,7 +32,7 @@ public struct StatusDocument: Codable, Hashable, Sendable {
     public var number: Int
     /// Nanoseconds of work since the start. The worker slept for the rest of the time.
     public var busyNanoseconds: UInt64 = 0
-    /// The longest round since the start. In a round the worker receives from all interfaces, translates and sends.
+    /// The longest round since the start. A round receives from all interfaces, translates and sends.
     public var longestRoundNanoseconds: UInt64 = 0
     /// The longest round in each of the last 60 whole seconds, the latest first; 0 for a second without work.
     public var longestRoundBySecondNanoseconds: [UInt64] = []
