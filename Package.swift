@@ -154,8 +154,10 @@ let package = Package(
         "NATControlSocket", "NATControl", "NATConfiguration", "NATDaemon", "NATWire", "portico",
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: house),
-    // What tests share: packet builder, checksum, random numbers, captures.
-    .target(name: "TestSupport", dependencies: ["NATWire"], path: "Tests/Support", swiftSettings: house),
+    // What tests share: packet builder, checksum, random numbers, captures, a service manager's socket.
+    .target(
+      name: "TestSupport", dependencies: ["NATLab", "NATSystem", "NATWire"], path: "Tests/Support",
+      swiftSettings: house),
     // Oracles of the tests, which share no code with the rooms.
     .target(name: "ReferenceNAT", path: "Tests/ReferenceNAT", swiftSettings: house),
     .testTarget(name: "ReferenceNATTests", dependencies: ["ReferenceNAT"], swiftSettings: house),

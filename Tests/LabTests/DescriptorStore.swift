@@ -1,5 +1,5 @@
 import Glibc
-import NATLab
+import TestSupport
 import Testing
 
 /// Does what the service manager does with the sockets that the daemon leaves to it.

@@ -4,6 +4,7 @@ import NATControl
 import NATControlSocket
 import NATKernel
 import NATLab
+import TestSupport
 import Testing
 
 extension Lab.Street {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import NATLab
+import TestSupport
 import Testing
 
 extension Lab {

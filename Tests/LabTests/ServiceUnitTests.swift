@@ -3,6 +3,7 @@ import Glibc
 import NATControl
 import NATKernel
 import NATLab
+import TestSupport
 import Testing
 
 extension Lab.ServiceTests {

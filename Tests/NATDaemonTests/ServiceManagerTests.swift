@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import Logging
 import NATControl
-import NATLab
 import NATWire
+import TestSupport
 import Testing
 
 @testable import NATDaemon

@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import NATLab
+import TestSupport
 import Testing
 
 @testable import NATDaemon

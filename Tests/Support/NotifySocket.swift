@@ -1,4 +1,5 @@
 import Glibc
+import NATLab
 import NATSystem
 
 /// The service manager's end of sd_notify(3), for tests that play the service manager.
