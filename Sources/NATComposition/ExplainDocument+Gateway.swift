@@ -136,63 +136,54 @@ extension ExplainDocument {
 
 extension ExplainDocument.Step {
   fileprivate init(_ finding: Explanation.Finding) {
-    func answer(_ reason: DropReason?, _ otherwise: String) -> String {
+    let (question, answer) = ExplainDocument.Step.texts(of: finding)
+    self.init(question: question, answer: answer)
+  }
+
+  private static func texts(of finding: Explanation.Finding) -> (question: String, answer: String) {
+    func answer(_ reason: DropReason?, _ otherwise: String = "") -> String {
       reason.map { "dropped: \($0.name)" } ?? otherwise
     }
     switch finding {
-    case .decode(let reason): self.init(question: "decode", answer: answer(reason, "well formed"))
-    case .addresses(let reason):
-      self.init(question: "addresses", answer: answer(reason, "both may be ends of it"))
-    case .own(let reason):
-      self.init(question: "own", answer: answer(reason, "an echo request to the gateway: answered"))
-    case .kernel: self.init(question: "own", answer: "left to the kernel of this machine")
-    case .exempt: self.init(question: "exempt", answer: "forwarded without translation")
+    case .decode(let reason): return ("decode", answer(reason, "well formed"))
+    case .addresses(let reason): return ("addresses", answer(reason, "both may be ends of it"))
+    case .own(let reason): return ("own", answer(reason, "an echo request to the gateway: answered"))
+    case .kernel: return ("own", "left to the kernel of this machine")
+    case .exempt: return ("exempt", "forwarded without translation")
     case .inside(let reason):
-      self.init(question: "exempt", answer: answer(reason, "between inside networks: not translated"))
+      return ("exempt", answer(reason, "between inside networks: not translated"))
     case .publicAddress(let reason):
-      self.init(question: "public address", answer: answer(reason, "the destination is one of ours"))
+      return ("public address", answer(reason, "the destination is one of ours"))
     case .leg(let sends, let inner, let outer, let kind, let state):
       let host = "\(sends ? "sender" : "receiver") \(inner)"
       let binding =
         outer.map { "\(kind.map { $0 == .dynamic ? "dynamic" : "static" } ?? "new") binding at \($0)" }
         ?? "no binding yet"
       let session = state.map { "session \(SessionDocument.State($0).rawValue)" } ?? "a new session"
-      self.init(question: "binding and session", answer: "\(host): \(binding), \(session)")
-    case .refused(let reason):
-      let question: String =
-        switch reason {
-        case .filtered: "filter"
-        case .noBinding: "binding"
-        default: "session"
-        }
-      self.init(question: question, answer: answer(reason, ""))
-    case .route(let interface, let via):
-      self.init(question: "route", answer: "\(interface.side), next hop \(via)")
-    case .noRoute: self.init(question: "route", answer: answer(.noRoute, ""))
-    case .timeToLive(let reason): self.init(question: "ttl", answer: answer(reason, "one less"))
-    case .mtu(let mtu, let reason):
-      self.init(question: "mtu", answer: answer(reason, "fits") + " (\(mtu) bytes)")
+      return ("binding and session", "\(host): \(binding), \(session)")
+    case .refused(.filtered): return ("filter", answer(.filtered))
+    case .refused(.noBinding): return ("binding", answer(.noBinding))
+    case .refused(let reason): return ("session", answer(reason))
+    case .route(let interface, let via): return ("route", "\(interface.side), next hop \(via)")
+    case .noRoute: return ("route", answer(.noRoute))
+    case .timeToLive(let reason): return ("ttl", answer(reason, "one less"))
+    case .mtu(let mtu, let reason): return ("mtu", answer(reason, "fits") + " (\(mtu) bytes)")
     case .limits(let reason, let evicts):
       let text = answer(reason, "room for what it makes")
-      self.init(
-        question: "limits", answer: evicts ? "\(text), but the oldest transitory session makes room" : text)
-    case .port(let endpoint): self.init(question: "port", answer: "\(endpoint)")
-    case .notForUs: self.init(question: "link", answer: answer(.notForUs, ""))
+      return ("limits", evicts ? "\(text), but the oldest transitory session makes room" : text)
+    case .port(let endpoint): return ("port", "\(endpoint)")
+    case .notForUs: return ("link", answer(.notForUs))
     case .fragment(let reason, let waits):
-      self.init(
-        question: "fragment",
-        answer: answer(
-          reason, waits ? "waits for the first one of its datagram" : "passes as its datagram does"))
+      let passes = waits ? "waits for the first one of its datagram" : "passes as its datagram does"
+      return ("fragment", answer(reason, passes))
     case .windowNotAsked:
-      self.init(question: "window", answer: "not asked: a described packet has no sequence number of its own")
-    case .quote:
-      self.init(question: "binding and session", answer: "the quoted packet belongs to a live session")
-    case .oneToOne:
-      self.init(question: "binding and session", answer: "over a 1:1 mapping, by address")
+      return ("window", "not asked: a described packet has no sequence number of its own")
+    case .quote: return ("binding and session", "the quoted packet belongs to a live session")
+    case .oneToOne: return ("binding and session", "over a 1:1 mapping, by address")
     case .arp(let isAnswered):
-      self.init(question: "arp", answer: isAnswered ? "asks for our address: answered" : "not answered")
+      return ("arp", isAnswered ? "asks for our address: answered" : "not answered")
     case .nextHop(let mac):
-      self.init(question: "next hop", answer: mac.map { "\($0)" } ?? "asked for by ARP; the packet waits")
+      return ("next hop", mac.map { "\($0)" } ?? "asked for by ARP; the packet waits")
     }
   }
 }
