@@ -54,8 +54,7 @@ public struct TablePages {
   private static let names = [
     "protocol", "kind", "private_address", "private_port", "public_address", "public_port", "age_seconds",
     "remote_address", "remote_port", "state", "idle_seconds", "expires_in_seconds", "packets_out",
-    "bytes_out",
-    "packets_in", "bytes_in", "hairpin",
+    "bytes_out", "packets_in", "bytes_in", "hairpin",
   ]
 
   private static func write(_ binding: BindingDocument, to text: inout String) {

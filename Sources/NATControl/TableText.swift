@@ -2,8 +2,7 @@
 public enum TableText {
   static let titles = [
     "PROTO", "PRIVATE IP", "PRIVATE PORT", "PUBLIC IP", "PUBLIC PORT", "DESTINATION", "STATE", "IDLE",
-    "EXPIRES",
-    "OUT", "IN",
+    "EXPIRES", "OUT", "IN",
   ]
 
   /// The title line and the table's lines, each with a line feed.

@@ -33,8 +33,7 @@ struct BenchControlCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (1000...4_000_000).contains(sessions), (1000...10_000_000).contains(rate),
-      (1...100).contains(rounds),
-      (2...30).contains(seconds)
+      (1...100).contains(rounds), (2...30).contains(seconds)
     else {
       throw ValidationError(
         "--sessions takes 1000 to 4000000, --rate 1000 to 10000000, --rounds 1 to 100, --seconds 2 to 30")

@@ -17,16 +17,13 @@ struct HealthCommand: AsyncParsableCommand {
       \(HelpText.daemonExitCodes)
       """)
 
-  @Flag(help: "As JSON, for programs.")
-  var json = false
-
-  @OptionGroup var daemon: SocketOption
+  @OptionGroup var answer: AnswerOptions
 
   func run() async throws {
     let health = try await Failure.onRefusal { () async throws(ControlError) in
-      try await daemon.client.ask(ControlAPI.health)
+      try await answer.daemon.client.ask(ControlAPI.health)
     }
-    try StandardOutput.write(json ? try ControlJSON.text(health) : health.text(.standardOutput))
+    try StandardOutput.write(answer.json ? try ControlJSON.text(health) : health.text(.standardOutput))
     if !health.healthy { throw ExitCode(Failure.refused) }
   }
 }

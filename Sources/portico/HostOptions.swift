@@ -27,13 +27,11 @@ struct HostOptions: ParsableArguments {
       outsideAddress, "outside", configuration.interfaces.outside, such: "203.0.113.5/24")
     if let outsideGateway {
       guard let gateway = IPv4Address(outsideGateway) else {
-        throw Failure.exit(
-          Failure.usage,
+        throw usage(
           "--outside-gateway: found \"\(outsideGateway)\"; expected an address such as 203.0.113.1")
       }
       guard host.outside != nil else {
-        throw Failure.exit(
-          Failure.usage,
+        throw usage(
           "--outside-gateway: found it without --outside-address; expected interfaces.outside.gateway in the file"
         )
       }
@@ -50,25 +48,24 @@ struct HostOptions: ParsableArguments {
     switch (text, interface.hasMachineAddress) {
     case (nil, false): return nil
     case (nil, true):
-      throw Failure.exit(
-        Failure.usage,
+      throw usage(
         "interfaces.\(side).address: found host, and no kernel is asked here; expected --\(side)-address, such as "
           + example)
     case (.some, false):
-      throw Failure.exit(
-        Failure.usage,
+      throw usage(
         "--\(side)-address: found it with interfaces.\(side).address \(interface.address); expected it with host only"
       )
     case (.some(let text), true):
       guard let network = IPv4Network(text), text.contains("/"), network.prefixLength > 0,
         let address = IPv4Address(text.prefix { $0 != "/" })
       else {
-        throw Failure.exit(
-          Failure.usage,
+        throw usage(
           "--\(side)-address: found \"\(text)\"; expected an address with its prefix length such as \(example)"
         )
       }
       return Configuration.MachineAddress(address, prefixLength: Int(network.prefixLength))
     }
   }
+
+  private func usage(_ message: String) -> ExitCode { Failure.exit(Failure.usage, message) }
 }

@@ -150,8 +150,7 @@ private enum ServiceSystem {
     } else if !hasUser {
       try Programs.output([
         "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", Installation.state,
-        "--shell",
-        "/usr/sbin/nologin", "portico",
+        "--shell", "/usr/sbin/nologin", "portico",
       ])
     }
   }

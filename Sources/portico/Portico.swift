@@ -42,10 +42,8 @@ import NATControl
         name: "Daemon",
         subcommands: [
           StatusCommand.self, HealthCommand.self, TableCommand.self, StatsCommand.self, HostsCommand.self,
-          TopCommand.self,
-          EventsCommand.self,
-          ExplainCommand.self, EndCommand.self, StaticCommand.self, ReloadCommand.self,
-          SnapshotCommand.self, RecordCommand.self,
+          TopCommand.self, EventsCommand.self, ExplainCommand.self, EndCommand.self, StaticCommand.self,
+          ReloadCommand.self, SnapshotCommand.self, RecordCommand.self,
         ]),
       CommandGroup(name: "Service", subcommands: [InstallCommand.self, UninstallCommand.self]),
       CommandGroup(
