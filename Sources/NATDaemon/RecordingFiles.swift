@@ -95,7 +95,7 @@ struct RecordingFiles {
     let kept =
       recording.settings?.keepsHeaders == true
       ? """
-      Headers only, for reading. A replay would drop the packets as malformed, because they are not whole. The tables in
+      Headers only: for reading. A replay drops packets that are not whole as captureTruncated. The tables in
       before.state and after.state are complete.
       """
       : """
