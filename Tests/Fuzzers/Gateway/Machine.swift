@@ -134,8 +134,8 @@ struct Machine: ~Copyable {
         // Safety: the batch copies the bytes.
         unsafe frame.bytes.withUnsafeBytes {
           unsafe buffers.batch.append(
-            $0, wireLength: frame.wireLength, at: Instant(nanoseconds: frame.nanoseconds), from: frame.side,
-            link: frame.link)
+            $0, wireLength: frame.wireLength, at: Instant(nanoseconds: frame.nanoseconds),
+            from: InterfaceIndex(frame.side), link: frame.link)
         }
       case .idle(let nanoseconds):
         process(&buffers, &sent)
