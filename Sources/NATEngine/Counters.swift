@@ -13,8 +13,8 @@ public struct Counters: BitwiseCopyable, Sendable {
   @usableFromInline static let sentBytes = 3
   @usableFromInline static let captureDropped = 4
   @usableFromInline static let perInterface = 5
-  @usableFromInline static let events = InterfaceIndex.limit * perInterface
-  @usableFromInline static let drops = events + 8
+  @usableFromInline static var events: Int { InterfaceIndex.limit * perInterface }
+  @usableFromInline static var drops: Int { events + 8 }
   static let count = drops + DropReason.allCases.count
 
   @inlinable @inline(__always) func add(_ value: Int, at index: Int) {

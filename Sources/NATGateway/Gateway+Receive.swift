@@ -20,10 +20,14 @@ extension Gateway {
     else { return takeSlowPath(packet, entry, at: now, &outbox) }
 
     if interface.side == .inside {
-      guard source.isInsideHost, destination.isOutsideHost,
-        fits(packet, from: interface, to: destination.interface),
+      guard source.isInsideHost, destination.isOutsideHost else {
+        return takeSlowPath(packet, entry, at: now, &outbox)
+      }
+      // The facts of both addresses answer every step before `session`: between an ordinary inside host and an ordinary
+      // outside address none of them ends the packet. Measured: 840 of 6,390 instructions of a new session.
+      guard fits(packet, from: interface, to: destination.interface),
         let hit = translator.hitOutbound(packet, transport, at: now)
-      else { return takeSlowPath(packet, entry, at: now, &outbox) }
+      else { return takeSlowPath(packet, entry, from: .session, at: now, &outbox) }
       if translator.tracksWindows, !translator.followWindow(hit, packet, from: .inside) {
         return counters.countDrop(.outsideWindow)
       }
@@ -63,14 +67,19 @@ extension Gateway {
   }
 
   /// Runs the list of steps and carries its verdict out.
+  ///
+  /// - Parameter first: the first step that is not answered yet. Later than `link` only for a packet from inside whose
+  ///   destination is none of our public addresses.
   @inline(never)
   private mutating func takeSlowPath(
-    _ packet: Packet, _ entry: FrameBatch.Entry, at now: Instant, _ outbox: inout Outbox
+    _ packet: Packet, _ entry: FrameBatch.Entry, from first: Step = .link, at now: Instant,
+    _ outbox: inout Outbox
   ) {
     translator.forgetEndedForwards()
-    var context = PacketContext(packet, entry, translator.role(of: packet.destination), at: now)
+    let role = first == .link ? translator.role(of: packet.destination) : nil
+    var context = PacketContext(packet, entry, role, at: now)
     var observer = NoObserver()
-    let verdict = runSteps(&context, &observer)
+    let verdict = runSteps(&context, from: first, &observer)
     carryOut(verdict, &context, &outbox)
   }
 

@@ -95,7 +95,7 @@ public struct Packet: BitwiseCopyable {
   @inlinable public var doesNotFragment: Bool { fragmentField & IPv4.dontFragment != 0 }
 
   /// Whether it is a SYN or SYN-ACK.
-  @inlinable public var carriesSYN: Bool { kind == .tcp && tcpFlags.contains(.syn) }
+  @inlinable @inline(__always) public var carriesSYN: Bool { kind == .tcp && tcpFlags.contains(.syn) }
 
   /// The protocol for a translation by port; nil for other kinds.
   @inlinable public var transport: TransportProtocol? {

@@ -13,10 +13,10 @@ public struct InterfaceIndex: BitwiseCopyable, Hashable, Sendable {
   public let rawValue: UInt8
 
   /// How many interfaces a gateway may have, half of them on each side. An index is always below.
-  public static let limit = 64
+  @inlinable public static var limit: Int { 64 }
   /// The first interface of each side.
-  public static let inside = InterfaceIndex(.inside)
-  public static let outside = InterfaceIndex(.outside)
+  @inlinable public static var inside: InterfaceIndex { InterfaceIndex(.inside) }
+  @inlinable public static var outside: InterfaceIndex { InterfaceIndex(.outside) }
 
   /// - Precondition: `number` is at least 0 and below half of ``limit``.
   @inlinable public init(_ side: Side, _ number: Int = 0) {
@@ -24,11 +24,8 @@ public struct InterfaceIndex: BitwiseCopyable, Hashable, Sendable {
     rawValue = UInt8(truncatingIfNeeded: number) << 1 | side.rawValue
   }
 
-  /// - Precondition: `place` is the ``place`` of an index.
-  @inlinable public init(place: Int) {
-    precondition(place >= 0 && place < InterfaceIndex.limit)
-    rawValue = UInt8(truncatingIfNeeded: place)
-  }
+  /// - Precondition: `place` is the ``place`` of an index. The arrays behind an index check it.
+  @inlinable @inline(__always) public init(place: Int) { rawValue = UInt8(truncatingIfNeeded: place) }
 
   @inlinable public var side: Side { rawValue & 1 == 0 ? .inside : .outside }
 
