@@ -46,7 +46,8 @@ struct Interfaces {
   private let links: OwnedArray<Link>
   let indices: Set<InterfaceIndex>
   let networks: OwnedArray<Network>
-  private let hasIsolated: Bool
+  /// Whether any network is isolated. Without one, nobody asks which networks two neighbours are in.
+  let hasIsolated: Bool
   private let memory: (MappedMemory, MappedMemory)
 
   init(_ settings: GatewaySettings) {
@@ -87,7 +88,7 @@ struct Interfaces {
   /// Whether two neighbours are in different inside networks, one of them isolated.
   /// - Complexity: O(networks).
   func separate(_ one: NextHop, _ other: NextHop) -> Bool {
-    guard hasIsolated, let one = network(of: one), let other = network(of: other) else { return false }
+    guard let one = network(of: one), let other = network(of: other) else { return false }
     return one.address != other.address && (one.isIsolated || other.isIsolated)
   }
 
@@ -95,8 +96,9 @@ struct Interfaces {
   /// - Complexity: O(networks).
   func network(of address: IPv4Address, on side: Side) -> Network? {
     for place in 0..<networks.count {
-      let network = networks[place]
-      if network.address == address, network.interface.side == side { return network }
+      if networks[place].address == address, networks[place].interface.side == side {
+        return networks[place]
+      }
     }
     return nil
   }

@@ -5,19 +5,17 @@ import NATWire
 extension Gateway {
   /// Does it pass without translation: exempt, between inside networks, or an error about something exempt?
   func recogniseExempt(_ context: inout PacketContext) -> Verdict? {
-    if isBetweenInsideNetworks(context) {
+    if let receiver = nextHopBetweenInsideNetworks(context) {
       context.way = .plain
-      return isSeparated(context.packet) ? .drop(.isolated) : nil
+      return isSeparated(context.packet.source, from: receiver) ? .drop(.isolated) : nil
     }
     if isExempt(context.packet, from: context.side) || isErrorAboutExempt(context) { context.way = .plain }
     return nil
   }
 
-  /// Whether an isolated network keeps inside source and destination apart.
-  private func isSeparated(_ packet: Packet) -> Bool {
-    guard let sender = routes.find(packet.source), let receiver = routes.find(packet.destination) else {
-      return false
-    }
+  /// Whether an isolated network keeps an inside source apart from a next hop inside.
+  private func isSeparated(_ source: IPv4Address, from receiver: NextHop) -> Bool {
+    guard interfaces.hasIsolated, let sender = routes.find(source) else { return false }
     return interfaces.separate(sender, receiver)
   }
 
@@ -27,9 +25,12 @@ extension Gateway {
       : exempt.contains(packet.source) && insideNetworks.contains(packet.destination)
   }
 
-  private func isBetweenInsideNetworks(_ context: PacketContext) -> Bool {
-    guard context.side == .inside, context.role == nil else { return false }
-    return routes.find(context.packet.destination).map { $0.side == .inside } ?? false
+  /// The next hop of a packet from inside to an inside network; nil for every other packet.
+  private func nextHopBetweenInsideNetworks(_ context: PacketContext) -> NextHop? {
+    guard context.side == .inside, context.role == nil, let hop = routes.find(context.packet.destination),
+      hop.side == .inside
+    else { return nil }
+    return hop
   }
 
   /// Whether a packet from outside is an error about what an inside host sent to an exempt destination. The router that
