@@ -17,7 +17,7 @@ extension Frame {
       UInt32(timeToLive) << 24 | UInt32(transport) << 16, at: network + IPv4.timeToLiveOffset)
     setAddress(source, at: network + IPv4.sourceOffset)
     setAddress(destination, at: network + IPv4.destinationOffset)
-    // The word of lifetime and protocol has cleared the checksum.
+    // The header checksum is still 0: it was written with TTL and protocol.
     setUInt16(
       sum(from: network, count: IPv4.minimumHeaderLength).checksum, at: network + IPv4.checksumOffset)
   }

@@ -50,7 +50,8 @@ extension Form where Value: RawRepresentable<String> & CaseIterable & Sendable {
     return Form(words.listed(with: "or"), samples: words, text: \.rawValue) { Value(rawValue: $0) }
   }
 
-  /// The same, or true and false in any spelling for two of the words.
+  /// One of the words of an enumeration. A YAML truth value in any spelling stands for one of two of them, so that a
+  /// setting that was a switch before still reads old files.
   static func word(true yes: Value, false no: Value) -> Form {
     let form = Form.word
     let expected = "\(form.expected) (true is \(yes.rawValue), false is \(no.rawValue))"

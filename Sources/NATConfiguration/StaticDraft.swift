@@ -107,7 +107,7 @@ extension Form where Value == Configuration.Remote {
         text.contains("/")
         ? Form<IPv4Network>.network.reading(text)
         : Form<IPv4Address>.address.reading(text).map { IPv4Network($0, prefixLength: 32) }
-      // Where the other form says only what it accepts, this one says what it accepts itself.
+      // Neither an address nor a network: the message names all that a remote may be.
       if case .wrong(nil, _) = network { return .wrong() }
       return network.map { Configuration.Remote(network: $0) }
     }

@@ -16,8 +16,8 @@ public struct TableJSON: Sendable {
 
   public init() { json.raw(#"{"bindings":["#) }
 
-  /// Adds the bindings of a page.
-  /// - Precondition: ``nextPiece()`` has given all pieces of the page before.
+  /// Adds the next page of bindings.
+  /// - Precondition: ``nextPiece()`` has returned nil since the last page was added.
   public mutating func append(_ bindings: [BindingDocument]) {
     precondition(place.binding == page.count, "a page is written before the next one")
     page = bindings

@@ -29,7 +29,7 @@ extension Gateway {
   /// Applies new addresses, MAC addresses and MTUs of the interfaces.
   ///
   /// - Precondition: bindings on removed addresses have ended.
-  /// - Complexity: O(neighbour capacity) if an address changes, otherwise O(1).
+  /// - Complexity: O(neighbour capacity) if an address changes, otherwise O(interfaces).
   mutating func setInterfaces(_ new: GatewaySettings) {
     let old = interfaces
     interfaces = Interfaces(new)

@@ -59,7 +59,7 @@ public struct Gateway: ~Copyable {
   struct Settings: BitwiseCopyable {
     /// Of the outside interface; a public address.
     var outsideAddress: IPv4Address
-    /// Whether the kernel has the outside address too.
+    /// Whether the machine's kernel has the outside address as well (`address: host`).
     var sharesOutside: Bool
     /// An address that the machine lost, while its bindings end; otherwise 0.0.0.0.
     var lostAddress = IPv4Address.any

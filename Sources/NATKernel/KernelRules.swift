@@ -156,8 +156,8 @@ internal import Synchronization
     try unsafe KernelRules.run(context, commands, interface)
   }
 
-  /// Installs the rules again in one transaction, after the interface has vanished and returned: older
-  /// kernels lose the ingress hook of an interface that vanishes.
+  /// Replaces the rules in one transaction. Call it when an interface that had vanished is back: older kernels drop the
+  /// ingress hook together with the interface.
   public mutating func reinstall(_ scope: Scope) throws(InterfaceFault) {
     try unsafe KernelRules.run(
       context,
@@ -171,8 +171,9 @@ internal import Synchronization
     "portico-\(interface)" + (number == 1 ? "" : "/\(number)")
   }
 
-  /// The families of the tables. At the ingress hook of `netdev` the kernel has taken off at most one VLAN
-  /// tag. The rules of `ip` and `arp` see a frame without any, and hold for frames with several.
+  /// The nftables families that get a table each. At the ingress hook of `netdev` a frame may still carry VLAN tags: the
+  /// kernel has removed at most one. The hooks of `ip` and `arp` come after all tags are removed, so their rules also
+  /// catch frames with several.
   private static let families = ["netdev", "ip", "arp"]
 
   /// The commands that make the tables: one transaction.

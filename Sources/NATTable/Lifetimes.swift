@@ -24,9 +24,9 @@ public struct LifetimeClass: BitwiseCopyable, Equatable, Sendable {
     place = Int(lifetime.rawValue) | (state.phase == .halfClosed ? RunningTimeout.firstHalfClosed : 0)
   }
 
-  /// Behind the durations of all classes stand those of half-closed sessions of each class.
+  /// The second half of the table holds the durations of half-closed sessions, one for each lifetime class.
   @usableFromInline static let firstHalfClosed = 256
-  /// The places of a table of lifetimes.
+  /// How many durations the table holds.
   static let count = 2 * firstHalfClosed
 }
 

@@ -90,7 +90,7 @@ public struct SessionStore: BitwiseCopyable, Sendable {
     LifetimeClass(rawValue: UInt8(truncatingIfNeeded: words[at(session, .state)] >> 24))
   }
 
-  /// The session's timeout if packets restart it, otherwise nil.
+  /// The timeout that each packet of the session restarts; nil in the states in which packets do not restart it.
   func restartedTimeout(of session: SessionIndex) -> RunningTimeout? {
     let state = state(of: session)
     if state.isTransitory || state.phase == .free { return nil }

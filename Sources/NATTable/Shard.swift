@@ -276,7 +276,8 @@ public struct Shard: ~Copyable {
     if subscribers.contains(.events) { noteReopening(of: session, at: now) }
   }
 
-  /// Starts the timeout of the session's new state. It may be shorter, so the session changes its slot of the wheel.
+  /// Starts the timeout of the session's new state. It may end before the old one would have, so the session moves to
+  /// another slot of the timer wheel.
   @inline(never) @usableFromInline mutating func startTimeout(_ session: SessionIndex, at now: Instant) {
     let timeout = sessions.state(of: session).timeout(sessions.lifetimeClass(of: session))
     wheel.cancel(session.rawValue)
